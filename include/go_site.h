@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The Go runtime functions that get a probe, numbered by hand: the low byte of an attach cookie. */
+#pragma once
+
+enum go_site {
+	GO_SITE_START_CYCLE = 0, /* runtime.(*gcControllerState).startCycle */
+	GO_SITE_END_CYCLE = 1,   /* runtime.(*gcControllerState).endCycle */
+	GO_SITE_STOP_WORLD = 2,  /* runtime.stopTheWorldWithSema, needed before 1.22 only */
+	GO_SITE_START_WORLD = 3, /* runtime.startTheWorldWithSema */
+	GO_SITE_CNT = 4,
+};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Entries of the BPF maps that tell a program which processes are wanted and what their binary looks like. */
+#pragma once
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define PROCESS_TABLE_MAX 8192 /* 16 times the 500 Go processes the design asks for */
+#define BINARY_TABLE_MAX 1024
+
+/* key of map `processes`: tgid in the agent's pid namespace */
+struct process_entry {
+	__u32 binary;  /* index in map `binaries`, from 1 */
+	__u32 signals; /* bit (1 << enum signal_id): wanted */
+	__u64 bias;    /* load address minus link address */
+};
+
+/* Map `binaries`, mmapable array: what go_gc needs to know of one Go binary, and what it cost. */
+struct binary_entry {
+	__u32 go_minor;        /* 18 ... */
+	__u32 m_in_g;          /* field offset of g.m */
+	__u32 preemptoff_in_m; /* field offset of m.preemptoff (a string), 0 = do not read */
+	__u32 pad;
+	__u64 hits;            /* all probe hits on this binary, atomic: the storm guard reads it */
+};
+
+/* Attach cookie of a uprobe: binary index << 8 | enum go_site (symbols/go_site.h). */
+#define COOKIE(binary, site) (((__u64)(binary) << 8) | (site))
+#define COOKIE_BINARY(c) ((__u32)((c) >> 8))
+#define COOKIE_SITE(c) ((__u32)((c) & 0x7f))
+#define COOKIE_JBE 0x80 /* the site is a conditional branch: drop hits that take it (facts: stack growth) */

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* The signals, numbered by hand: indexes of the counters that BPF programs and user space share. */
+#pragma once
+
+enum signal_id {
+	SIGNAL_GO_GC = 0,
+	SIGNAL_GO_RUNTIME = 1, /* no kernel side: passive reads */
+	SIGNAL_CPU_THROTTLE = 2,
+	SIGNAL_PROC_WATCH = 3,
+	SIGNAL_CNT = 4,
+	SIGNAL_MAX = 16, /* size of the shared counter array */
+};

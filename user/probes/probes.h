@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* All BPF of the agent: features, shared maps, one object a signal, links of binaries, counters, storm guard. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "loss.h"
+#include "process_table.h"
+#include "probes/kernel_features.h"
+#include "procs/process.h"
+#include "signal_id.h"
+
+enum signal_mode { SIGNAL_OFF, SIGNAL_ON, SIGNAL_DEGRADED };
+
+struct signal_state {
+	enum signal_id id;
+	const char *name;        /* "go_gc" */
+	enum signal_mode mode;
+	char mechanism[64];      /* "uprobe_multi at push (emulated)" */
+	char note[64];           /* "exact intervals" */
+	char why[WHY_SZ];        /* reason when off or degraded */
+	double hit_cost_ns;      /* calibrated; 0 unknown */
+};
+
+struct probes_cfg {
+	uint32_t wanted;         /* bits 1 << enum signal_id */
+	uint64_t storm_hits_per_s; /* 0 = default 50,000 */
+	uint32_t ring_bytes;     /* 0 = default */
+	bool force_perf_links;   /* tests: behave as on a kernel without uprobe_multi */
+};
+
+struct probes;
+
+/* Loads what it can. 0 with *ret set even if signals are off (each with its reason); -EPERM when BPF is not allowed at all,
+ * -ENOTSUP without BTF or ring buffer: why says what is missing and what to do. */
+int probes_new(const struct probes_cfg *cfg, struct probes **ret, char *why);
+/* Detaches everything, waits for links being released in the background. */
+struct probes *probes_free(struct probes *p);
+
+const struct kernel_features *probes_features(const struct probes *p);
+const struct signal_state *probes_signal(const struct probes *p, enum signal_id id);
+int probes_ring_fd(const struct probes *p); /* map fd of the ring buffer, borrowed */
+
+/* Makes a process wanted: attaches its binary if this is the first process of it (key: the inode that the kernel uses),
+ * adds it to the process table. 0, or an error with why; on error nothing stays attached. exe_fd: /proc/PID/exe. */
+int probes_add_process(struct probes *p, const struct process *proc, int exe_fd, char *why);
+/* Forgets it; the links of a binary without processes are released off the event loop after a while. */
+void probes_remove_process(struct probes *p, pid_t pid);
+
+/* Every 100 ms: storm guard (a binary above the hit rate is detached and its processes reported through on_storm),
+ * sweep of kernel state, release of links. */
+typedef void (*probes_storm_fn)(pid_t pid, const char *why, void *arg);
+void probes_tick(struct probes *p, uint64_t now_ns, probes_storm_fn on_storm, void *arg);
+
+/* Sums since start; user-space losses (events/loss.h) are not in it. */
+int probes_counters(const struct probes *p, enum signal_id id, struct signal_counters *ret);
+/* Hits of all probes on the binary of this process since attach, 0 if none. All processes of the binary share it. */
+uint64_t probes_binary_hits(const struct probes *p, pid_t pid);
+/* Number of wanted processes that share that binary. */
+unsigned int probes_binary_processes(const struct probes *p, pid_t pid);

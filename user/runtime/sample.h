@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Values that the Go runtime keeps, read from outside without touching the process. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "procs/process.h"
+
+#define SAMPLE_UNKNOWN INT64_MIN /* value not known: printed as `?`, null in JSON */
+
+struct runtime_sample {
+	uint64_t time_ns;           /* CLOCK_MONOTONIC of the read */
+	int64_t gomaxprocs;
+	int64_t gogc;               /* percent; -1 off */
+	int64_t memory_limit_bytes; /* GOMEMLIMIT; -1 none (math.MaxInt64) */
+	int64_t heap_live_bytes;    /* heapMarked: live after the last mark */
+	int64_t heap_goal_bytes;    /* with the memory limit taken into account; -1 when GC is off and no limit */
+	int64_t numgc;
+	int64_t pause_total_ns;
+	int64_t mapped_ready_bytes; /* memory that counts against GOMEMLIMIT */
+	int64_t goroutines;         /* as runtime.NumGoroutine counts */
+	int64_t gc_cpu_ns;          /* 1.20+: work.cpuStats GC total less idle mark time, moves at the end of a cycle */
+	int64_t assist_ns;          /* 1.20+: cpuStats assist */
+};
+
+struct sampler;
+
+/* Opens the address space of p (kept open: safe against pid reuse). Returns 0, or a negative errno / positive outcome with
+ * why filled: no layout, no addresses, no permission, self-check failed (allp[i].id != i, gomaxprocs != len(allp)). */
+int sampler_open(const char *root, const struct process *p, struct sampler **ret, char *why);
+struct sampler *sampler_close(struct sampler *s);
+/* 0; -ESRCH when the process is gone; positive when a self-check failed this time (values unchanged). */
+int sampler_read(struct sampler *s, struct runtime_sample *ret);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What happened in one container, kept as events for the longest window; every snapshot counts afresh from them, so a
+ * late event still lands where it belongs. Bounded; what does not fit is counted as loss (`limit`). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "event.h"
+#include "pods/limits.h"
+#include "runtime/sample.h"
+#include "stats/snapshot.h"
+
+#define STATS_WINDOW_MAX_NS 60000000000ull
+#define STATS_PAUSES_MAX 16384    /* 60 s at 100 cycles/s with two pauses each, and room */
+#define STATS_CYCLES_MAX 8192
+#define STATS_THROTTLES_MAX 65536 /* 64 CPUs x 10 periods/s x 60 s, and room */
+
+struct container_stats;
+
+int container_stats_new(struct container_stats **ret);
+struct container_stats *container_stats_free(struct container_stats *c);
+
+/* Events of its processes and of the quota that holds it. since_ns: when watching began. */
+void container_stats_pause(struct container_stats *c, uint32_t pid, const struct event_gc_pause *e);
+void container_stats_cycle(struct container_stats *c, uint64_t start_ns, uint64_t end_ns);
+void container_stats_mark(struct container_stats *c, uint64_t start_ns, uint64_t end_ns);
+void container_stats_throttle(struct container_stats *c, const struct event_throttle *e);
+void container_stats_throttle_missed(struct container_stats *c, const struct event_throttle_missed *e);
+/* Readings, about one a second and one right before a snapshot. */
+void container_stats_usage(struct container_stats *c, const struct cgroup_usage *u);
+void container_stats_gc_cpu(struct container_stats *c, uint64_t time_ns, int64_t gc_cpu_ns_total, int64_t assist_ns_total);
+void container_stats_cost(struct container_stats *c, uint64_t time_ns, double cost_ns_total);
+
+/* Drops what is older than STATS_WINDOW_MAX_NS. */
+void container_stats_expire(struct container_stats *c, uint64_t now_ns);
+/* Fills gc (not heap values), cpu (not limits), cost_ratio of ret for [now - window, now]. */
+void container_stats_fill(const struct container_stats *c, uint64_t now_ns, uint64_t window_ns,
+			  struct snapshot_container *ret);
+uint64_t container_stats_lost(const struct container_stats *c);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Puts the events of one process together to GC cycles and mark phases. Embedded, one a process. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "event.h"
+
+struct gc_cycle_state {
+	bool in_cycle, mark_ended;
+	uint64_t start_ns;      /* begin of the sweep termination pause, or of mark where that was not seen */
+	uint64_t mark_start_ns, mark_end_ns;
+	uint32_t trigger, procs;
+	uint32_t pauses;        /* seen in this cycle */
+	uint64_t pause_sum_ns;
+	uint64_t cycles;        /* finished since start */
+	uint64_t broken;        /* cycles whose end or begin was not seen (loss, or attached in the middle) */
+	/* a sweep termination pause arrives after startCycle (its end is later): */
+};
+
+/* One finished thing an event can complete. */
+struct gc_cycle_done {
+	bool mark;             /* mark phase finished: mark_start_ns .. mark_end_ns */
+	bool cycle;            /* cycle finished: start_ns .. end_ns */
+	uint64_t start_ns, end_ns, mark_start_ns, mark_end_ns;
+	uint32_t trigger, procs, pauses;
+	uint64_t pause_sum_ns;
+};
+
+/* Feeds one go_gc event; returns true if done says something. */
+bool gc_cycle_feed(struct gc_cycle_state *s, const union event *e, struct gc_cycle_done *done);

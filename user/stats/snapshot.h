@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A consistent picture of one window, for all readers: view, JSON, diagnosis. Plain data; unknown is NAN or
+ * STAT_UNKNOWN, "none" and "off" are -1. Times in ns, ratios 0..1. */
+#pragma once
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "event.h"
+#include "loss.h"
+#include "pods/owner.h"
+#include "signal_id.h"
+
+#define STAT_UNKNOWN INT64_MIN
+
+/* A distribution in seconds. cnt 0: nothing happened; cnt -1: unknown. */
+struct dist {
+	int64_t cnt;
+	double sum, min, p50, p90, p99, max; /* NAN where the source cannot know */
+};
+
+struct snapshot_process {
+	int32_t pid;
+	uint64_t start_unix_ns;
+	char comm[20];
+	char go_version[64];
+	int64_t gomaxprocs; /* STAT_UNKNOWN */
+	bool gomaxprocs_env; /* set by the environment */
+	int64_t gogc;
+	int64_t memory_limit_bytes;
+	bool go_container_aware; /* Go >= 1.25 and not switched off: follows the quota by itself */
+};
+
+struct snapshot_gc {
+	bool on;             /* go_gc works for at least one process */
+	int64_t cycles;      /* finished in the window */
+	int64_t cycles_total; /* numgc, summed; STAT_UNKNOWN */
+	struct dist pause;   /* every stop-the-world, any reason */
+	int64_t pauses_by_reason[STW_TEST_FIRST + 1];
+	struct dist mark;    /* length of the mark phase */
+	double mark_wall_ratio; /* share of the window in which a mark phase ran */
+	double cpu_ratio;    /* GC CPU / CPU used, NAN unknown */
+	double assist_seconds;
+	int64_t heap_live_bytes, heap_goal_bytes, gogc, memory_limit_bytes, mapped_ready_bytes;
+};
+
+struct snapshot_cpu {
+	double usage_seconds;  /* in the window, NAN unknown */
+	double usage_cpus;     /* usage / window */
+	double limit_cpus;     /* -1 none, NAN unknown */
+	double request_cpus;
+	uint64_t period_ns;    /* of the quota that binds, 0 none */
+	int64_t intervals;     /* throttle intervals that overlap the window, each CPU its own; STAT_UNKNOWN when off */
+	double union_seconds;  /* wall time with at least one CPU throttled, <= window */
+	double cpu_seconds;    /* summed over CPUs, clipped to the window */
+	double missed_seconds; /* throttled_time without interval (cpu_throttle's self-check) */
+	double ratio;          /* union / window */
+	struct dist length;    /* of the intervals, whole */
+	int64_t nr_periods, nr_throttled; /* cpu.stat deltas over the window */
+	double kernel_cpu_seconds;        /* cpu.stat throttled time delta */
+};
+
+struct snapshot_memory {
+	int64_t usage_bytes, working_set_bytes, limit_bytes, peak_bytes, oom_kills;
+};
+
+enum verdict_severity { VERDICT_ADVICE, VERDICT_WARNING, VERDICT_CRITICAL };
+
+struct evidence {
+	char name[48];
+	double value;
+	char unit[16];
+	double threshold; /* NAN none */
+};
+#define EVIDENCE_MAX 10
+
+struct verdict {
+	char id[24];       /* "throttled" */
+	char culprit[24];  /* "gc", "gomaxprocs", "" */
+	enum verdict_severity severity;
+	uint64_t since_unix_ns;
+	char text[256];    /* what is wrong */
+	char advice[320];  /* what to do, with numbers */
+	char seen[320];    /* the evidence as a sentence */
+	struct evidence evidence[EVIDENCE_MAX];
+	int evidence_cnt;
+};
+#define VERDICTS_MAX 8
+
+struct snapshot_container {
+	struct owner owner; /* a copy */
+	bool gone;
+	uint64_t seen_ns;   /* how long it has been watched, at most the window: numbers cover this */
+	struct snapshot_process *processes; /* owned */
+	int process_cnt;
+	int refused_cnt;    /* Go processes of it that cannot be observed */
+	int64_t goroutines; /* STAT_UNKNOWN */
+	double cost_ratio;  /* probes' cost / CPU used, NAN unknown */
+	struct snapshot_gc gc;
+	struct snapshot_cpu cpu;
+	struct snapshot_memory memory;
+	struct verdict verdicts[VERDICTS_MAX]; /* gravest first */
+	int verdict_cnt;
+};
+
+struct snapshot_signal {
+	char name[24];
+	char state[12];  /* "on", "off", "degraded" */
+	char reason[200];
+	bool present;    /* built in */
+	uint64_t hits, events, filtered;
+	uint64_t lost[LOSS_REASON_MAX];
+};
+
+struct snapshot {
+	uint64_t time_unix_ns, time_mono_ns;
+	double window_seconds;
+	/* node */
+	char node_name[128];
+	int node_cpus;
+	double cpu_busy_ratio, steal_ratio, memory_used_ratio;
+	/* agent */
+	double agent_cpu_seconds; /* since start */
+	double agent_cpu_ratio;   /* of one CPU, over the window */
+	int64_t agent_rss_bytes;
+	uint64_t events, lost;
+	struct snapshot_signal signals[SIGNAL_CNT];
+	int processes_go, processes_not_observable;
+	/* containers, gravest first */
+	struct snapshot_container *containers; /* owned */
+	int container_cnt;
+};
+
+void snapshot_init(struct snapshot *s);   /* all unknown, no containers */
+void snapshot_deinit(struct snapshot *s); /* frees the arrays */
+const char *loss_reason_name(enum loss_reason r); /* "ring_full", ... NULL beyond the last */
+const char *stw_reason_name(uint32_t reason);     /* the runtime's words: "GC mark termination", ... */
