@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Messages to stderr. One write a line, so that lines of several threads do not mix. */
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_SZ 1024
+
+static enum log_level level_max = LOG_LEVEL_INFO;
+
+void log_set_level(enum log_level level)
+{
+	level_max = level;
+}
+
+enum log_level log_get_level(void)
+{
+	return level_max;
+}
+
+void log_vwrite(enum log_level level, const char *fmt, va_list ap)
+{
+	static const char prefix[] = "gopherscope: ";
+	char line[LINE_SZ];
+	size_t len = sizeof(prefix) - 1;
+	int n;
+
+	if (level > level_max)
+		return;
+	memcpy(line, prefix, len);
+	n = vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);
+	if (n < 0)
+		return;
+	len += (size_t)n < sizeof(line) - len - 1 ? (size_t)n : sizeof(line) - len - 2;
+	if (line[len - 1] != '\n')
+		line[len++] = '\n';
+	if (write(STDERR_FILENO, line, len) < 0)
+		return; /* nobody left to tell */
+}
+
+void log_write(enum log_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_vwrite(level, fmt, ap);
+	va_end(ap);
+}
