@@ -2,6 +2,7 @@
 /* Where events come from: the ring buffer now, a recording later. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "event.h"
