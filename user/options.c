@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Command line. The grammar is that of kubectl and htop users: `gopherscope COMMAND [TARGET] [options]`, options anywhere.
+ * Nothing is accepted and then ignored: an option that a command does not use is an error. */
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "signal_id.h"
+
+enum { OPT_ONCE = 256, OPT_JSON, OPT_ALL, OPT_FORCE, OPT_TOGGLE, OPT_ASCII, OPT_COLOR, OPT_ROOT, OPT_SIGNALS, OPT_REVERSE };
+
+static const struct option long_options[] = {
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "once", no_argument, NULL, OPT_ONCE },
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "all", no_argument, NULL, OPT_ALL },
+	{ "force", no_argument, NULL, OPT_FORCE },
+	{ "toggle", no_argument, NULL, OPT_TOGGLE },
+	{ "ascii", no_argument, NULL, OPT_ASCII },
+	{ "reverse", no_argument, NULL, OPT_REVERSE },
+	{ "color", required_argument, NULL, OPT_COLOR },
+	{ "root", required_argument, NULL, OPT_ROOT },
+	{ "signals", required_argument, NULL, OPT_SIGNALS },
+	{ "pid", required_argument, NULL, 'p' },
+	{ "namespace", required_argument, NULL, 'n' },
+	{ "container", required_argument, NULL, 'c' },
+	{ "interval", required_argument, NULL, 'i' },
+	{ "window", required_argument, NULL, 'w' },
+	{ "duration", required_argument, NULL, 'd' },
+	{ "output", required_argument, NULL, 'o' },
+	{ "format", required_argument, NULL, 'f' },
+	{ "sort", required_argument, NULL, 's' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ 0 },
+};
+
+#define COMMON "hVqvf:"
+static const struct {
+	const char *name;
+	enum command command;
+	const char *shorts; /* options it takes, besides the common ones */
+	const int longs[10];
+} commands[] = {
+	{ "top", COMMAND_TOP, "pnciwds",
+	  { OPT_ONCE, OPT_JSON, OPT_ASCII, OPT_COLOR, OPT_ROOT, OPT_SIGNALS, OPT_REVERSE, OPT_ALL } },
+	{ "list", COMMAND_LIST, "pnc", { OPT_JSON, OPT_ALL, OPT_ASCII, OPT_COLOR, OPT_ROOT } },
+	{ "why", COMMAND_WHY, "pncw", { OPT_JSON, OPT_ASCII, OPT_COLOR, OPT_ROOT, OPT_SIGNALS } },
+	{ "trace", COMMAND_TRACE, "pncdo", { OPT_JSON, OPT_FORCE, OPT_TOGGLE, OPT_ROOT, OPT_SIGNALS } },
+	{ "check", COMMAND_CHECK, "", { OPT_JSON, OPT_ROOT, OPT_COLOR, OPT_ASCII } },
+};
+
+static const char usage[] =
+	"gopherscope: why is this Go pod slow? Go GC, stop-the-world and CPU throttling per container, without touching it.\n"
+	"\n"
+	"usage: gopherscope [COMMAND] [TARGET] [options]\n"
+	"\n"
+	"  top             all Go containers, a block each interval (default); --once: one full window, then the end\n"
+	"  list            Go processes: version, binary, what can be observed and why not; --all: every process\n"
+	"  why TARGET      watches one window, then says what is wrong, what to do, and on which numbers that stands\n"
+	"  trace [TARGET]  records events as JSON lines for -d seconds (default 10) or until Ctrl-C\n"
+	"  check           what this kernel, these privileges and this node allow\n"
+	"\n"
+	"TARGET: PID, pod, namespace/pod, namespace/pod:container, deploy/NAME, container name or id prefix; globs allowed\n"
+	"\n"
+	"  -p, --pid PID            only this process\n"
+	"  -n, --namespace NS       only this namespace\n"
+	"  -c, --container NAME     only this container\n"
+	"  -i, --interval DUR       time between blocks (default 1s)\n"
+	"  -w, --window DUR         time that the numbers cover (default 10s, at most 60s)\n"
+	"  -d, --duration DUR       end after this time (trace: default 10s; top: default never)\n"
+	"  -o, --output FILE        trace: write here (default gopherscope-DATE.jsonl, `-` is stdout)\n"
+	"  -f, --format FORMAT      text, json (top, list, why, check); jsonl (trace)\n"
+	"      --json               same as --format json\n"
+	"  -s, --sort KEY           why, cpu, mem, thr, stw, gc, name;  --reverse\n"
+	"      --once               top: one window, one block\n"
+	"      --all                list: also processes that are not observed; top: a verdict below for every row\n"
+	"      --force              trace: overwrite FILE\n"
+	"      --signals +A,-B      switch signals on or off: go_gc go_runtime cpu_throttle proc_watch\n"
+	"      --root DIR           folder above the node's proc, run and var (in a container: /host)\n"
+	"      --color WHEN         auto, always, never (NO_COLOR is obeyed);  --ascii\n"
+	"  -q, --quiet   -v, --verbose   -h, --help   -V, --version\n"
+	"\n"
+	"Durations: 500ms 10s 2m, bare numbers are seconds. Exit: 0 good, 1 failed, 2 usage, 3 nothing to observe,\n"
+	"4 missing privilege or kernel feature.\n";
+
+static int bad(const char *what, const char *value, const char *hint)
+{
+	log_error("%s '%s': %s", what, value, hint);
+	return -EINVAL;
+}
+
+static int parse_duration(const char *name, const char *text, uint64_t min_ns, uint64_t max_ns, uint64_t *ret)
+{
+	uint64_t v;
+
+	if (str_to_duration_ns(text, &v))
+		return bad(name, text, "no duration; write 500ms, 10s or 2m");
+	if (v < min_ns || v > max_ns)
+		return bad(name, text, "out of range");
+	*ret = v;
+	return 0;
+}
+
+static int parse_signals(char *text, uint32_t *mask)
+{
+	static const char *const names[] = { [SIGNAL_GO_GC] = "go_gc", [SIGNAL_GO_RUNTIME] = "go_runtime",
+					     [SIGNAL_CPU_THROTTLE] = "cpu_throttle", [SIGNAL_PROC_WATCH] = "proc_watch" };
+	char *save = NULL;
+
+	for (char *one = strtok_r(text, ",", &save); one; one = strtok_r(NULL, ",", &save)) {
+		bool off = *one == '-';
+		const char *name = one + (*one == '-' || *one == '+');
+		size_t i;
+
+		for (i = 0; i < ARRAY_SIZE(names); i++)
+			if (!strcmp(names[i], name))
+				break;
+		if (i == ARRAY_SIZE(names))
+			return bad("unknown signal", name, "there are go_gc, go_runtime, cpu_throttle, proc_watch");
+		if (off)
+			*mask &= ~(1u << i);
+		else
+			*mask |= 1u << i;
+	}
+	return 0;
+}
+
+static int parse_word(const char *what, const char *text, const char *const *words, const char *hint)
+{
+	for (int i = 0; words[i]; i++)
+		if (!strcmp(words[i], text))
+			return i;
+	return bad(what, text, hint);
+}
+
+static int parse_format(struct options *o, const char *text)
+{
+	if (o->command == COMMAND_TRACE)
+		return strcmp(text, "jsonl") && strcmp(text, "json") ? bad("format", text, "trace writes jsonl") : 0;
+	if (strcmp(text, "json") && strcmp(text, "text"))
+		return bad("format", text, "text or json");
+	o->json = !strcmp(text, "json");
+	return 0;
+}
+
+static int parse_pid(const char *text, pid_t *ret)
+{
+	uint64_t v;
+
+	if (str_to_u64(text, &v) || !v || v > (1u << 22))
+		return bad("pid", text, "no process id");
+	*ret = (pid_t)v;
+	return 0;
+}
+
+static bool takes(size_t command, int c)
+{
+	if (c < 256)
+		return strchr(COMMON, c) || strchr(commands[command].shorts, c);
+	for (size_t i = 0; i < ARRAY_SIZE(commands[command].longs); i++)
+		if (commands[command].longs[i] == c)
+			return true;
+	return false;
+}
+
+static int set_option(struct options *o, int c, char *arg)
+{
+	static const char *const sorts[] = { "why", "cpu", "mem", "thr", "stw", "gc", "name", NULL };
+	static const char *const colors[] = { "auto", "never", "always", NULL };
+	int word;
+
+	switch (c) {
+	case 'p':
+		return parse_pid(arg, &o->pid);
+	case 'n':
+		o->namespace_ = arg;
+		return 0;
+	case 'c':
+		o->container = arg;
+		return 0;
+	case 'i':
+		return parse_duration("interval", arg, 100 * NS_PER_MS, 3600 * NS_PER_SEC, &o->interval_ns);
+	case 'w':
+		return parse_duration("window", arg, NS_PER_SEC, 60 * NS_PER_SEC, &o->window_ns);
+	case 'd':
+		return parse_duration("duration", arg, 1, 86400 * NS_PER_SEC, &o->duration_ns);
+	case 'o':
+		o->output = arg;
+		return 0;
+	case 'f':
+		return parse_format(o, arg);
+	case 's':
+		word = parse_word("sort key", arg, sorts, "why, cpu, mem, thr, stw, gc or name");
+		o->sort = word < 0 ? SORT_WHY : (enum sort_key)word;
+		return word < 0 ? word : 0;
+	case 'q':
+		o->quiet = true;
+		return 0;
+	case 'v':
+		o->verbose++;
+		return 0;
+	case OPT_ONCE:
+		o->once = true;
+		return 0;
+	case OPT_JSON:
+		o->json = true;
+		return 0;
+	case OPT_ALL:
+		o->all = true;
+		return 0;
+	case OPT_FORCE:
+		o->force = true;
+		return 0;
+	case OPT_TOGGLE:
+		o->toggle = true;
+		return 0;
+	case OPT_ASCII:
+		o->ascii = true;
+		return 0;
+	case OPT_REVERSE:
+		o->reverse = true;
+		return 0;
+	case OPT_COLOR:
+		word = parse_word("color", arg, colors, "auto, always or never");
+		o->color = word < 0 ? COLOR_AUTO : (enum color_mode)word;
+		return word < 0 ? word : 0;
+	case OPT_ROOT:
+		o->root = strcmp(arg, "/") ? arg : "";
+		return 0;
+	case OPT_SIGNALS:
+		return parse_signals(arg, &o->signals);
+	}
+	return -EINVAL;
+}
+
+/* The command is the first word that is no option; getopt has moved such words to the end by permuting. */
+static int find_command(int argc, char **argv, int *at)
+{
+	*at = 0;
+	for (int i = 1; i < argc; i++) {
+		if (argv[i][0] == '-')
+			continue;
+		for (size_t k = 0; k < ARRAY_SIZE(commands); k++)
+			if (!strcmp(argv[i], commands[k].name)) {
+				*at = i;
+				return (int)k;
+			}
+		break;
+	}
+	return 0;
+}
+
+static void set_defaults(struct options *o)
+{
+	memset(o, 0, sizeof(*o));
+	o->interval_ns = NS_PER_SEC;
+	o->window_ns = 10 * NS_PER_SEC;
+	o->root = "";
+	o->signals = (1u << SIGNAL_CNT) - 1;
+}
+
+static int check_words(struct options *o, int argc, char **argv, int command_at)
+{
+	for (int i = optind; i < argc; i++) {
+		if (command_at && argv[i] == argv[command_at])
+			continue;
+		if (o->target)
+			return bad("unexpected argument", argv[i], "one TARGET only; see gopherscope --help");
+		if (!command_at && o->command == COMMAND_TOP)
+			return bad("unknown command", argv[i], "top, list, why, trace, check; see gopherscope --help");
+		o->target = argv[i];
+	}
+	if (o->target && o->command == COMMAND_CHECK)
+		return bad("unexpected argument", o->target, "check takes no TARGET");
+	if (o->command == COMMAND_WHY && !o->target && !o->pid && !o->container) {
+		log_error("why needs a TARGET: gopherscope why namespace/pod; gopherscope list shows them");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *ret)
+{
+	char *command_word = NULL;
+	struct options o;
+	int at, command, c;
+
+	set_defaults(&o);
+	command = find_command(argc, argv, &at);
+	o.command = commands[command].command;
+	if (at)
+		command_word = argv[at];
+	opterr = 0;
+	optind = 1;
+	while ((c = getopt_long(argc, argv, "hVqvf:p:n:c:i:w:d:o:s:", long_options, NULL)) != -1) {
+		const char *given = argv[optind - 1];
+		int err;
+
+		if (c == 'h') {
+			fputs(usage, stdout);
+			return OPTIONS_EXIT;
+		}
+		if (c == 'V') {
+			printf("gopherscope %s\n", GOPHERSCOPE_VERSION);
+			return OPTIONS_EXIT;
+		}
+		if (c == '?')
+			return bad("unknown option or missing value", given, "see gopherscope --help");
+		if (!takes((size_t)command, c))
+			return bad("option", given, "not for this command; see gopherscope --help");
+		err = set_option(&o, c, optarg);
+		if (err)
+			return err;
+	}
+	for (at = 0; command_word && at < argc && argv[at] != command_word;) /* permuted by getopt_long */
+		at++;
+	c = check_words(&o, argc, argv, command_word ? at : 0);
+	if (c)
+		return c;
+	*ret = o;
+	return 0;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Command line to a plain, validated struct. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum command { COMMAND_TOP, COMMAND_LIST, COMMAND_WHY, COMMAND_TRACE, COMMAND_CHECK };
+enum color_mode { COLOR_AUTO, COLOR_NEVER, COLOR_ALWAYS };
+enum sort_key { SORT_WHY, SORT_CPU, SORT_MEM, SORT_THR, SORT_STW, SORT_GC, SORT_NAME };
+
+/* Exit codes of the program. */
+enum exit_code { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOTHING = 3, EXIT_PRIVILEGE = 4 };
+
+struct options {
+	enum command command;
+	const char *target; /* NULL: everything */
+	pid_t pid;          /* 0: any */
+	const char *namespace_, *container;
+	uint64_t interval_ns, window_ns, duration_ns;
+	const char *output; /* NULL: the command's default; "-" stdout */
+	bool once, json, all, force, toggle, quiet, ascii;
+	int verbose;
+	enum color_mode color;
+	enum sort_key sort;
+	bool reverse;
+	const char *root;   /* folder above proc, sys, run and var; "" is the machine's own */
+	uint32_t signals;   /* bits 1 << enum signal_id that are wanted */
+};
+
+#define OPTIONS_EXIT 1 /* --help or --version was answered: leave with EXIT_GOOD */
+
+/* 0, OPTIONS_EXIT, or -EINVAL after one line on stderr that says what is wrong. Strings borrow from argv. */
+int options_parse(int argc, char **argv, struct options *ret);
