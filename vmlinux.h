@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* Kernel types for all of bpf/: only the fields that bpf/ touches, in any order, because every access is relocated by
+ * libbpf to the running kernel's BTF (CO-RE). Where a field moved or changed its name between kernels there is a flavour
+ * `struct x___before_M_N`, and one accessor in bpf/kernel_compat.bpf.h that picks.
+ *
+ * Written by hand and kept small on purpose: a full dump is 135,000 lines, and clang before 16 dies on the offsets of
+ * fields in cfs_rq ("too big alignment"). `make vmlinux-check` compares every field with a running kernel.
+ *
+ * Not relocated: contexts whose layout is an ABI (pt_regs, user_pt_regs, bpf_raw_tracepoint_args). */
+#pragma once
+#define __VMLINUX_H__
+
+typedef signed char __s8;
+typedef unsigned char __u8;
+typedef short __s16;
+typedef unsigned short __u16;
+typedef int __s32;
+typedef unsigned int __u32;
+typedef long long __s64;
+typedef unsigned long long __u64;
+typedef __u8 u8;
+typedef __s16 s16;
+typedef __u16 u16;
+typedef __s32 s32;
+typedef __u32 u32;
+typedef __s64 s64;
+typedef __u64 u64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef _Bool bool;
+typedef __u32 dev_t;
+typedef int pid_t;
+typedef s64 ktime_t;
+
+enum { false = 0, true = 1 };
+
+/* uapi/linux/bpf.h, the part in use */
+enum {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_HASH = 5,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_RINGBUF = 27,
+	BPF_MAP_TYPE_TASK_STORAGE = 29,
+};
+enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2 };
+enum { BPF_F_NO_PREALLOC = 1, BPF_F_MMAPABLE = 1024 };
+enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
+
+/* Registers of a uprobe hit. */
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8;
+	unsigned long ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct user_pt_regs {
+	__u64 regs[31];
+	__u64 sp, pc, pstate;
+};
+#else
+#error "unknown architecture: x86 and arm64 are supported"
+#endif
+
+struct bpf_raw_tracepoint_args {
+	__u64 args[0];
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+/* processes and their namespaces */
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct pid_namespace {
+	unsigned int level;
+	struct ns_common ns;
+};
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
+struct signal_struct {
+	atomic_t live;
+	int group_exit_code;
+};
+
+/* control groups */
+
+struct kernfs_node {
+	struct kernfs_node *__parent;
+	const char *name;
+	u64 id;
+};
+
+struct kernfs_node___before_6_15 {
+	struct kernfs_node *parent;
+};
+
+struct cgroup;
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	int level;
+	struct kernfs_node *kn;
+};
+
+enum cgroup_subsys_id { cpu_cgrp_id = 1 }; /* relocated: the number depends on the kernel's configuration */
+
+struct css_set {
+	struct cgroup_subsys_state *subsys[1];
+	struct cgroup *dfl_cgrp;
+};
+
+/* the CPU bandwidth controller */
+
+struct hrtimer {
+	int (*function)(struct hrtimer *); /* an enum in the kernel: only the address is compared */
+};
+
+struct rq {
+	u64 clock;
+	int cpu;
+};
+
+struct task_group;
+struct cfs_rq {
+	struct rq *rq;
+	struct task_group *tg;
+	s64 runtime_remaining;
+	u64 throttled_clock;
+	bool throttled : 1; /* int before 6.18 */
+	int throttle_count;
+	struct list_head throttled_list;
+};
+
+struct cfs_bandwidth {
+	ktime_t period;
+	u64 quota;
+	struct hrtimer period_timer;
+	struct hrtimer slack_timer;
+	struct list_head throttled_cfs_rq;
+	int nr_periods;
+	int nr_throttled;
+	u64 throttled_time;
+};
+
+struct task_group {
+	struct cgroup_subsys_state css;
+	struct task_group *parent;
+	struct cfs_bandwidth cfs_bandwidth;
+};
+
+struct sched_entity {
+	u64 sum_exec_runtime;
+	struct sched_entity *parent;
+	struct cfs_rq *cfs_rq;
+};
+
+/* memory and files */
+
+struct super_block {
+	dev_t s_dev;
+};
+
+struct inode {
+	struct super_block *i_sb;
+	unsigned long i_ino;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
+struct mm_struct {
+	unsigned long start_code;
+};
+
+struct vm_area_struct {
+	unsigned long vm_start, vm_end;
+	struct mm_struct *vm_mm;
+	unsigned long vm_flags;
+	struct file *vm_file;
+};
+
+struct task_struct {
+	struct sched_entity se;
+	struct task_group *sched_task_group;
+	struct mm_struct *mm;
+	int exit_code;
+	pid_t pid, tgid;
+	struct task_struct *group_leader;
+	struct pid *thread_pid;
+	u64 start_boottime;
+	char comm[16];
+	struct signal_struct *signal;
+	struct css_set *cgroups;
+};
+
+struct linux_binprm;
+
+/* iterators */
+
+struct seq_file;
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task_vma {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct vm_area_struct *vma;
+};
+
+#pragma clang attribute pop
