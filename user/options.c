@@ -243,7 +243,7 @@ static int set_option(struct options *o, int c, char *arg)
 	return -EINVAL;
 }
 
-/* The command is the first word that is no option; getopt has moved such words to the end by permuting. */
+/* The command is the first word that names one: options and their values may come before it. */
 static int find_command(int argc, char **argv, int *at)
 {
 	*at = 0;
@@ -255,7 +255,6 @@ static int find_command(int argc, char **argv, int *at)
 				*at = i;
 				return (int)k;
 			}
-		break;
 	}
 	return 0;
 }

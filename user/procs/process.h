@@ -33,7 +33,7 @@ struct process {
 	char why[WHY_SZ];
 	/* for later stages, set by the session: */
 	struct owner *owner;     /* borrowed from the owner index */
-	void *sampler;           /* runtime/sample.h handle, owned by the session */
+	struct watched *watched; /* owned by the session; NULL while not watched */
 	bool attached;           /* in the BPF process table */
 	bool go_gc_on;
 	char go_gc_why[WHY_SZ];

@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The wiring: processes found by procs/ are attributed by pods/, attached by probes/, read by runtime/; events drained
+ * from the ring go to stats/ and to whoever asked for them. Timers: 10 ms drain (nobody wakes us, facts/performance.md
+ * 0.3), 100 ms due work, 1 s readings. */
+#include "session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/hashmap.h"
+#include "base/log.h"
+#include "events/source.h"
+#include "procs/proc_info.h"
+#include "target.h"
+
+#define DRAIN_NS (10 * NS_PER_MS)
+#define TICK_NS (100 * NS_PER_MS)
+#define READ_NS NS_PER_SEC
+#define VERIFY_NS (10 * NS_PER_SEC)
+#define LIMITS_NS (5 * NS_PER_SEC)
+#define DRAIN_MAX 20000u       /* records a slice: 10 ms at 2 million a second */
+#define CONTAINERS_MAX 4096
+#define BINARIES_MAX 1023
+
+struct container *session_container(const struct session *s, const struct owner *o)
+{
+	return hashmap_find(s->containers, (uintptr_t)o);
+}
+
+static struct container *get_container(struct session *s, struct owner *o)
+{
+	struct container *c = session_container(s, o);
+
+	if (c)
+		return c;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return NULL;
+	c->owner = o;
+	if (container_stats_new(&c->stats) || hashmap_add(s->containers, (uintptr_t)o, c)) {
+		container_stats_free(c->stats);
+		free(c);
+		s->lost_user[SIGNAL_PROC_WATCH][LOSS_LIMIT]++;
+		return NULL;
+	}
+	return c;
+}
+
+static void free_container(struct owner *o, void *arg)
+{
+	struct session *s = arg;
+	struct container *c = hashmap_remove(s->containers, (uintptr_t)o);
+
+	if (!c)
+		return;
+	container_stats_free(c->stats);
+	free(c);
+}
+
+/* ---- processes ---------------------------------------------------------------------------------------------------- */
+
+static bool wanted(const struct session *s, enum signal_id id)
+{
+	return s->opts->signals & (1u << id);
+}
+
+static void attach_process(struct session *s, struct process *p)
+{
+	_cleanup_close_ int exe_fd = -1;
+
+	if (!s->probes || p->attached || !wanted(s, SIGNAL_GO_GC) || p->state == PROCESS_REFUSED)
+		return;
+	if (probes_signal(s->probes, SIGNAL_GO_GC)->mode == SIGNAL_OFF) {
+		err_why(p->go_gc_why, 0, "%.180s", probes_signal(s->probes, SIGNAL_GO_GC)->why);
+		return;
+	}
+	exe_fd = proc_info_open_exe(s->opts->root, p->pid);
+	if (exe_fd < 0) {
+		err_why(p->go_gc_why, 0, "cannot open its executable: %s", strerror(-exe_fd));
+		return;
+	}
+	if (probes_add_process(s->probes, p, exe_fd, p->go_gc_why)) {
+		if (!proc_info_same(s->opts->root, p->pid, p->start_ticks))
+			return; /* it has just ended */
+		p->state = PROCESS_PARTIAL;
+		log_warn("cannot attach go_gc to %s (pid %d): %s", p->exe, p->pid, p->go_gc_why);
+		return;
+	}
+	p->attached = p->go_gc_on = true;
+}
+
+static void open_sampler(struct session *s, struct process *p)
+{
+	struct watched *w = p->watched;
+
+	if (!wanted(s, SIGNAL_GO_RUNTIME) || p->state == PROCESS_REFUSED || !s->want_stats)
+		return;
+	if (sampler_open(s->opts->root, p, &w->sampler, p->go_runtime_why)) {
+		log_debug("go_runtime off for %s (pid %d): %s", p->exe, p->pid, p->go_runtime_why);
+		return;
+	}
+	p->go_runtime_on = true;
+}
+
+static void watch(struct session *s, struct process *p)
+{
+	p->watched = calloc(1, sizeof(*p->watched));
+	if (!p->watched || !get_container(s, p->owner)) {
+		free(p->watched);
+		p->watched = NULL;
+		return;
+	}
+	p->watched->process = p;
+	attach_process(s, p);
+	open_sampler(s, p);
+}
+
+static void on_process_added(struct process *p, void *arg)
+{
+	struct session *s = arg;
+	struct event_proc e = { .hdr = { .kind = EVENT_PROC_EXEC, .tgid = (uint32_t)p->pid, .tid = (uint32_t)p->pid } };
+	int err;
+
+	if (p->state == PROCESS_SKIPPED || p->state == PROCESS_HELPER)
+		return;
+	err = owner_index_get(s->owners, p->pid, p->comm, clock_mono_ns(), &p->owner);
+	if (err) {
+		log_debug("pid %d: no owner: %s", p->pid, strerror(-err));
+		return;
+	}
+	if (target_matches(s->opts, p->owner, p))
+		watch(s, p);
+	if (s->ops.process && p->watched) {
+		e.hdr.time_ns = clock_mono_ns() - (clock_unix_ns() - p->start_unix_ns);
+		s->ops.process(&e, p, p->owner, s->ops.arg);
+	}
+}
+
+static double hit_cost_ns(const struct session *s)
+{
+	return s->probes ? probes_signal(s->probes, SIGNAL_GO_GC)->hit_cost_ns : 0;
+}
+
+static void on_process_removed(struct process *p, void *arg)
+{
+	struct session *s = arg;
+	struct watched *w = p->watched;
+	struct container *c = p->owner ? session_container(s, p->owner) : NULL;
+
+	if (s->probes && p->attached)
+		probes_remove_process(s->probes, p->pid);
+	if (w) {
+		if (c && w->sampled && w->sample.gc_cpu_ns != SAMPLE_UNKNOWN) {
+			c->gc_cpu_gone_ns += w->sample.gc_cpu_ns;
+			c->assist_gone_ns += w->sample.assist_ns != SAMPLE_UNKNOWN ? w->sample.assist_ns : 0;
+		}
+		sampler_close(w->sampler);
+		free(w);
+		p->watched = NULL;
+	}
+	if (p->owner)
+		owner_index_put(s->owners, p->owner, clock_mono_ns());
+	p->owner = NULL;
+}
+
+/* Names learned late may make a process match the TARGET. */
+static void watch_more(struct session *s)
+{
+	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p))
+		if (p->owner && !p->watched && target_matches(s->opts, p->owner, p))
+			watch(s, p);
+}
+
+int session_watched_cnt(const struct session *s)
+{
+	int cnt = 0;
+
+	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p))
+		cnt += p->watched != NULL;
+	return cnt;
+}
+
+/* ---- events ------------------------------------------------------------------------------------------------------- */
+
+static void on_go_event(struct session *s, const union event *e)
+{
+	struct process *p = proc_table_find(s->procs, (pid_t)e->hdr.tgid);
+	struct gc_cycle_done done = { 0 };
+	struct container *c;
+
+	if (!p || !p->watched) {
+		s->lost_user[SIGNAL_GO_GC][LOSS_UNKNOWN_PROCESS]++;
+		return;
+	}
+	c = session_container(s, p->owner);
+	/* A pause that was paired cost two hits, stop and start; every other event cost one. */
+	int hits = e->hdr.kind == EVENT_GC_PAUSE && !(e->gc_pause.flags & PAUSE_FROM_REGISTERS) ? 2 : 1;
+
+	p->watched->hits += (uint64_t)hits;
+	c->cost_ns += hits * hit_cost_ns(s);
+	if (e->hdr.kind == EVENT_GC_PAUSE) {
+		container_stats_pause(c->stats, e->hdr.tgid, &e->gc_pause);
+		if (s->ops.event)
+			s->ops.event(e, p->owner, s->ops.arg);
+	}
+	if (!gc_cycle_feed(&p->watched->gc, e, &done))
+		return;
+	if (done.mark)
+		container_stats_mark(c->stats, done.mark_start_ns, done.mark_end_ns);
+	if (done.cycle)
+		container_stats_cycle(c->stats, done.start_ns, done.end_ns);
+	if (s->ops.cycle)
+		s->ops.cycle(e->hdr.tgid, &done, p->owner, s->ops.arg);
+}
+
+/* A quota holds every container below the cgroup that owns it. The event itself goes out once, for the owner. */
+static void on_throttle(struct session *s, const union event *e)
+{
+	struct owner *o, shown;
+	size_t pos = 0;
+	bool any = false;
+
+	while ((o = owner_index_below(s->owners, e->hdr.cpu_cgid, &pos))) {
+		struct container *c = session_container(s, o);
+
+		if (!c)
+			continue;
+		if (e->hdr.kind == EVENT_THROTTLE)
+			container_stats_throttle(c->stats, &e->throttle);
+		else
+			container_stats_throttle_missed(c->stats, &e->throttle_missed);
+		if (!any || o->cpu_cgid == e->hdr.cpu_cgid)
+			shown = *o;
+		any = true;
+	}
+	if (!any || !s->ops.event)
+		return;
+	if (shown.cpu_cgid != e->hdr.cpu_cgid) { /* the pod's quota, not one container's */
+		shown.container[0] = shown.container_id[0] = 0;
+		shown.cpu_cgid = e->hdr.cpu_cgid;
+	}
+	s->ops.event(e, &shown, s->ops.arg);
+}
+
+static void on_exit_event(struct session *s, const union event *e)
+{
+	struct process *p = proc_table_find(s->procs, (pid_t)e->hdr.tgid);
+
+	if (p && p->watched && s->ops.process)
+		s->ops.process(&e->proc, p, p->owner, s->ops.arg);
+	proc_table_exit(s->procs, (pid_t)e->hdr.tgid);
+}
+
+static void on_event(const union event *e, void *arg)
+{
+	struct session *s = arg;
+
+	switch (e->hdr.kind) {
+	case EVENT_GC_START:
+	case EVENT_GC_MARK_END:
+	case EVENT_GC_PAUSE:
+		on_go_event(s, e);
+		break;
+	case EVENT_THROTTLE:
+	case EVENT_THROTTLE_MISSED:
+		on_throttle(s, e);
+		break;
+	case EVENT_PROC_EXEC:
+		proc_table_exec(s->procs, (pid_t)e->hdr.tgid, clock_mono_ns());
+		break;
+	case EVENT_PROC_EXIT:
+		on_exit_event(s, e);
+		break;
+	}
+}
+
+void session_drain(struct session *s)
+{
+	if (s->ring && ring_source_drain(s->ring, DRAIN_MAX) < 0)
+		log_debug("ring buffer: cannot be read");
+}
+
+/* ---- timers ------------------------------------------------------------------------------------------------------- */
+
+static void on_drain(void *arg)
+{
+	struct session *s = arg;
+
+	session_drain(s);
+	proc_table_tick(s->procs, clock_mono_ns());
+}
+
+static void on_storm(pid_t pid, const char *why, void *arg)
+{
+	struct session *s = arg;
+	struct process *p = proc_table_find(s->procs, pid);
+
+	if (!p)
+		return;
+	p->attached = p->go_gc_on = false;
+	p->state = PROCESS_PARTIAL;
+	err_why(p->go_gc_why, 0, "%.190s", why);
+	log_warn("go_gc off for %s (pid %d): %s", p->exe, p->pid, why);
+}
+
+static void on_tick(void *arg)
+{
+	struct session *s = arg;
+	uint64_t now = clock_mono_ns();
+
+	if (s->probes)
+		probes_tick(s->probes, now, on_storm, s);
+	owner_index_tick(s->owners, now, free_container, s);
+}
+
+static void read_process(struct session *s, struct process *p)
+{
+	struct watched *w = p->watched;
+	struct runtime_sample sample;
+	int err;
+
+	if (!w || !w->sampler)
+		return;
+	err = sampler_read(w->sampler, &sample);
+	if (err == 0) {
+		w->sample = sample;
+		w->sampled = true;
+	} else if (err < 0 && err != -ESRCH) {
+		log_debug("pid %d: runtime values: %s", p->pid, strerror(-err));
+	}
+}
+
+static void sum_gc_cpu(const struct session *s, const struct owner *o, int64_t *gc, int64_t *assist)
+{
+	bool known = false;
+
+	*gc = *assist = 0;
+	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p)) {
+		const struct watched *w = p->watched;
+
+		if (p->owner != o || !w || !w->sampled || w->sample.gc_cpu_ns == SAMPLE_UNKNOWN)
+			continue;
+		*gc += w->sample.gc_cpu_ns;
+		*assist += w->sample.assist_ns != SAMPLE_UNKNOWN ? w->sample.assist_ns : 0;
+		known = true;
+	}
+	if (!known)
+		*gc = SAMPLE_UNKNOWN;
+}
+
+static void read_container(struct session *s, struct container *c, uint64_t now)
+{
+	int64_t gc, assist;
+
+	if (!c->limits_known || now - c->limits_read_ns >= LIMITS_NS) {
+		c->limits_known = !cgroup_limits_read(&s->cgroups, c->owner, &c->limits);
+		c->limits_read_ns = now;
+	}
+	if (c->limits_known && !cgroup_usage_read(&s->cgroups, c->owner, &c->limits, &c->usage)) {
+		if (c->usage.cpu_ns == LIMIT_UNKNOWN && c->owner->host_pid) {
+			uint64_t ns;
+
+			if (!process_cpu_read(s->opts->root, c->owner->host_pid, &ns))
+				c->usage.cpu_ns = (int64_t)ns;
+		}
+		container_stats_usage(c->stats, &c->usage);
+	}
+	c->usage_read_ns = now;
+	sum_gc_cpu(s, c->owner, &gc, &assist);
+	if (gc != SAMPLE_UNKNOWN)
+		container_stats_gc_cpu(c->stats, now, gc + c->gc_cpu_gone_ns, assist + c->assist_gone_ns);
+	container_stats_cost(c->stats, now, c->cost_ns);
+	container_stats_expire(c->stats, now);
+}
+
+void session_read_values(struct session *s)
+{
+	uint64_t now = clock_mono_ns(), key;
+	size_t pos = 0;
+	void *c;
+
+	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p))
+		read_process(s, p);
+	while (hashmap_next(s->containers, &pos, &key, &c))
+		read_container(s, c, now);
+}
+
+static void on_read(void *arg)
+{
+	struct session *s = arg;
+
+	clock_sync();
+	if (s->want_stats)
+		session_read_values(s);
+	watch_more(s);
+	if (!s->probes || probes_signal(s->probes, SIGNAL_PROC_WATCH)->mode == SIGNAL_OFF)
+		proc_table_scan(s->procs); /* nobody tells us of new processes */
+}
+
+static void on_verify(void *arg)
+{
+	struct session *s = arg;
+
+	proc_table_verify(s->procs);
+	proc_table_scan(s->procs); /* notices may have been lost */
+}
+
+static void on_quit(int signo, void *arg)
+{
+	struct session *s = arg;
+
+	log_debug("signal %d: ending", signo);
+	loop_stop(s->loop, 0);
+}
+
+/* ---- life --------------------------------------------------------------------------------------------------------- */
+
+int session_attach(struct session *s, char *why)
+{
+	struct probes_cfg cfg = { .wanted = s->opts->signals };
+	int err = probes_new(&cfg, &s->probes, why);
+
+	if (err)
+		return err;
+	err = ring_source_new(probes_ring_fd(s->probes), on_event, s, &s->ring);
+	if (err)
+		return err_why(why, err, "cannot map the ring buffer: %s", strerror(-err));
+	for (struct process *p = s->procs ? proc_table_next(s->procs, NULL) : NULL; p; p = proc_table_next(s->procs, p))
+		if (p->watched)
+			attach_process(s, p);
+	return 0;
+}
+
+void session_detach(struct session *s)
+{
+	session_drain(s);
+	s->ring = ring_source_free(s->ring);
+	s->probes = probes_free(s->probes);
+	for (struct process *p = s->procs ? proc_table_next(s->procs, NULL) : NULL; p; p = proc_table_next(s->procs, p))
+		p->attached = p->go_gc_on = false;
+}
+
+static int open_loop(struct session *s)
+{
+	static const int quits[] = { SIGINT, SIGTERM, SIGHUP };
+	int err = loop_new(&s->loop);
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; !err && i < ARRAY_SIZE(quits); i++)
+		err = loop_add_signal(s->loop, quits[i], on_quit, s);
+	return err;
+}
+
+static int open_tables(struct session *s)
+{
+	struct proc_table_ops ops = { .added = on_process_added, .removed = on_process_removed, .arg = s };
+	int err = hashmap_new(CONTAINERS_MAX, &s->containers);
+
+	if (!err)
+		err = cgroup_mounts_read(s->opts->root, &s->cgroups);
+	if (!err)
+		err = binary_cache_new(BINARIES_MAX, &s->binaries);
+	if (!err)
+		err = owner_index_new(s->opts->root, &s->cgroups, &s->owners);
+	if (!err)
+		err = proc_table_new(s->opts->root, s->binaries, s->opts->command == COMMAND_LIST && s->opts->all, &ops,
+				     &s->procs);
+	return err;
+}
+
+static int open_timers(struct session *s)
+{
+	static const struct {
+		uint64_t interval_ns;
+		loop_timer_fn fn;
+	} timers[] = { { DRAIN_NS, on_drain }, { TICK_NS, on_tick }, { READ_NS, on_read }, { VERIFY_NS, on_verify } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(timers); i++) {
+		int id = loop_add_timer(s->loop, timers[i].interval_ns, timers[i].interval_ns, timers[i].fn, s);
+
+		if (id < 0)
+			return id;
+	}
+	return 0;
+}
+
+int session_open(const struct session_cfg *cfg, struct session **ret, char *why)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->opts = cfg->opts;
+	s->ops = cfg->ops;
+	s->want_stats = cfg->want_stats;
+	s->start_ns = clock_mono_ns();
+	clock_sync();
+	err = open_loop(s);
+	if (err)
+		err_why(why, err, "cannot set up the event loop: %s", strerror(-err));
+	if (!err) {
+		err = open_tables(s);
+		if (err)
+			err_why(why, err, "cannot read %s/proc: %s", s->opts->root, strerror(-err));
+	}
+	if (!err && !cfg->start_detached)
+		err = session_attach(s, why); /* before the first pass: no process can slip between */
+	if (!err) {
+		err = proc_table_scan(s->procs);
+		if (err)
+			err_why(why, err, "cannot read %s/proc: %s", s->opts->root, strerror(-err));
+	}
+	if (!err && s->want_stats)
+		session_read_values(s);
+	if (!err) {
+		err = open_timers(s);
+		if (err)
+			err_why(why, err, "cannot set up timers: %s", strerror(-err));
+	}
+	if (err) {
+		session_close(s);
+		return err;
+	}
+	*ret = s;
+	return 0;
+}
+
+struct session *session_close(struct session *s)
+{
+	uint64_t key;
+	size_t pos = 0;
+	void *value;
+
+	if (!s)
+		return NULL;
+	session_detach(s);
+	proc_table_free(s->procs);
+	while (s->containers && hashmap_next(s->containers, &pos, &key, &value)) {
+		container_stats_free(((struct container *)value)->stats);
+		free(value);
+	}
+	hashmap_free(s->containers);
+	owner_index_free(s->owners);
+	binary_cache_free(s->binaries);
+	loop_free(s->loop);
+	free(s);
+	return NULL;
+}
+
+int session_run(struct session *s)
+{
+	return loop_run(s->loop);
+}
