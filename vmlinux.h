@@ -236,3 +236,17 @@ struct bpf_iter__task_vma {
 };
 
 #pragma clang attribute pop
+
+/* bpf/cpu_throttle.bpf.c: which hierarchy a cgroup is in */
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct cgroup_root {
+	int hierarchy_id; /* 0: the unified one */
+};
+
+struct cgroup___hierarchy {
+	struct cgroup_root *root;
+};
+
+#pragma clang attribute pop
