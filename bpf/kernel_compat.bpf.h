@@ -49,13 +49,21 @@ static __always_inline __u64 kernel_start_boottime(struct task_struct *task)
 	return BPF_CORE_READ(task, start_boottime);
 }
 
+/* Exit code of the process as wait(2) gives it: that of the group if one was set (exit_group, a fatal signal). */
+static __always_inline __u32 kernel_exit_code(struct task_struct *task)
+{
+	__u32 group = BPF_CORE_READ(task, signal, group_exit_code);
+
+	return group ? group : BPF_CORE_READ(task, exit_code);
+}
+
 /* cfs_rq.throttled: an int up to 6.17, one bit since 6.18. */
 static __always_inline bool kernel_cfs_rq_throttled(struct cfs_rq *cfs_rq)
 {
 	return BPF_CORE_READ_BITFIELD_PROBED(cfs_rq, throttled) != 0;
 }
 
-/* Inode number of the innermost pid namespace, and the number of `pid` in the namespace with that inode; 0: not in it.
+/* Number of `pid` in the pid namespace with this inode number; 0: not in it.
  * The level of the agent's namespace is found by searching: 4 levels are more than nested nodes (kind in a container)
  * have, and at level 0 the first look hits. */
 #define KERNEL_PIDNS_LEVELS 4

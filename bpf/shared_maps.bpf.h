@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Maps that every object shares: created by the first object, reused by descriptor in the others (probes/shared_maps.c),
- * so their definitions must be the same everywhere. */
+/* Maps that every object shares: created once by user space (probes/shared_maps.c), which gives their descriptors to each
+ * object before it is loaded. */
 #pragma once
 #include "loss.h"
 #include "process_table.h"
@@ -21,10 +21,10 @@ struct {
 	__type(value, struct signal_counters);
 } counters SEC(".maps");
 
-/* Wanted processes by tgid in the agent's pid namespace; not preallocated: most nodes have few. */
+/* Wanted processes by tgid in the agent's pid namespace. Preallocated (0.7 MB): before 6.1 a uprobe program with a hash
+ * that is not makes the kernel warn (94dacdbd5d2d), which panic_on_warn turns into a crash. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, PROCESS_TABLE_MAX);
 	__type(key, __u32);
 	__type(value, struct process_entry);

@@ -13,7 +13,14 @@ struct process_entry {
 	__u32 binary;  /* index in map `binaries`, from 1 */
 	__u32 signals; /* bit (1 << enum signal_id): wanted */
 	__u64 bias;    /* load address minus link address */
+	/* written by go_gc only, 0 at first: the stop-the-world that is going on (Go < 1.22). Here and not in a map of its
+	 * own: one process has one stop at a time, and it must vanish with the process. */
+	__u64 stop_ns;
+	__u32 stop_flags;  /* STOP_* */
+	__u32 stop_reason; /* enum stw_reason */
 };
+#define STOP_SAW_START_CYCLE 1u
+#define STOP_SAW_END_CYCLE 2u
 
 /* Map `binaries`, mmapable array: what go_gc needs to know of one Go binary, and what it cost. */
 struct binary_entry {

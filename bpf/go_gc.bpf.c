@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* GC cycles and stop-the-world pauses of Go processes.
+ *
+ * One program on up to four functions of the runtime; the attach cookie says which one and in which binary. startCycle
+ * runs exactly once a cycle (gcStart does not). Since Go 1.22 startTheWorldWithSema carries the whole pause in registers,
+ * stamps of CLOCK_MONOTONIC included; before, the pause is the time from stopTheWorldWithSema to it, and what ran inside
+ * tells the reason (facts/go-runtime.md 1.4 and 4). Registers by version, in the order of ABIInternal:
+ *
+ *   startCycle             c, start, procs [1.19+: trigger.kind, ...]
+ *   endCycle               c, now, ...
+ *   stopTheWorldWithSema   1.18-1.20 nothing; 1.21 reason; later not probed
+ *   startTheWorldWithSema  1.18-1.21 nothing of use; 1.22 now or 0, reason, start; 1.23+ also the time when all Ps stopped
+ *
+ * Every hit ends in exactly one of: event, filtered, lost. */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "go_site.h"
+#include "emit.bpf.h"
+#include "filter.bpf.h"
+#include "go_abi.bpf.h"
+
+#define STAMP_MAX_AGE_NS (600ull * 1000000000) /* older: not a stamp of this pause */
+
+/* One hit of a wanted process. */
+struct hit {
+	struct pt_regs *ctx;
+	struct task_struct *task;
+	struct process_entry *process;
+	const struct binary_entry *binary;
+	__u32 tgid;
+	__u64 now;
+};
+
+static __always_inline bool stamp_plausible(__u64 stamp, __u64 now)
+{
+	return stamp && stamp <= now && now - stamp <= STAMP_MAX_AGE_NS;
+}
+
+static __always_inline void *reserve(const struct hit *h, __u16 kind, __u16 size, __u64 time_ns)
+{
+	struct event_hdr *e = emit_reserve(SIGNAL_GO_GC, kind, size, time_ns);
+
+	if (!e)
+		return 0;
+	e->binary = h->process->binary;
+	e->cpu_cgid = kernel_cpu_cgid(h->task);
+	e->v2_cgid = kernel_v2_cgid(h->task);
+	e->tgid = h->tgid;
+	e->tid = filter_tid_of(h->task);
+	return e;
+}
+
+static __always_inline void on_start_cycle(const struct hit *h)
+{
+	struct event_gc_start *e;
+	__u64 start = GO_ARG1(h->ctx);
+
+	h->process->stop_flags |= STOP_SAW_START_CYCLE;
+	e = reserve(h, EVENT_GC_START, sizeof(*e), h->now);
+	if (!e)
+		return;
+	e->mark_start_ns = stamp_plausible(start, h->now) ? start : h->now;
+	e->procs = GO_ARG2(h->ctx);
+	e->trigger = GC_TRIGGER_UNKNOWN;
+	if (h->binary->go_minor >= 19) {
+		__u64 kind = GO_ARG3(h->ctx);
+
+		if (kind <= GC_TRIGGER_FORCED)
+			e->trigger = kind;
+	}
+	emit_submit(SIGNAL_GO_GC, e);
+}
+
+static __always_inline void on_end_cycle(const struct hit *h)
+{
+	struct event_gc_mark_end *e;
+	__u64 now = GO_ARG1(h->ctx);
+
+	h->process->stop_flags |= STOP_SAW_END_CYCLE;
+	e = reserve(h, EVENT_GC_MARK_END, sizeof(*e), stamp_plausible(now, h->now) ? now : h->now);
+	if (e)
+		emit_submit(SIGNAL_GO_GC, e);
+}
+
+/* m.preemptoff of the running g's m: why this m must not be preempted, in the runtime's words. Length or 0. */
+static __always_inline __u32 read_preemptoff(const struct hit *h, char *text)
+{
+	struct {
+		__u64 ptr, len;
+	} s = {};
+	__u64 m = 0;
+
+	if (!h->binary->preemptoff_in_m)
+		return 0;
+	if (bpf_probe_read_user(&m, sizeof(m), (void *)(GO_G(h->ctx) + h->binary->m_in_g)))
+		return 0;
+	if (bpf_probe_read_user(&s, sizeof(s), (void *)(m + h->binary->preemptoff_in_m)))
+		return 0;
+	if (!s.len)
+		return 0;
+	if (s.len > STW_TEXT_SZ - 1)
+		s.len = STW_TEXT_SZ - 1;
+	if (bpf_probe_read_user(text, s.len & (STW_TEXT_SZ - 1), (void *)s.ptr))
+		return 0;
+	return s.len;
+}
+
+/* gcMarkDone sets "gcing" before it stops the world, and clears it when it must resume marking: only here can such a stop
+ * be told from others. */
+static __always_inline bool is_gcing(const char *text)
+{
+	return text[0] == 'g' && text[1] == 'c' && text[2] == 'i' && text[3] == 'n' && text[4] == 'g' && !text[5];
+}
+
+static __always_inline void on_stop_world(const struct hit *h)
+{
+	struct process_entry *p = h->process;
+	char text[STW_TEXT_SZ] = {};
+
+	if (h->binary->go_minor >= 22) { /* not probed there: an odd binary */
+		count_filtered(SIGNAL_GO_GC);
+		return;
+	}
+	if (p->stop_ns)
+		count_lost(SIGNAL_GO_GC, LOSS_UNPAIRED); /* the start of the stop before was missed */
+	else
+		count_filtered(SIGNAL_GO_GC); /* kept: it comes out with its end */
+	p->stop_ns = h->now;
+	p->stop_flags = 0;
+	p->stop_reason = STW_UNKNOWN;
+	if (h->binary->go_minor == 21)
+		p->stop_reason = GO_ARG0(h->ctx) & 0xff;
+	else if (read_preemptoff(h, text) && is_gcing(text))
+		p->stop_reason = STW_GC_MARK_TERM;
+}
+
+/* Go 1.22+: all in registers. */
+static __always_inline void on_start_world_registers(const struct hit *h)
+{
+	__u64 end = GO_ARG0(h->ctx), start = GO_ARG2(h->ctx), stopped = 0;
+	struct event_gc_pause *e;
+
+	if (!stamp_plausible(end, h->now))
+		end = h->now;
+	if (!stamp_plausible(start, end)) {
+		count_lost(SIGNAL_GO_GC, LOSS_UNREADABLE);
+		return;
+	}
+	if (h->binary->go_minor >= 23)
+		stopped = GO_ARG3(h->ctx);
+	e = reserve(h, EVENT_GC_PAUSE, sizeof(*e), end);
+	if (!e)
+		return;
+	__builtin_memset(e->text, 0, sizeof(e->text));
+	e->start_ns = start;
+	e->stopped_ns = stopped >= start && stopped <= end ? stopped : 0;
+	e->reason = GO_ARG1(h->ctx) & 0xff;
+	e->flags = PAUSE_FROM_REGISTERS;
+	emit_submit(SIGNAL_GO_GC, e);
+}
+
+/* gcStart calls startCycle and gcMarkDone calls endCycle while the world is stopped, in 1.18-1.21 alike. */
+static __always_inline __u32 paired_reason(const struct process_entry *p)
+{
+	if (p->stop_flags & STOP_SAW_START_CYCLE)
+		return STW_GC_SWEEP_TERM;
+	if (p->stop_flags & STOP_SAW_END_CYCLE)
+		return STW_GC_MARK_TERM;
+	return p->stop_reason;
+}
+
+/* Go 1.18-1.21: the pause began at our own stop probe. */
+static __always_inline void on_start_world_paired(const struct hit *h)
+{
+	struct process_entry *p = h->process;
+	__u64 start = p->stop_ns;
+	struct event_gc_pause *e;
+
+	p->stop_ns = 0;
+	if (!start) { /* attached inside the stop, or the stop was skipped */
+		count_lost(SIGNAL_GO_GC, LOSS_UNPAIRED);
+		return;
+	}
+	e = reserve(h, EVENT_GC_PAUSE, sizeof(*e), h->now);
+	if (!e)
+		return;
+	__builtin_memset(e->text, 0, sizeof(e->text));
+	e->start_ns = start;
+	e->stopped_ns = 0;
+	e->reason = h->binary->go_minor == 21 ? p->stop_reason : paired_reason(p);
+	e->flags = 0;
+	if (e->reason == STW_UNKNOWN)
+		read_preemptoff(h, e->text);
+	emit_submit(SIGNAL_GO_GC, e);
+}
+
+static __always_inline void on_start_world(const struct hit *h)
+{
+	if (h->binary->go_minor >= 22)
+		on_start_world_registers(h);
+	else
+		on_start_world_paired(h);
+}
+
+/* Fills the hit of a wanted process; everything else is counted here. */
+static __always_inline bool filter(struct hit *h, __u64 cookie)
+{
+	__u32 index = COOKIE_BINARY(cookie);
+	struct binary_entry *b = bpf_map_lookup_elem(&binaries, &index);
+
+	count_hit(SIGNAL_GO_GC);
+	if (!b) {
+		count_lost(SIGNAL_GO_GC, LOSS_UNKNOWN_PROCESS);
+		return false;
+	}
+	__sync_fetch_and_add(&b->hits, 1);
+	h->binary = b;
+	if ((cookie & COOKIE_JBE) && go_branch_taken(h->ctx)) { /* it comes again when the stack has grown */
+		count_filtered(SIGNAL_GO_GC);
+		return false;
+	}
+	h->task = (void *)bpf_get_current_task();
+	h->tgid = filter_tgid_of(h->task);
+	if (!h->tgid) { /* not in the agent's pid namespace: can never be wanted */
+		count_filtered(SIGNAL_GO_GC);
+		return false;
+	}
+	h->process = bpf_map_lookup_elem(&processes, &h->tgid);
+	if (!h->process) {
+		count_lost(SIGNAL_GO_GC, LOSS_UNKNOWN_PROCESS);
+		return false;
+	}
+	/* another index: the process maps a probed file that is not its executable */
+	if (!(h->process->signals & (1u << SIGNAL_GO_GC)) || h->process->binary != index) {
+		count_filtered(SIGNAL_GO_GC);
+		return false;
+	}
+	return true;
+}
+
+static __always_inline void handle(struct pt_regs *ctx, __u64 cookie)
+{
+	struct hit h = { .ctx = ctx, .now = bpf_ktime_get_ns() };
+
+	if (!filter(&h, cookie))
+		return;
+	switch (COOKIE_SITE(cookie)) {
+	case GO_SITE_START_CYCLE:
+		on_start_cycle(&h);
+		break;
+	case GO_SITE_END_CYCLE:
+		on_end_cycle(&h);
+		break;
+	case GO_SITE_STOP_WORLD:
+		on_stop_world(&h);
+		break;
+	case GO_SITE_START_WORLD:
+		on_start_world(&h);
+		break;
+	default:
+		count_filtered(SIGNAL_GO_GC);
+	}
+}
+
+/* Loaded with BPF_TRACE_UPROBE_MULTI as expected attach type where the kernel has multi links, else without: a program of
+ * either kind is refused by the other kind of link. */
+SEC("uprobe")
+int go_gc(struct pt_regs *ctx)
+{
+	handle(ctx, bpf_get_attach_cookie(ctx));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
