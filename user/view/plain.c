@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The main screen as text (screens.md 1, 2 and 5 to 7), for pipes, --once and why: a block of header lines, the table, and
+ * the panes that say in words what is wrong. Keys have no place here, so what the screen keeps behind a key (reasons of
+ * signals that are off, losses by reason) is written out. */
+#include "view/plain.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "diagnose/verdicts.h"
+#include "view/columns.h"
+#include "view/format.h"
+#include "view/pen.h"
+
+#define BAR "\u2502"
+#define RULE "\u2500"
+#define TEXT_SZ 24   /* one formatted number */
+#define NAME_SZ 1024 /* what owner_format() can write */
+#define PANE_INDENT 7 /* "  SEEN " */
+#define PANE_NAME_MIN 16
+
+struct row_counts {
+	int critical, warning, fine, live;
+};
+
+static void pen_on(struct pen *p, const struct plain_style *st, struct str *out)
+{
+	*p = (struct pen){ .out = out, .width = st->width < COLUMN_WIDTH_MIN ? COLUMN_WIDTH_MIN : st->width,
+			   .color = st->color, .ascii = st->ascii };
+}
+
+/* Local time of day. */
+static char *clock_text(uint64_t unix_ns, char *buf, size_t sz)
+{
+	time_t t = (time_t)(unix_ns / NS_PER_SEC);
+	struct tm tm;
+
+	if (!localtime_r(&t, &tm) || !strftime(buf, sz, "%H:%M:%S", &tm))
+		snprintf(buf, sz, "?");
+	return buf;
+}
+
+static struct row_counts count_rows(const struct snapshot *s)
+{
+	struct row_counts n = { 0 };
+
+	for (int i = 0; i < s->container_cnt; i++) {
+		const struct snapshot_container *c = &s->containers[i];
+		bool said = c->verdict_cnt && c->verdicts[0].severity > VERDICT_ADVICE;
+
+		if (c->gone)
+			continue;
+		n.live++;
+		n.critical += said && c->verdicts[0].severity == VERDICT_CRITICAL;
+		n.warning += said && c->verdicts[0].severity == VERDICT_WARNING;
+		n.fine += !said;
+	}
+	return n;
+}
+
+static double worst_cost(const struct snapshot *s)
+{
+	double worst = NAN;
+
+	for (int i = 0; i < s->container_cnt; i++)
+		worst = fmax(worst, s->containers[i].cost_ratio); /* fmax takes the number where one is NAN */
+	return worst;
+}
+
+static const char *plural(int n)
+{
+	return n == 1 ? "" : "s";
+}
+
+static void header_node(struct pen *p, struct pen *right, const struct snapshot *s, const struct row_counts *n)
+{
+	char node[256], busy[TEXT_SZ], steal[TEXT_SZ], memory[TEXT_SZ], now[TEXT_SZ];
+
+	format_squeeze(*s->node_name ? s->node_name : "?", 32, p->ascii, node, sizeof(node));
+	format_percent(s->cpu_busy_ratio, busy, sizeof(busy));
+	format_percent_fine(s->steal_ratio, steal, sizeof(steal));
+	format_percent(s->memory_used_ratio, memory, sizeof(memory));
+	pen_textf(p, GRADE_FINE, "gopherscope  node %s  %d CPU %s%% busy  steal %s%%  mem %s%%", node, s->node_cpus, busy,
+		  steal, memory);
+	pen_textf(right, GRADE_FINE, "%d Go container%s  %d process%s  %s", n->live, plural(n->live), s->processes_go,
+		  s->processes_go == 1 ? "" : "es", clock_text(s->time_unix_ns, now, sizeof(now)));
+	pen_join_right(p, right);
+	pen_end(p);
+}
+
+static void header_now(struct pen *p, struct pen *right, const struct snapshot *s, const struct row_counts *n)
+{
+	char window[TEXT_SZ];
+
+	pen_text(p, GRADE_FINE, "NOW  ");
+	pen_textf(p, n->critical ? GRADE_CRITICAL : GRADE_FINE, "%d critical", n->critical);
+	pen_text(p, GRADE_FINE, "  ");
+	pen_textf(p, n->warning ? GRADE_WARNING : GRADE_FINE, "%d warning%s", n->warning, plural(n->warning));
+	pen_textf(p, GRADE_FINE, "  %d fine", n->fine);
+	if (s->processes_not_observable)
+		pen_textf(p, GRADE_FINE, "  (%d Go process%s not observable: gopherscope list)", s->processes_not_observable,
+			  s->processes_not_observable == 1 ? "" : "es");
+	pen_textf(right, GRADE_FINE, "window %s", format_duration(s->window_seconds, window, sizeof(window)));
+	pen_join_right(p, right);
+	pen_end(p);
+}
+
+static bool signal_is(const struct snapshot_signal *sig, const char *state)
+{
+	return sig->present && !strcmp(sig->state, state);
+}
+
+/* ", off: cpu_throttle net_dns"; returns how many signals are in that state. */
+static int signals_in_state(struct pen *p, const struct snapshot *s, const char *state, const char *separator)
+{
+	int cnt = 0;
+
+	for (int i = 0; i < SIGNAL_CNT; i++) {
+		if (!signal_is(&s->signals[i], state))
+			continue;
+		if (!cnt++)
+			pen_textf(p, GRADE_FINE, "%s%s:", separator, state);
+		pen_textf(p, GRADE_FINE, " %s", s->signals[i].name);
+	}
+	return cnt;
+}
+
+/* "signals 3 on, off: cpu_throttle, degraded: go_gc" */
+static void signals_line(struct pen *p, const struct snapshot *s)
+{
+	int on = 0;
+
+	for (int i = 0; i < SIGNAL_CNT; i++)
+		on += signal_is(&s->signals[i], "on");
+	pen_textf(p, GRADE_FINE, "signals %d on", on);
+	signals_in_state(p, s, "off", ", ");
+	signals_in_state(p, s, "degraded", ", ");
+}
+
+/* Only what is not well, where there is such a thing: "off: cpu_throttle" */
+static void signals_line_narrow(struct pen *p, const struct snapshot *s)
+{
+	int off = signals_in_state(p, s, "off", "");
+
+	if (!off && !signals_in_state(p, s, "degraded", ""))
+		signals_line(p, s);
+	else if (off)
+		signals_in_state(p, s, "degraded", ", ");
+}
+
+static void lost_text(struct pen *p, const struct snapshot *s)
+{
+	pen_textf(p, s->lost ? GRADE_WARNING : GRADE_FINE, "lost %llu", (unsigned long long)s->lost);
+}
+
+static void header_signals(struct pen *p, struct pen *right, const struct snapshot *s)
+{
+	char self[TEXT_SZ], memory[TEXT_SZ], worst[TEXT_SZ];
+
+	format_percent_fine(s->agent_cpu_ratio, self, sizeof(self));
+	format_bytes(s->agent_rss_bytes, memory, sizeof(memory));
+	format_percent_fine(worst_cost(s), worst, sizeof(worst));
+	signals_line(p, s);
+	pen_textf(right, GRADE_FINE, "cost: self %s%% of a CPU, %s; worst target %s%%   ", self, memory, worst);
+	lost_text(right, s);
+	pen_join_right(p, right);
+	pen_end(p);
+}
+
+static void header_narrow_node(struct pen *p, struct pen *right, const struct snapshot *s, const struct row_counts *n)
+{
+	char node[128], busy[TEXT_SZ], memory[TEXT_SZ], window[TEXT_SZ], now[TEXT_SZ];
+
+	format_squeeze(*s->node_name ? s->node_name : "?", 20, p->ascii, node, sizeof(node));
+	format_percent(s->cpu_busy_ratio, busy, sizeof(busy));
+	format_percent(s->memory_used_ratio, memory, sizeof(memory));
+	pen_textf(p, GRADE_FINE, "gopherscope %s %dcpu %s%% mem %s%%", node, s->node_cpus, busy, memory);
+	pen_textf(right, n->critical ? GRADE_CRITICAL : GRADE_FINE, "%d!", n->critical);
+	pen_text(right, GRADE_FINE, " ");
+	pen_textf(right, n->warning ? GRADE_WARNING : GRADE_FINE, "%d*", n->warning);
+	pen_textf(right, GRADE_FINE, " %dok", n->fine);
+	if (s->processes_not_observable)
+		pen_textf(right, GRADE_FINE, " %d?", s->processes_not_observable);
+	pen_textf(right, GRADE_FINE, "  w%s %s", format_duration(s->window_seconds, window, sizeof(window)),
+		  clock_text(s->time_unix_ns, now, sizeof(now)));
+	pen_join_right(p, right);
+	pen_end(p);
+}
+
+static void header_narrow_signals(struct pen *p, struct pen *right, const struct snapshot *s)
+{
+	char self[TEXT_SZ], worst[TEXT_SZ];
+
+	signals_line_narrow(p, s);
+	pen_textf(p, GRADE_FINE, "  cost self %s%% worst target %s%%",
+		  format_percent_fine(s->agent_cpu_ratio, self, sizeof(self)),
+		  format_percent_fine(worst_cost(s), worst, sizeof(worst)));
+	lost_text(right, s);
+	pen_join_right(p, right);
+	pen_end(p);
+}
+
+/* What the screen shows behind key i: why a signal is off, and which events were lost. */
+static void signal_details(struct pen *p, const struct snapshot_signal *sig)
+{
+	bool any = false;
+	char text[300];
+
+	if (!sig->present)
+		return;
+	if (*sig->reason && strcmp(sig->state, "on")) {
+		pen_textf(p, GRADE_FINE, "  %s: %s: ", sig->state, sig->name);
+		pen_paragraph(p, 4, sig->reason);
+	}
+	for (int r = 0; r < LOSS_REASON_CNT; r++) {
+		if (!sig->lost[r])
+			continue;
+		snprintf(text, sizeof(text), "  lost: %s:", sig->name);
+		pen_text(p, GRADE_FINE, any ? "," : text);
+		pen_textf(p, GRADE_FINE, " %s %llu", loss_reason_name(r), (unsigned long long)sig->lost[r]);
+		any = true;
+	}
+	if (any)
+		pen_end(p);
+}
+
+static void header(struct pen *p, const struct snapshot *s, bool narrow)
+{
+	struct row_counts n = count_rows(s);
+	struct str side[3];
+	struct pen right[3];
+
+	for (int i = 0; i < 3; i++) {
+		str_init(&side[i]);
+		right[i] = *p;
+		right[i].out = &side[i];
+	}
+	if (narrow) {
+		header_narrow_node(p, &right[0], s, &n);
+		header_narrow_signals(p, &right[1], s);
+	} else {
+		header_node(p, &right[0], s, &n);
+		header_now(p, &right[1], s, &n);
+		header_signals(p, &right[2], s);
+	}
+	for (int i = 0; i < 3; i++)
+		str_deinit(&side[i]);
+	for (int i = 0; i < SIGNAL_CNT; i++)
+		signal_details(p, &s->signals[i]);
+}
+
+/* The line above the titles: what the columns between the bars have in common. */
+static void table_caption(struct pen *p, const struct column_layout *l)
+{
+	static const char *const captions[] = { "longest delay, ms (p99)", "delay, ms (p99)", "delay, ms" };
+	int from = -1, to = -1;
+
+	for (int i = 0; i < l->cnt; i++) {
+		if (l->cols[i].bar < 0)
+			continue;
+		if (l->cols[i].column->group == COLUMN_DELAY)
+			from = l->cols[i].bar;
+		else
+			to = l->cols[i].bar;
+	}
+	if (from < 0 || to < 0)
+		return;
+	pen_to(p, from);
+	pen_text(p, GRADE_FINE, BAR);
+	for (size_t i = 0; i < sizeof(captions) / sizeof(*captions); i++) {
+		int room = to - from - 1 - (int)strlen(captions[i]);
+
+		if (room < 0)
+			continue;
+		pen_to(p, p->at + room / 2);
+		pen_text(p, GRADE_FINE, captions[i]);
+		break;
+	}
+	pen_to(p, to);
+	pen_text(p, GRADE_FINE, BAR);
+	pen_end(p);
+}
+
+static void table_titles(struct pen *p, const struct column_layout *l)
+{
+	pen_to(p, COLUMN_NAME_AT);
+	pen_text(p, GRADE_FINE, l->namespaces ? "NAMESPACE/POD:CONTAINER" : "POD:CONTAINER");
+	for (int i = 0; i < l->cnt; i++) {
+		const struct column *col = l->cols[i].column;
+
+		if (l->cols[i].bar >= 0)
+			pen_right(p, GRADE_FINE, l->cols[i].bar + 1, BAR);
+		pen_right(p, GRADE_FINE, l->cols[i].end, l->narrow ? col->title_narrow : col->title);
+	}
+	pen_to(p, l->why_at);
+	pen_text(p, GRADE_FINE, "WHY");
+	pen_end(p);
+}
+
+static void table_row(struct pen *p, const struct column_layout *l, const struct snapshot *s,
+		      const struct snapshot_container *c)
+{
+	char name[NAME_SZ], squeezed[NAME_SZ], why[TEXT_SZ], mark[2] = "";
+	enum grade grade;
+
+	mark[0] = columns_mark(c, &grade);
+	columns_name(c, l->namespaces, name, sizeof(name));
+	format_squeeze(name, l->name_width, p->ascii, squeezed, sizeof(squeezed));
+	columns_why(c, l->why_width, why, sizeof(why));
+	if (*mark != ' ')
+		pen_text(p, grade, mark);
+	pen_to(p, COLUMN_NAME_AT);
+	pen_text(p, c->gone ? GRADE_DIM : GRADE_FINE, squeezed);
+	for (int i = 0; i < l->cnt; i++) {
+		struct cell cell;
+
+		columns_cell(l->cols[i].column, s, c, &cell);
+		if (l->cols[i].bar >= 0)
+			pen_right(p, GRADE_FINE, l->cols[i].bar + 1, BAR);
+		pen_right(p, cell.grade, l->cols[i].end, cell.text);
+	}
+	if (*why) {
+		pen_to(p, l->why_at);
+		pen_text(p, grade, why);
+	}
+	pen_end(p);
+}
+
+static void table(struct pen *p, const struct snapshot *s, const struct column_layout *l)
+{
+	if (!l->narrow)
+		table_caption(p, l);
+	table_titles(p, l);
+	for (int i = 0; i < s->container_cnt; i++)
+		table_row(p, l, s, &s->containers[i]);
+	if (!s->container_cnt) {
+		pen_to(p, COLUMN_NAME_AT);
+		pen_text(p, GRADE_FINE, "no Go container or process is observed; gopherscope list --all says why");
+		pen_end(p);
+	}
+}
+
+struct delay {
+	const char *column;
+	double seconds;
+	bool known; /* some source of delays worked, even if nothing happened */
+};
+
+static void delay_add(struct delay *d, const char *column, int64_t cnt, double seconds)
+{
+	d->known |= cnt >= 0;
+	if (cnt <= 0 || isnan(seconds) || seconds <= d->seconds)
+		return;
+	d->seconds = seconds;
+	d->column = column;
+}
+
+static struct delay largest_delay(const struct snapshot_container *containers, int cnt)
+{
+	struct delay d = { .column = NULL };
+
+	for (int i = 0; i < cnt; i++) {
+		const struct snapshot_container *c = &containers[i];
+
+		if (c->gone)
+			continue;
+		delay_add(&d, "THR", c->cpu.intervals == STAT_UNKNOWN ? -1 : c->cpu.length.cnt, c->cpu.length.p99);
+		delay_add(&d, "STW", c->gc.on ? c->gc.pause.cnt : -1, c->gc.pause.max);
+	}
+	return d;
+}
+
+static void nothing_found(struct pen *p, const struct delay *d)
+{
+	char ms[TEXT_SZ];
+
+	pen_text(p, GRADE_FINE, "No cause found above threshold; ");
+	if (!d->known)
+		pen_text(p, GRADE_FINE, "delays unknown: no signal that sees them works here.");
+	else if (!d->column)
+		pen_text(p, GRADE_FINE, "no delay in the window.");
+	else
+		pen_textf(p, GRADE_FINE, "largest delay: %s %s%s.", d->column, format_ms(d->seconds, ms, sizeof(ms)),
+			  strpbrk(ms, "smh") ? "" : " ms");
+	pen_end(p);
+}
+
+/* "  DO   set GOMAXPROCS=2 ..." */
+static void pane_line(struct pen *p, const char *label, const char *text)
+{
+	if (!*text)
+		return;
+	pen_to(p, 2);
+	pen_text(p, GRADE_FINE, label);
+	pen_to(p, *label ? PANE_INDENT : 2);
+	pen_paragraph(p, *label ? PANE_INDENT : 2, text);
+}
+
+/* "! shop/cart-0:cart   since 12:28:40 (2m27s)     throttled+gc  critical" */
+static void pane_title(struct pen *p, const struct snapshot *s, const struct snapshot_container *c)
+{
+	const struct verdict *v = c->verdict_cnt ? c->verdicts : NULL;
+	char name[NAME_SZ], squeezed[NAME_SZ], why[64] = "", since[64] = "", at[TEXT_SZ], lasted[TEXT_SZ], mark[2] = "";
+	enum grade grade;
+	int room = p->width - COLUMN_NAME_AT;
+
+	if (v)
+		verdict_short(v, why, sizeof(why));
+	if (v && v->since_unix_ns && v->since_unix_ns <= s->time_unix_ns) {
+		double seconds = floor((double)(s->time_unix_ns - v->since_unix_ns) / NS_PER_SEC);
+
+		snprintf(since, sizeof(since), "   since %s (%s)", clock_text(v->since_unix_ns, at, sizeof(at)),
+			 format_duration(seconds, lasted, sizeof(lasted)));
+	}
+	if (v)
+		room -= (int)(strlen(since) + 2 + strlen(why) + 2 + strlen(verdict_severity_name(v->severity)));
+	mark[0] = columns_mark(c, &grade);
+	columns_name(c, true, name, sizeof(name));
+	format_squeeze(name, room < PANE_NAME_MIN ? PANE_NAME_MIN : room, p->ascii, squeezed, sizeof(squeezed));
+	pen_text(p, grade, *mark == ' ' ? "" : mark);
+	pen_to(p, COLUMN_NAME_AT);
+	pen_textf(p, GRADE_FINE, "%s%s", squeezed, since);
+	if (v) {
+		const char *severity = verdict_severity_name(v->severity);
+
+		pen_to(p, p->width - (int)(strlen(why) + 2 + strlen(severity)));
+		pen_textf(p, columns_severity_grade(v->severity), "%s  %s", why, severity);
+	}
+	pen_end(p);
+}
+
+static void pane_other_verdict(struct pen *p, const struct verdict *v)
+{
+	char text[sizeof(v->text) + sizeof(v->advice) + 96], name[64];
+
+	verdict_short(v, name, sizeof(name));
+	snprintf(text, sizeof(text), "%s (%s): %s", name, verdict_severity_name(v->severity), v->text);
+	pane_line(p, "ALSO", text);
+	pen_to(p, *v->advice ? PANE_INDENT : 0);
+	if (*v->advice)
+		pen_paragraph(p, PANE_INDENT, v->advice);
+}
+
+/* Numbers of a container that came up inside the window cover less than it. */
+static void pane_coverage(struct pen *p, const struct snapshot *s, const struct snapshot_container *c)
+{
+	double seen = (double)c->seen_ns / NS_PER_SEC;
+	char text[96], covered[TEXT_SZ], window[TEXT_SZ];
+
+	if (!c->seen_ns || seen > s->window_seconds * 0.95)
+		return;
+	snprintf(text, sizeof(text), "numbers cover %s: it was not watched before (window %s)",
+		 format_duration(seen, covered, sizeof(covered)),
+		 format_duration(s->window_seconds, window, sizeof(window)));
+	pane_line(p, "NOTE", text);
+}
+
+static void pane(struct pen *p, const struct snapshot *s, const struct snapshot_container *c)
+{
+	pane_title(p, s, c);
+	if (c->verdict_cnt) {
+		pane_line(p, "", c->verdicts[0].text);
+		pane_line(p, "DO", c->verdicts[0].advice);
+		pane_line(p, "SEEN", c->verdicts[0].seen);
+		for (int i = 1; i < c->verdict_cnt; i++)
+			pane_other_verdict(p, &c->verdicts[i]);
+	} else if (!c->process_cnt && c->refused_cnt) {
+		pane_line(p, "", "None of its Go processes can be observed; gopherscope list says why.");
+	} else {
+		struct delay d = largest_delay(c, 1);
+
+		pen_to(p, 2);
+		nothing_found(p, &d);
+	}
+	pane_coverage(p, s, c);
+}
+
+static void panes(struct pen *p, const struct snapshot *s, bool all)
+{
+	int shown = 0;
+
+	for (int i = 0; i < p->width; i++)
+		pen_text(p, GRADE_FINE, RULE);
+	pen_end(p);
+	for (int i = 0; i < s->container_cnt && (all || !shown); i++) {
+		if (!s->containers[i].verdict_cnt)
+			continue;
+		pane(p, s, &s->containers[i]);
+		shown++;
+	}
+	if (!shown) {
+		struct delay d = largest_delay(s->containers, s->container_cnt);
+
+		nothing_found(p, &d);
+	}
+}
+
+void plain_top(const struct snapshot *s, const struct plain_style *st, bool all_panes, struct str *out)
+{
+	struct column_layout layout;
+	struct pen p;
+
+	pen_on(&p, st, out);
+	columns_layout(s, p.width, &layout);
+	header(&p, s, layout.narrow);
+	table(&p, s, &layout);
+	if (s->container_cnt)
+		panes(&p, s, all_panes);
+}
+
+void plain_why(const struct snapshot *s, const struct snapshot_container *c, const struct plain_style *st, struct str *out)
+{
+	struct pen p;
+
+	pen_on(&p, st, out);
+	pane(&p, s, c);
+}
