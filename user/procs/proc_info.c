@@ -217,7 +217,7 @@ static bool parse_mapping(const char *line, const char *eol, struct mapping *m)
 	const char *s = number(line, 16, '-', &m->start);
 
 	s = number(s, 16, ' ', &m->end);
-	if (!s || strcspn(s, " \n") != 4)
+	if (!s || strcspn(s, " \n") != 4 || s[4] != ' ')
 		return false;
 	m->exec = s[2] == 'x';
 	s = number(s + 5, 16, ' ', &offset);
