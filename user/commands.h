@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The commands; each returns an exit code (options.h) after its own messages. */
+#pragma once
+
+#include "base/str.h"
+#include "options.h"
+#include "view/plain.h"
+
+int command_top(const struct options *opts);
+int command_list(const struct options *opts);
+int command_why(const struct options *opts);
+int command_trace(const struct options *opts);
+int command_check(const struct options *opts);
+
+/* output.c: what the commands share. */
+
+/* How text on stdout is to look: width, colour and characters of the terminal, or of a pipe. */
+void output_style(const struct options *opts, struct plain_style *ret);
+/* Writes and flushes; 0, -EPIPE when nobody reads any more, -errno. */
+int output_text(const char *text);
+/* Writes a heap line and a newline, frees the line. */
+int output_line_consume(char *line);
+/* Logs why and gives the exit code that belongs to the error of session_open(). */
+int output_open_failed(int err, const char *why);
+/* "no Go process on this node (212 processes looked at); ..." and EXIT_NOTHING. */
+struct session;
+int output_nothing(const struct session *s, const struct options *opts);
+/* Exit code for an error of output_text(): a closed pipe is a normal end. */
+int output_failed(int err);

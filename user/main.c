@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Options, then one command. */
+#include "base/log.h"
+#include "commands.h"
+
+int main(int argc, char **argv)
+{
+	static int (*const commands[])(const struct options *) = { [COMMAND_TOP] = command_top, [COMMAND_LIST] = command_list,
+								    [COMMAND_WHY] = command_why, [COMMAND_TRACE] = command_trace,
+								    [COMMAND_CHECK] = command_check };
+	struct options opts;
+	int err = options_parse(argc, argv, &opts);
+
+	if (err)
+		return err == OPTIONS_EXIT ? EXIT_GOOD : EXIT_USAGE;
+	if (opts.quiet)
+		log_set_level(LOG_LEVEL_ERROR);
+	if (opts.verbose)
+		log_set_level(LOG_LEVEL_DEBUG);
+	return commands[opts.command](&opts);
+}

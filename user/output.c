@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the commands share: the look of stdout, writing to it, and the messages that end a command. */
+#include "commands.h"
+
+#include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "procs/proc_table.h"
+#include "session.h"
+#include "target.h"
+
+#define PIPE_WIDTH 120
+#define WIDTH_MIN 80
+
+void output_style(const struct options *opts, struct plain_style *ret)
+{
+	struct winsize w;
+	bool tty = isatty(STDOUT_FILENO);
+
+	ret->width = PIPE_WIDTH;
+	if (tty && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) && w.ws_col)
+		ret->width = w.ws_col < WIDTH_MIN ? WIDTH_MIN : w.ws_col;
+	ret->color = opts->color == COLOR_ALWAYS || (opts->color == COLOR_AUTO && tty && !getenv("NO_COLOR"));
+	setlocale(LC_CTYPE, "");
+	ret->ascii = opts->ascii || strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
+}
+
+int output_text(const char *text)
+{
+	if (fputs(text, stdout) < 0 || fflush(stdout))
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+int output_line_consume(char *line)
+{
+	int err;
+
+	if (!line)
+		return -ENOMEM;
+	err = fputs(line, stdout) < 0 || fputc('\n', stdout) < 0 || fflush(stdout) ? (errno ? -errno : -EIO) : 0;
+	free(line);
+	return err;
+}
+
+int output_failed(int err)
+{
+	if (err == -EPIPE)
+		return EXIT_GOOD;
+	log_error("cannot write to stdout: %s", strerror(-err));
+	return EXIT_FAILED;
+}
+
+int output_open_failed(int err, const char *why)
+{
+	log_error("%s", why);
+	return err == -EPERM || err == -ENOTSUP ? EXIT_PRIVILEGE : EXIT_FAILED;
+}
+
+int output_nothing(const struct session *s, const struct options *opts)
+{
+	const struct proc_table_counts *c = proc_table_counts(s->procs);
+	char text[300];
+
+	if (opts->target || opts->pid || opts->namespace_ || opts->container)
+		log_error("no Go process matches %s; `gopherscope list` shows what there is",
+			  target_text(opts, text, sizeof(text)));
+	else
+		log_error("no Go process on this node (%llu processes looked at); `gopherscope list --all` says why for each",
+			  (unsigned long long)c->looked_at);
+	return EXIT_NOTHING;
+}
