@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Distribution of durations: exact by sorting up to DIST_EXACT_MAX values, by histogram beyond. */
+/* Distribution of durations: exact by selection up to DIST_EXACT_MAX values, by histogram beyond. */
 #pragma once
 
 #include <stddef.h>

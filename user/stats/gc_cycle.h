@@ -9,14 +9,16 @@
 
 struct gc_cycle_state {
 	bool in_cycle, mark_ended;
+	bool adrift;            /* inside a cycle that is already counted as broken */
 	uint64_t start_ns;      /* begin of the sweep termination pause, or of mark where that was not seen */
-	uint64_t mark_start_ns, mark_end_ns;
+	uint64_t started_ns;    /* when startCycle ran: inside the sweep termination pause */
+	uint64_t mark_start_ns; /* end of that pause, as gctrace has it; the runtime's stamp where it was not seen */
+	uint64_t mark_end_ns;
 	uint32_t trigger, procs;
-	uint32_t pauses;        /* seen in this cycle */
+	uint32_t pauses;        /* GC pauses seen in this cycle */
 	uint64_t pause_sum_ns;
 	uint64_t cycles;        /* finished since start */
 	uint64_t broken;        /* cycles whose end or begin was not seen (loss, or attached in the middle) */
-	/* a sweep termination pause arrives after startCycle (its end is later): */
 };
 
 /* One finished thing an event can complete. */
@@ -30,3 +32,5 @@ struct gc_cycle_done {
 
 /* Feeds one go_gc event; returns true if done says something. */
 bool gc_cycle_feed(struct gc_cycle_state *s, const union event *e, struct gc_cycle_done *done);
+/* Events of this process were lost: an open cycle must not be closed by the end of a later one. */
+void gc_cycle_break(struct gc_cycle_state *s);

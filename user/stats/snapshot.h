@@ -32,6 +32,8 @@ struct snapshot_process {
 	bool go_container_aware; /* Go >= 1.25 and not switched off: follows the quota by itself */
 };
 
+#define SNAPSHOT_LONG_PAUSE_NS 10000000ull /* the view's critical length of a stop-the-world */
+
 struct snapshot_gc {
 	bool on;             /* go_gc works for at least one process */
 	int64_t cycles;      /* finished in the window */
@@ -42,6 +44,9 @@ struct snapshot_gc {
 	double mark_wall_ratio; /* share of the window in which a mark phase ran */
 	double cpu_ratio;    /* GC CPU / CPU used, NAN unknown */
 	double assist_seconds;
+	int64_t long_pauses;           /* of the pauses: those of at least SNAPSHOT_LONG_PAUSE_NS */
+	int64_t long_pauses_throttled; /* of these: overlap a throttle interval of the container */
+	double long_pause_throttled_max; /* seconds: the longest of these, 0 none */
 	int64_t heap_live_bytes, heap_goal_bytes, gogc, memory_limit_bytes, mapped_ready_bytes;
 };
 
@@ -133,6 +138,12 @@ struct snapshot {
 };
 
 void snapshot_init(struct snapshot *s);   /* all unknown, no containers */
+/* All unknown, no processes, no verdicts; call it on every element of containers before filling it. */
+void snapshot_container_init(struct snapshot_container *c);
+void snapshot_process_init(struct snapshot_process *p);
+/* For a signal that is off: what only go_gc, or only cpu_throttle, can know becomes unknown. After container_stats_fill. */
+void snapshot_gc_unknown(struct snapshot_gc *g);
+void snapshot_throttle_unknown(struct snapshot_cpu *c);
 void snapshot_deinit(struct snapshot *s); /* frees the arrays */
 const char *loss_reason_name(enum loss_reason r); /* "ring_full", ... NULL beyond the last */
 const char *stw_reason_name(uint32_t reason);     /* the runtime's words: "GC mark termination", ... */

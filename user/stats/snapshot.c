@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Life cycle of snapshots, and the words for numbers that events carry. Everything starts as unknown: what nobody fills
+ * must not read as zero. */
+#include "stats/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "stats/dist.h"
+
+void snapshot_init(struct snapshot *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->cpu_busy_ratio = s->steal_ratio = s->memory_used_ratio = NAN;
+	s->agent_cpu_seconds = s->agent_cpu_ratio = NAN;
+	s->agent_rss_bytes = STAT_UNKNOWN;
+}
+
+void snapshot_process_init(struct snapshot_process *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->gomaxprocs = p->gogc = p->memory_limit_bytes = STAT_UNKNOWN;
+}
+
+void snapshot_gc_unknown(struct snapshot_gc *g)
+{
+	g->cycles = STAT_UNKNOWN;
+	dist_unknown(&g->pause);
+	for (size_t i = 0; i < ARRAY_SIZE(g->pauses_by_reason); i++)
+		g->pauses_by_reason[i] = STAT_UNKNOWN;
+	dist_unknown(&g->mark);
+	g->mark_wall_ratio = NAN;
+	g->long_pauses = g->long_pauses_throttled = STAT_UNKNOWN;
+	g->long_pause_throttled_max = NAN;
+}
+
+void snapshot_throttle_unknown(struct snapshot_cpu *c)
+{
+	c->intervals = STAT_UNKNOWN;
+	c->union_seconds = c->cpu_seconds = c->missed_seconds = c->ratio = NAN;
+	dist_unknown(&c->length);
+}
+
+void snapshot_container_init(struct snapshot_container *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->goroutines = STAT_UNKNOWN;
+	c->cost_ratio = NAN;
+
+	snapshot_gc_unknown(&c->gc);
+	c->gc.cycles_total = STAT_UNKNOWN;
+	c->gc.cpu_ratio = c->gc.assist_seconds = NAN;
+	c->gc.heap_live_bytes = c->gc.heap_goal_bytes = c->gc.gogc = STAT_UNKNOWN;
+	c->gc.memory_limit_bytes = c->gc.mapped_ready_bytes = STAT_UNKNOWN;
+
+	snapshot_throttle_unknown(&c->cpu);
+	c->cpu.usage_seconds = c->cpu.usage_cpus = c->cpu.limit_cpus = c->cpu.request_cpus = NAN;
+	c->cpu.nr_periods = c->cpu.nr_throttled = STAT_UNKNOWN;
+	c->cpu.kernel_cpu_seconds = NAN;
+
+	c->memory = (struct snapshot_memory){STAT_UNKNOWN, STAT_UNKNOWN, STAT_UNKNOWN, STAT_UNKNOWN, STAT_UNKNOWN};
+}
+
+void snapshot_deinit(struct snapshot *s)
+{
+	for (int i = 0; i < s->container_cnt; i++)
+		free(s->containers[i].processes);
+	free(s->containers);
+	s->containers = NULL;
+	s->container_cnt = 0;
+}
+
+/* The short codes of telemetry names; part of the exported contract. */
+const char *loss_reason_name(enum loss_reason r)
+{
+	static const char *const names[LOSS_REASON_CNT] = {
+		[LOSS_RING_FULL] = "ring_full",   [LOSS_STATE_FULL] = "state_full",
+		[LOSS_UNREADABLE] = "unreadable", [LOSS_UNKNOWN_PROCESS] = "unknown_process",
+		[LOSS_UNPAIRED] = "unpaired",     [LOSS_RECURSION] = "recursion",
+		[LOSS_INVALID] = "invalid",       [LOSS_STORM] = "storm",
+		[LOSS_LIMIT] = "limit",
+	};
+
+	return (unsigned int)r < LOSS_REASON_CNT ? names[r] : NULL;
+}
+
+/* stwReasonStrings of runtime/proc.go, equal in Go 1.21-1.27. From 12 on they are the runtime's own tests. */
+const char *stw_reason_name(uint32_t reason)
+{
+	static const char *const names[STW_TEST_FIRST + 1] = {
+		[STW_UNKNOWN] = "unknown",
+		[STW_GC_MARK_TERM] = "GC mark termination",
+		[STW_GC_SWEEP_TERM] = "GC sweep termination",
+		[STW_HEAP_DUMP] = "write heap dump",
+		[STW_GOROUTINE_PROFILE] = "goroutine profile",
+		[STW_GOROUTINE_PROFILE_CLEANUP] = "goroutine profile cleanup",
+		[STW_ALL_STACKS] = "all goroutines stack trace",
+		[STW_READ_MEM_STATS] = "read mem stats",
+		[STW_ALL_THREADS_SYSCALL] = "AllThreadsSyscall",
+		[STW_GOMAXPROCS] = "GOMAXPROCS",
+		[STW_START_TRACE] = "start trace",
+		[STW_STOP_TRACE] = "stop trace",
+		[STW_TEST_FIRST] = "runtime test",
+	};
+
+	return names[reason < STW_TEST_FIRST ? reason : STW_TEST_FIRST];
+}
