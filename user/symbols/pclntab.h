@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Go's own function table, which stripping leaves in place: function name to entry and end. */
+#pragma once
+
+#include "symbols/symbol.h"
+
+struct pclntab {
+	uint64_t vaddr, offset, size; /* size: to the end of the section or segment */
+	uint64_t text;                /* link address that entries count from */
+	uint64_t moduledata;          /* address of runtime.firstmoduledata, 0 = not looked for or not found */
+	uint32_t func_cnt;
+	uint64_t names, names_sz; /* position and size of the names in the table */
+	uint64_t funcs;           /* position of the function entries */
+};
+
+/* Go 1.18 to 1.27. 0, -ENOENT with why. */
+int pclntab_open(struct elf_image *img, struct pclntab *ret, char *why);
+/* Fills vaddr and end of the symbols that have none yet. 0 or -errno; unfound symbols stay 0. */
+int pclntab_find(struct elf_image *img, const struct pclntab *tab, struct symbol *symbols, unsigned cnt);

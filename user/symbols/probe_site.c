@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where in a Go function the probe goes. The kernel emulates `push` and conditional jumps, everything else on amd64 is
+ * single-stepped out of line at 6 to 30 times the cost; and behind the stack check a call hits once, while the first
+ * instruction is met again after the stack grew. All arguments are still in their registers there.
+ *   amd64 1.21+:     cmp rsp,[r14+16]; jbe; push rbp      the push (nosplit functions begin with it)
+ *   amd64 1.18-1.20: cmp rsp,[r14+16]; jbe; sub rsp,N     the jbe, whose taken hits are dropped
+ *   arm64:           ldr x16,[x28,#16]; cmp sp,x16; b.ls; str x30,[sp,#-N]!    the store, else the b.ls (big frames)
+ * Frames above 128 bytes compare r12 (x17) = sp - N instead, frames above some kilobytes check that for wrap-around with a
+ * `jb` (`b.lo`) of their own. Functions that always run on a system stack compare with the word behind (+24). The decoded
+ * bytes must be in the file's executable segment and inside of the function; anything unexpected ends the search. */
+#include "symbols/probe_site.h"
+
+#include <capstone/capstone.h>
+#include <string.h>
+
+#define CODE_SZ 64
+#define PUSH_WITHIN 24 /* measured: +0, +6, +10, +15, +18 */
+#define GUARD_0 0x10   /* g.stackguard0 */
+#define GUARD_1 0x18   /* g.stackguard1: functions of the system stack */
+
+struct code {
+	uint8_t bytes[CODE_SZ];
+	size_t len;
+	uint64_t vaddr;
+};
+
+static bool is_guard_compare(const cs_insn *in)
+{
+	const cs_x86_op *op = &in->detail->x86.operands[1];
+
+	return in->id == X86_INS_CMP && in->detail->x86.op_count == 2 && op->type == X86_OP_MEM &&
+	       op->mem.base == X86_REG_R14 && op->mem.index == X86_REG_INVALID &&
+	       (op->mem.disp == GUARD_0 || op->mem.disp == GUARD_1);
+}
+
+static bool is_push_rbp(const cs_insn *in)
+{
+	return in->id == X86_INS_PUSH && in->detail->x86.operands[0].type == X86_OP_REG &&
+	       in->detail->x86.operands[0].reg == X86_REG_RBP;
+}
+
+static bool is_flow(csh cs, const cs_insn *in)
+{
+	return cs_insn_group(cs, in, CS_GRP_JUMP) || cs_insn_group(cs, in, CS_GRP_CALL) ||
+	       cs_insn_group(cs, in, CS_GRP_RET) || cs_insn_group(cs, in, CS_GRP_INT);
+}
+
+/* Offset of the site in the code; how is SITE_NONE if there is none. */
+static size_t decode_amd64(csh cs, const struct code *c, enum probe_how *how)
+{
+	const uint8_t *p = c->bytes;
+	size_t len = c->len, jbe = 0;
+	uint64_t addr = c->vaddr;
+	bool guarded = false, lowered = false;
+	cs_insn *in = cs_malloc(cs);
+
+	*how = SITE_NONE;
+	while (in && addr - c->vaddr < PUSH_WITHIN + 8 && cs_disasm_iter(cs, &p, &len, &addr, in)) {
+		size_t at = (size_t)(in->address - c->vaddr);
+
+		if (is_push_rbp(in) && at < PUSH_WITHIN) {
+			*how = SITE_PUSH;
+			jbe = at;
+			break;
+		}
+		if (in->id == X86_INS_JBE && guarded && *how == SITE_NONE) {
+			*how = SITE_JBE;
+			jbe = at;
+		} else if (is_flow(cs, in) && !(in->id == X86_INS_JB && lowered)) {
+			break;
+		}
+		guarded = is_guard_compare(in);
+		lowered = in->id == X86_INS_SUB;
+	}
+	if (in)
+		cs_free(in, 1);
+	return jbe;
+}
+
+/* Length of the first instruction, 0 if the bytes are none. */
+static size_t first_length(csh cs, const struct code *c)
+{
+	const uint8_t *p = c->bytes;
+	size_t len = c->len;
+	uint64_t addr = c->vaddr;
+	cs_insn *in = cs_malloc(cs);
+
+	if (in && cs_disasm_iter(cs, &p, &len, &addr, in))
+		len = in->size;
+	else
+		len = 0;
+	if (in)
+		cs_free(in, 1);
+	return len;
+}
+
+static int find_amd64(const struct code *c, bool cold, size_t *at, enum probe_how *how)
+{
+	csh cs;
+
+	if (cs_open(CS_ARCH_X86, CS_MODE_64, &cs) != CS_ERR_OK)
+		return -ENOMEM;
+	cs_option(cs, CS_OPT_DETAIL, CS_OPT_ON);
+	*at = decode_amd64(cs, c, how);
+	if (*how == SITE_NONE && cold && first_length(cs, c) > 0) {
+		*how = SITE_FIRST;
+		*at = 0;
+	}
+	cs_close(&cs);
+	return 0;
+}
+
+/* arm64 instructions have a fixed width: masks say all that is needed. */
+static bool is_store_lr(uint32_t in) /* str x30, [sp, #-N]! */
+{
+	return (in & 0xfff00fffu) == 0xf8100ffeu;
+}
+static bool is_guard_load(uint32_t in) /* ldr x16, [x28, #16 or #24] */
+{
+	return in == 0xf9400b90u || in == 0xf9400f90u;
+}
+static bool is_guard_compare_arm64(uint32_t in) /* cmp sp, x16; cmp x17, x16 */
+{
+	return in == 0xeb3063ffu || in == 0xeb10023fu;
+}
+static bool is_branch_if(uint32_t in, unsigned cond)
+{
+	return (in & 0xff00001fu) == (0x54000000u | cond);
+}
+static bool is_flow_arm64(uint32_t in)
+{
+	return (in & 0x1c000000u) == 0x14000000u; /* branches, exceptions, system instructions */
+}
+
+#define COND_LO 3
+#define COND_LS 9
+
+static void find_arm64(const struct code *c, bool cold, size_t *at, enum probe_how *how)
+{
+	bool loaded = false, compared = false;
+
+	*how = SITE_NONE;
+	*at = 0;
+	for (size_t i = 0; i + 4 <= c->len && i < 48; i += 4) {
+		uint32_t in = elf_u32(c->bytes + i);
+
+		if (is_store_lr(in)) {
+			*how = SITE_STORE;
+			*at = i;
+			return;
+		}
+		if (is_branch_if(in, COND_LS) && compared && *how == SITE_NONE) {
+			*how = SITE_JBE;
+			*at = i;
+		} else if (is_flow_arm64(in) && !(is_branch_if(in, COND_LO) && loaded)) {
+			break;
+		}
+		compared = loaded && is_guard_compare_arm64(in);
+		loaded |= is_guard_load(in);
+	}
+	/* the instruction space with top byte 0 is reserved: such bytes are no code */
+	if (*how == SITE_NONE && cold && c->len >= 4 && (elf_u32(c->bytes) >> 24) != 0)
+		*how = SITE_FIRST;
+}
+
+static void refuse(struct probe_site *ret, const char *why)
+{
+	*ret = (struct probe_site){ .how = SITE_NONE };
+	err_why(ret->why, 0, "%s", why);
+}
+
+void probe_site_find(struct elf_image *img, uint64_t entry, uint64_t end, bool cold, struct probe_site *ret)
+{
+	const struct elf_segment *seg = elf_image_find_load(img, entry, 1);
+	struct code c = { .vaddr = entry };
+	enum probe_how how;
+	uint64_t room;
+	size_t at;
+
+	if (!seg || !(seg->flags & PF_X))
+		return refuse(ret, "the function's address is not in an executable segment");
+	room = seg->filesz - (entry - seg->vaddr);
+	if (end > entry && end - entry < room)
+		room = end - entry;
+	c.len = room < CODE_SZ ? (size_t)room : CODE_SZ;
+	if (elf_image_read(img, entry - seg->vaddr + seg->offset, c.bytes, c.len) != 0)
+		return refuse(ret, "the function's code cannot be read");
+	if (img->machine == EM_AARCH64)
+		find_arm64(&c, cold, &at, &how);
+	else if (find_amd64(&c, cold, &at, &how) != 0)
+		return refuse(ret, "the disassembler did not start");
+	if (how == SITE_NONE)
+		return refuse(ret, "the function does not begin as Go functions do: no instruction to probe");
+	*ret = (struct probe_site){ .vaddr = entry + at, .how = how,
+				    .file_offset = entry + at - seg->vaddr + seg->offset };
+}
