@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the privileged tests share: the program under test, fixtures, cgroups, containers. Ends only what it started."""
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BIN = pathlib.Path(os.environ.get("GOPHERSCOPE", ROOT / "build" / "gopherscope"))
+VERSIONS = ["1.18.10", "1.21.13", "1.22.12", "1.24.13", "1.26.8", "1.27.4"]
+
+
+def fixture(name, version="1.26.8", variant="stripped"):
+    """Path of a Go fixture, built once and cached outside the repository."""
+    out = subprocess.run([ROOT / "tools/go-fixture", ROOT / "tests/fixtures/go" / name, version, variant],
+                         check=True, stdout=subprocess.PIPE, text=True, timeout=600)
+    return out.stdout.strip()
+
+
+def gs(*args, timeout=60, **kw):
+    """Runs gopherscope to its end; a CompletedProcess with text output."""
+    return subprocess.run([BIN, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=timeout, **kw)
+
+
+def lines(text):
+    return [json.loads(x) for x in text.splitlines() if x.startswith("{")]
+
+
+class Started:
+    """A process of ours whose standard output is JSON lines; ended by pid."""
+
+    def __init__(self, *argv, cgroup=None, **kw):
+        def enter():
+            for c in cgroup or ():
+                (c / "cgroup.procs").write_text("0")
+        self.p = subprocess.Popen(list(map(str, argv)), stdout=subprocess.PIPE, text=True,
+                                  preexec_fn=enter if cgroup else None, **kw)
+        self.pid = self.p.pid
+
+    def line(self):
+        """Next JSON line."""
+        return json.loads(self.p.stdout.readline())
+
+    def end(self, sig=signal.SIGTERM, timeout=30):
+        """Signals it and returns the rest of its lines."""
+        if self.p.poll() is None:
+            self.p.send_signal(sig)
+        out, _ = self.p.communicate(timeout=timeout)
+        return lines(out)
+
+    def wait(self, timeout=60):
+        out, _ = self.p.communicate(timeout=timeout)
+        return lines(out)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        if self.p.poll() is None:
+            self.p.kill()
+        self.p.wait()
+        self.p.stdout.close()
+
+
+def wait_for(what, timeout=10, step=0.05):
+    """Calls what() until it gives something true; fails the test after the timeout."""
+    end = time.time() + timeout
+    while time.time() < end:
+        got = what()
+        if got:
+            return got
+        time.sleep(step)
+    raise AssertionError(f"not within {timeout} s: {what}")
+
+
+class Trace(Started):
+    """`gopherscope trace` into memory. It is ready when it prints its first flush, which a caller need not wait for: the
+    fixtures wait before they begin (-delay)."""
+
+    def __init__(self, *args, duration=120, **kw):
+        super().__init__(BIN, "trace", "-o", "-", "-d", duration, *args, stderr=subprocess.PIPE, **kw)
+
+    def stop(self, timeout=30):
+        """Lines recorded; asserts a clean end by Ctrl-C."""
+        if self.p.poll() is None:
+            self.p.send_signal(signal.SIGINT)
+        out, err = self.p.communicate(timeout=timeout)
+        assert self.p.returncode == 0, err
+        return lines(out)
+
+    def __exit__(self, *exc):
+        super().__exit__(*exc)
+        self.p.stderr.close()
+
+
+# ---- cgroups: the cpu controller of this machine, v1 or v2 ----------------------------------------------------------
+
+def cpu_is_v2():
+    return not pathlib.Path("/sys/fs/cgroup/cpu").is_dir()
+
+
+def cpu_mount():
+    return pathlib.Path("/sys/fs/cgroup" if cpu_is_v2() else "/sys/fs/cgroup/cpu")
+
+
+class Cgroup:
+    """A cgroup of our own in the cpu hierarchy, below another of ours or the root."""
+
+    def __init__(self, name, parent=None, cpus=None, period_us=100000):
+        self.dir = (parent.dir if parent else cpu_mount()) / name
+        if cpu_is_v2():
+            with contextlib.suppress(OSError):
+                (self.dir.parent / "cgroup.subtree_control").write_text("+cpu")
+        self.dir.mkdir()
+        if cpus:
+            self.limit(cpus, period_us)
+
+    def limit(self, cpus, period_us=100000):
+        quota = int(cpus * period_us)
+        if cpu_is_v2():
+            (self.dir / "cpu.max").write_text(f"{quota} {period_us}")
+        else:
+            (self.dir / "cpu.cfs_period_us").write_text(str(period_us))
+            (self.dir / "cpu.cfs_quota_us").write_text(str(quota))
+
+    def stat(self):
+        """nr_periods, nr_throttled, throttled seconds as the kernel counts them."""
+        d = dict(line.split() for line in (self.dir / "cpu.stat").read_text().splitlines())
+        t = int(d["throttled_usec"]) / 1e6 if "throttled_usec" in d else int(d["throttled_time"]) / 1e9
+        return int(d["nr_periods"]), int(d["nr_throttled"]), t
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        def removed():
+            try:
+                self.dir.rmdir()
+                return True
+            except OSError:
+                return False
+        wait_for(removed)
+
+
+# ---- containers -----------------------------------------------------------------------------------------------------
+
+def have_podman():
+    return shutil.which("podman") and shutil.which("runc") is not None
