@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a person meets at the command line: messages, exit codes, clean ends."""
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from gs import BIN, Started, fixture, gs, lines, wait_for
+
+GOOD, FAILED, USAGE, NOTHING, PRIVILEGE = range(5)
+
+
+def in_empty_node(*args, timeout=60):
+    """gopherscope in a pid namespace of its own: a node on which it is the only process."""
+    return subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", BIN, *map(str, args)], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=timeout)
+
+
+def without(cap, *args):
+    """gopherscope as root without one capability."""
+    command = " ".join([str(BIN), *map(str, args)])
+    return subprocess.run(["capsh", f"--drop={cap}", "--", "-c", command], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=60)
+
+
+def probes_of(pid):
+    """BPF objects that a process holds."""
+    found = []
+    for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            if "bpf" in os.readlink(fd):
+                found.append(os.readlink(fd))
+        except OSError:
+            pass
+    return found
+
+
+def kernel_programs():
+    out = subprocess.run(["bpftool", "prog", "show"], stdout=subprocess.PIPE, text=True,
+                         env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin"})
+    return set(re.findall(r"name (go_gc|on_\w+|proc_\w+|throttle_\w+)", out.stdout))
+
+
+def one_line(text):
+    assert text.startswith("gopherscope: "), text
+    assert text.count("\n") == 1, text
+    return text
+
+
+@pytest.mark.parametrize("args,words", [
+    (["nonsense"], "unknown command 'nonsense'"),
+    (["top", "--nonsense"], "--nonsense"),
+    (["top", "-w", "0"], "out of range"),
+    (["top", "-w", "1parsec"], "no duration"),
+    (["top", "-d"], "missing value"),
+    (["list", "-o", "x"], "not for this command"),
+    (["why"], "needs a TARGET"),
+    (["trace", "a", "b"], "unexpected argument 'b'"),
+    (["top", "--signals", "+telepathy"], "unknown signal 'telepathy'"),
+    (["trace", "-o", "x.pftrace"], "jsonl"),
+])
+def test_usage_errors(args, words, tmp_path):
+    r = gs(*args, cwd=tmp_path)
+    assert r.returncode == (FAILED if "jsonl" in words else USAGE)
+    assert words in one_line(r.stderr)
+    assert r.stdout == ""
+
+
+def test_help_and_version():
+    for args in (["--help"], ["top", "-h"], ["-h"]):
+        r = gs(*args)
+        assert r.returncode == GOOD and "usage: gopherscope" in r.stdout and r.stderr == ""
+    r = gs("--version")
+    assert r.returncode == GOOD and re.match(r"gopherscope \S+\n$", r.stdout)
+
+
+@pytest.mark.parametrize("args", [["list"], ["top", "--once", "-w", "1"], ["why", "x", "-w", "1"], ["trace", "-d", "1", "-o", "-"]])
+def test_empty_node(args):
+    r = in_empty_node(*args)
+    assert r.returncode == NOTHING, r.stderr
+    assert re.search(r"no Go process (on this node \(\d+ process(es)? looked at\)|matches)", one_line(r.stderr))
+    assert not [x for x in lines(r.stdout) if x["kind"] != "lost"]
+
+
+def test_check_runs_here():
+    r = gs("check")
+    assert r.returncode == GOOD, r.stdout + r.stderr
+    for signal_name in ("go_gc", "go_runtime", "cpu_throttle", "proc_watch"):
+        assert re.search(rf"^{signal_name} +on ", r.stdout, re.M), r.stdout
+    assert re.search(r"^RESULT  can run; 0 of 4 signals off$", r.stdout, re.M)
+    assert all(s["state"] == "on" for s in lines(gs("check", "--json").stdout)[0]["signals"])
+
+
+@pytest.mark.parametrize("cap", ["cap_bpf", "cap_perfmon", "cap_sys_ptrace", "cap_dac_read_search", "cap_syslog"])
+def test_capability_missing(cap):
+    """CAP_SYS_ADMIN covers BPF, PERFMON and SYSLOG, so it goes as well. Each loss has its own message or signal."""
+    drop = cap if cap in ("cap_sys_ptrace", "cap_dac_read_search") else f"{cap},cap_sys_admin"
+    r = without(drop, "check")
+    name = cap.upper()
+    assert name in r.stdout, r.stdout
+    if cap in ("cap_bpf", "cap_perfmon"):
+        assert r.returncode == PRIVILEGE
+        r = without(drop, "top", "--once", "-w", "1")
+        assert r.returncode == PRIVILEGE and name in one_line(r.stderr)
+    if cap == "cap_syslog":
+        assert re.search(r"^cpu_throttle +OFF .*CAP_SYSLOG", r.stdout, re.M), r.stdout
+        assert r.returncode == GOOD
+    if cap == "cap_sys_ptrace":
+        assert re.search(r"^go_runtime +OFF .*CAP_SYS_PTRACE", r.stdout, re.M), r.stdout
+
+
+def test_no_privilege_at_all():
+    r = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", BIN, "top", "--once", "-w", "1"],
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert r.returncode == PRIVILEGE
+    assert "run as root" in one_line(r.stderr) and "CAP_BPF" in r.stderr
+
+
+def test_no_btf():
+    r = subprocess.run(["unshare", "-m", "sh", "-c",
+                        f"mount -t tmpfs none /sys/kernel/btf && exec {BIN} top --once -w 1"],
+                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert r.returncode == PRIVILEGE
+    assert "BTF" in one_line(r.stderr)
+
+
+def test_unreadable_process():
+    """As nobody, a Go process of root cannot be opened: list --all says so instead of leaving it out."""
+    with Started(fixture("gcload"), "-rate", 0) as load:
+        load.line()
+        r = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", BIN, "list", "--all"],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    row = next(x for x in r.stdout.splitlines() if x.split()[0] == str(load.pid))
+    assert "Permission denied" in row
+
+
+def test_full_disk_leaves_nothing(tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    with Started(fixture("gcload"), "-rate", 0, "-force", "2ms", "-live", 0) as load:
+        load.line()
+        r = subprocess.run(["unshare", "-m", "sh", "-c", f"mount -t tmpfs -o size=8k none {small} && "
+                            f"{BIN} trace -p {load.pid} -d 4 -o {small}/out.jsonl; code=$?; ls -A {small} >&2; exit $code"],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert r.returncode == FAILED
+    assert "No space left on device" in r.stderr
+    assert "out.jsonl" not in r.stderr.splitlines()[1:]  # ls printed nothing
+
+
+def test_trace_file(tmp_path):
+    out = tmp_path / "t.jsonl"
+    with Started(fixture("gcload"), "-rate", 0, "-force", "20ms", "-live", 0) as load:
+        load.line()
+        r = gs("trace", "-p", load.pid, "-d", "1", "-o", out)
+        assert r.returncode == GOOD
+        assert re.search(r"t\.jsonl: \d+ bytes, \d+ events, 0 lost", r.stderr)
+        assert {e["schema"] for e in lines(out.read_text())} == {"gopherscope.event/1"}
+        before = out.read_bytes()
+        r = gs("trace", "-p", load.pid, "-d", "1", "-o", out)
+        assert r.returncode == FAILED and "--force" in r.stderr and out.read_bytes() == before
+        assert gs("trace", "-p", load.pid, "-d", "1", "-o", out, "--force").returncode == GOOD
+    assert [p.name for p in tmp_path.iterdir()] == ["t.jsonl"]
+
+
+@pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
+def test_end_by_signal(sig, tmp_path):
+    """Ends within a second, with a whole file and nothing left in the kernel."""
+    out = tmp_path / "t.jsonl"
+    with Started(fixture("gcload"), "-rate", 0, "-force", "20ms", "-live", 0) as load:
+        load.line()
+        with Started(BIN, "trace", "-p", load.pid, "-d", "60", "-o", out, stderr=subprocess.DEVNULL) as t:
+            wait_for(lambda: probes_of(t.pid))
+            time.sleep(0.5)
+            began = time.time()
+            t.p.send_signal(sig)
+            assert t.p.wait(5) == GOOD
+            assert time.time() - began < 1.5
+        assert lines(out.read_text())
+        wait_for(lambda: not kernel_programs())
+
+
+def test_killed_leaves_nothing():
+    with Started(fixture("gcload"), "-rate", 0, "-force", "20ms", "-live", 0) as load:
+        load.line()
+        with Started(BIN, "trace", "-p", load.pid, "-d", "60", "-o", "/dev/null", stderr=subprocess.DEVNULL) as t:
+            wait_for(lambda: "go_gc" in kernel_programs())
+            time.sleep(0.3)
+            t.p.kill()
+        wait_for(lambda: not kernel_programs())
+        assert load.p.poll() is None  # the target lives on
+        assert load.end()[-1]["kind"] == "final"
+
+
+def test_pipe_closed_early():
+    with Started(fixture("gcload"), "-rate", 0) as load:
+        load.line()
+        r = subprocess.run(f"{BIN} top -i 0.2 | head -3", shell=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                           text=True, timeout=30)
+    assert len(r.stdout.splitlines()) == 3 and r.stderr == ""
