@@ -28,9 +28,19 @@ struct runtime_sample {
 
 struct sampler;
 
+enum sampler_outcome {
+	SAMPLER_NO_LAYOUT = 1,  /* addresses or offsets are not known for this binary */
+	SAMPLER_SELF_CHECK = 2, /* what is there does not look like this Go runtime */
+	SAMPLER_NOT_READY = 3,  /* the runtime has not set itself up yet: try again later */
+};
+
 /* Opens the address space of p (kept open: safe against pid reuse). Returns 0, or a negative errno / positive outcome with
- * why filled: no layout, no addresses, no permission, self-check failed (allp[i].id != i, gomaxprocs != len(allp)). */
+ * why filled: no layout, no addresses, no permission, self-check failed (allp[i].id != i, gomaxprocs != len(allp)). p and its
+ * binary are not needed afterwards. */
 int sampler_open(const char *root, const struct process *p, struct sampler **ret, char *why);
 struct sampler *sampler_close(struct sampler *s);
-/* 0; -ESRCH when the process is gone; positive when a self-check failed this time (values unchanged). */
+/* 0; -ESRCH when the process is gone or replaced its image; positive when a self-check failed this time (values unchanged);
+ * another -errno when memory that should be there could not be read. */
 int sampler_read(struct sampler *s, struct runtime_sample *ret);
+/* Words for the last result of sampler_read that was not 0. */
+const char *sampler_why(const struct sampler *s);
