@@ -15,6 +15,19 @@ layers:
 vmlinux-check: $(SKEL)
 	@tools/vmlinux-check $(B)
 
+# Privileged tests in C: each tests/bpf/test_NAME.c with what the others there offer; prints "ok NAME" or "not ok NAME".
+BPFTEST := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/test_*.c))
+BPFHELP := $(filter-out tests/bpf/test_%,$(wildcard tests/bpf/*.c))
+
+bpf-tests: $(BPFTEST)
+
+$(B)/tests/bpf/%: tests/bpf/%.c $(BPFHELP) $(B)/libgopherscope.a
+	$(call say,TEST,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GSCFLAGS) -Itests/bpf -MMD -MP -MF $@.d -o $@ $< $(BPFHELP) $(B)/libgopherscope.a $(LIBS)
+
+-include $(BPFTEST:=.d)
+
 fmt:
 	clang-format-16 -i $(SRC) $(wildcard user/*/*.h include/*.h bpf/*.c bpf/*.h tests/unit/*.c)
 
