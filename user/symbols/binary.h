@@ -116,7 +116,8 @@ bool binary_is_runtime_helper(const struct binary *b);
 const char *go_site_symbol(enum go_site site);
 const char *probe_how_text(enum probe_how how);
 
-/* Cache: one struct binary a content. Negative answers are cached too. */
+/* Cache: one struct binary a content, also when it is reached through different overlay mounts: dev and ino are then those of
+ * the file that was read first. Negative answers are cached too, in a table of their own with a fixed size. */
 struct binary_cache;
 int binary_cache_new(size_t max_entries, struct binary_cache **ret);
 struct binary_cache *binary_cache_free(struct binary_cache *c);

@@ -264,7 +264,7 @@ static bool read_notes(struct elf_image *img, uint64_t offset, uint64_t size, st
 	return false;
 }
 
-static void read_build_id(struct elf_image *img, struct binary *b)
+void go_binary_read_build_id(struct elf_image *img, struct binary *b)
 {
 	const struct elf_section *s = elf_image_find_section(img, ".note.go.buildid");
 
@@ -287,7 +287,7 @@ int go_binary_read(struct elf_image *img, struct binary *b, char *why)
 		return err_why(why, err, "out of memory");
 	if (err)
 		return err_why(why, BINARY_NOT_GO, "the Go build information is damaged");
-	read_build_id(img, b);
+	go_binary_read_build_id(img, b);
 	str_copy(b->arch, sizeof(b->arch), img->machine == EM_X86_64 ? "amd64" : "arm64");
 	b->cgo = b->cgo || elf_image_needs(img, "libc.so.") || elf_image_needs(img, "libpthread");
 	if (go_binary_parse_version(b->go_version, b) != 0)
