@@ -7,7 +7,7 @@
 #include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
 
-#include "file_key.h"
+#include "file_key_record.h"
 
 #define VM_EXEC 4ul
 

@@ -23,11 +23,19 @@ struct kernel_features {
 	uint64_t sym_period_timer, sym_slack_timer, sym_csd_unthrottle; /* kallsyms; 0 unreadable or absent */
 	char kallsyms_why[WHY_SZ];
 	bool cap_bpf, cap_perfmon, cap_sys_ptrace, cap_dac_read_search, cap_syslog, cap_net_admin, cap_sys_admin;
-	double uprobe_hit_ns;   /* calibrated cost of one emulated hit with an empty program; 0 not measured */
+	double uprobe_hit_ns;   /* cost of one hit with an empty program (probes/uprobe_cost.h); 0 not measured */
 	char lockdown[24];      /* "none", "integrity", "confidentiality", "unknown" */
 };
 
-/* Cheap part (no load): capabilities, BTF, symbols. */
+/* Cheap part (no load): capabilities, BTF, symbols. 0. */
 int kernel_features_read(struct kernel_features *f);
-/* Tries what needs a load or an attach. */
+/* Tries what needs a load, after kernel_features_read. 0; what is not there is false with its reason. */
 int kernel_features_try(struct kernel_features *f);
+
+/* Parts that tests feed with text of their own. */
+
+/* Address of a function in text formatted like /proc/kallsyms; 0 if absent. Compilers' clones (NAME.cold) do not count,
+ * renamings of a whole-program build (NAME.llvm.N, NAME.lto_priv.N) do. */
+uint64_t kernel_features_find_symbol(const char *text, const char *name);
+/* Bits of the line "CapEff:" in text formatted like /proc/self/status; 0 if absent. */
+uint64_t kernel_features_parse_caps(const char *text);

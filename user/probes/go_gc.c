@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* go_gc: one program, attached to three functions of each Go binary, four before Go 1.22. The program is loaded once and
+ * every binary is a set of links with cookies. A program with the expected attach type uprobe_multi is refused by perf
+ * events and the other way round (kernel: bpf_prog_attach_check_attach_type), hence the choice before loading. */
+#include "probes/go_gc.h"
+
+#include <bpf/libbpf.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "go_gc.skel.h"
+#include "probes/link_set.h"
+#include "probes/signal.h"
+
+#define GO_MINOR_REGISTERS 22 /* startTheWorldWithSema carries the whole pause: no probe on the stop */
+
+static bool use_multi(const struct signal_env *env)
+{
+	return env->features->uprobe_multi && !env->cfg->force_perf_links;
+}
+
+static int check_features(const struct signal_env *env, char *why)
+{
+	const struct kernel_features *f = env->features;
+
+	if (!f->attach_cookie)
+		return err_why(why, -ENOTSUP, "this kernel has no cookies for uprobes (Linux 5.15); GC comes from passive reads");
+	if (!use_multi(env) && !f->uprobe_perf)
+		return err_why(why, -ENOTSUP, "this kernel has no uprobes (CONFIG_UPROBE_EVENTS); GC comes from passive reads");
+	return 0;
+}
+
+static int go_gc_open(struct signal *s, const struct signal_env *env, char *why)
+{
+	struct go_gc_bpf *skel;
+	int err = check_features(env, why);
+
+	snprintf(s->state.mechanism, sizeof(s->state.mechanism), "%s at %s", use_multi(env) ? "uprobe_multi" : "perf uprobes",
+		 strcmp(env->features->machine, "aarch64") ? "push (emulated)" : "str (one hit a call)");
+	str_copy(s->state.note, sizeof(s->state.note), "4 hits a GC cycle, 6 before Go 1.22");
+	if (err)
+		return err;
+	skel = go_gc_bpf__open();
+	if (!skel)
+		return err_why(why, -errno, "cannot open the BPF object: %s", strerror(errno));
+	s->skel = skel;
+	s->skeleton = skel->skeleton;
+	skel->rodata->agent_pidns_inum = env->pidns_inum;
+	if (use_multi(env))
+		bpf_program__set_expected_attach_type(skel->progs.go_gc, ATTACH_TYPE_UPROBE_MULTI);
+	return 0;
+}
+
+/* Links come with the first binary. */
+static int go_gc_attach(struct signal *s, const struct signal_env *env, char *why)
+{
+	return 0;
+}
+
+static void go_gc_close(struct signal *s)
+{
+	go_gc_bpf__destroy(s->skel);
+}
+
+const struct signal_ops go_gc_ops = {
+	.id = SIGNAL_GO_GC,
+	.name = "go_gc",
+	.open = go_gc_open,
+	.attach = go_gc_attach,
+	.close = go_gc_close,
+};
+
+bool go_gc_is_multi(const struct signal *s)
+{
+	const struct go_gc_bpf *skel = s->skel;
+
+	return bpf_program__expected_attach_type(skel->progs.go_gc) == ATTACH_TYPE_UPROBE_MULTI;
+}
+
+static bool needs_site(const struct binary *b, enum go_site site)
+{
+	return site != GO_SITE_STOP_WORLD || b->go_minor < GO_MINOR_REGISTERS;
+}
+
+int go_gc_check_binary(const struct binary *b, char *why)
+{
+	if (b->go_minor < 18)
+		return err_why(why, -ENOTSUP, "%s is older than Go 1.18", b->go_version);
+	for (int i = 0; i < GO_SITE_CNT; i++)
+		if (needs_site(b, i) && b->sites[i].how == SITE_NONE)
+			return err_why(why, -ENOTSUP, "no safe probe site in %s (%.100s); GC comes from passive reads",
+				       go_site_symbol(i), b->sites[i].why[0] ? b->sites[i].why : "not found");
+	return 0;
+}
+
+void go_gc_fill_entry(const struct binary *b, volatile struct binary_entry *ret)
+{
+	bool text = b->go_minor < 21 && b->fields[FIELD_G_M] > 0 && b->fields[FIELD_M_PREEMPTOFF] > 0;
+
+	ret->go_minor = (uint32_t)b->go_minor;
+	ret->m_in_g = text ? (uint32_t)b->fields[FIELD_G_M] : 0;
+	ret->preemptoff_in_m = text ? (uint32_t)b->fields[FIELD_M_PREEMPTOFF] : 0;
+	ret->pad = 0;
+	ret->hits = 0;
+}
+
+int go_gc_attach_binary(struct signal *s, const struct binary *b, uint32_t index, const char *path, struct link_set **ret,
+			char *why)
+{
+	struct go_gc_bpf *skel = s->skel;
+	struct link_site sites[GO_SITE_CNT];
+	size_t cnt = 0;
+
+	for (int i = 0; i < GO_SITE_CNT; i++) {
+		if (!needs_site(b, i))
+			continue;
+		sites[cnt].file_offset = b->sites[i].file_offset;
+		sites[cnt].cookie = COOKIE(index, i) | (b->sites[i].how == SITE_JBE ? COOKIE_JBE : 0);
+		cnt++;
+	}
+	return link_set_new(skel->progs.go_gc, path, sites, cnt, go_gc_is_multi(s), ret, why);
+}

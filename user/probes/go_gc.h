@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* go_gc: what attaching one binary needs beyond the common operations of a signal. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "process_table.h"
+#include "symbols/binary.h"
+
+struct link_set;
+struct signal;
+
+/* True if this signal was loaded for multi links. */
+bool go_gc_is_multi(const struct signal *s);
+/* Checks that every function that needs a probe has a safe site; 0, or -ENOTSUP with why. */
+int go_gc_check_binary(const struct binary *b, char *why);
+/* What the program needs to know of the binary. */
+void go_gc_fill_entry(const struct binary *b, volatile struct binary_entry *ret);
+/* Probes on all sites of the binary at path, for every process that maps it; *ret is the caller's. */
+int go_gc_attach_binary(struct signal *s, const struct binary *b, uint32_t index, const char *path, struct link_set **ret,
+			char *why);

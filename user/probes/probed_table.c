@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which binaries carry probes. A uprobe belongs to a file, not to a process: a binary is attached once, under the inode
+ * that the kernel uses, for all its processes, and the process table in BPF says which of them are wanted.
+ *
+ * An index travels in attach cookies, so it is free again only when the links that carry it are gone, which a releasing
+ * thread reports. A binary without processes keeps its links for a while: a crash-looping pod must not cost an attach and
+ * a detach (30 to 100 ms of the kernel) each time. */
+#include "probes/probed_table.h"
+
+#include <bpf/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hashmap.h"
+#include "base/log.h"
+#include "probes/file_key.h"
+#include "probes/go_gc.h"
+#include "probes/link_set.h"
+#include "probes/shared_maps.h"
+#include "probes/signal.h"
+
+#define STORM_HITS_PER_S_DEFAULT 50000
+#define GUARD_INTERVAL_MIN_NS (80 * NS_PER_MS) /* shorter windows make rates of few hits look wild */
+#define LINGER_NS (10 * NS_PER_SEC)
+#define REFUSE_NS (600 * NS_PER_SEC) /* after a storm; bounded, as the inode may come to mean another file */
+
+enum probed_state {
+	PROBED_ATTACHED,
+	PROBED_RELEASING, /* its links are with a releasing thread */
+	PROBED_REFUSED,   /* had a storm */
+};
+
+struct probed {
+	uint32_t index; /* in map binaries, from 1 */
+	enum probed_state state;
+	struct file_key key;
+	struct link_set *links; /* owned while attached */
+	bool released;          /* set by the releasing thread */
+	bool stormed;
+	unsigned int processes_cnt;
+	uint64_t hits_checked;  /* hits at the last check of the guard */
+	uint64_t since_ns;      /* attached: of the last process's end; refused: of the storm */
+};
+
+/* One wanted process. */
+struct probed_process {
+	pid_t pid;
+	struct probed *binary; /* borrowed */
+};
+
+struct probed_table {
+	const struct shared_maps *maps;
+	struct signal *go_gc;
+	struct link_release *release;
+	struct file_key_reader *keys; /* owned; NULL where the kernel has no iterator */
+	uint64_t storm_hits_per_s;
+	uint64_t storms;
+	uint64_t checked_ns; /* last check of the guard */
+	struct probed *binaries[BINARY_TABLE_MAX]; /* owned, by index */
+	struct hashmap *processes;                 /* pid -> struct probed_process, owned */
+};
+
+int probed_table_new(const struct shared_maps *maps, struct signal *go_gc, struct link_release *release,
+		     uint64_t storm_hits_per_s, struct probed_table **ret)
+{
+	struct probed_table *t = calloc(1, sizeof(*t));
+	char why[WHY_SZ];
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	t->maps = maps;
+	t->go_gc = go_gc;
+	t->release = release;
+	t->storm_hits_per_s = storm_hits_per_s ? storm_hits_per_s : STORM_HITS_PER_S_DEFAULT;
+	err = hashmap_new(PROCESS_TABLE_MAX, &t->processes);
+	if (err) {
+		probed_table_free(t);
+		return err;
+	}
+	if (file_key_reader_new(&t->keys, why))
+		log_debug("probed_table: %s: files are told apart by inode number, size and build id", why);
+	*ret = t;
+	return 0;
+}
+
+static void start_release(struct probed_table *t, struct probed *b)
+{
+	b->state = PROBED_RELEASING;
+	b->released = false;
+	link_release_consume(t->release, b->links, &b->released);
+	b->links = NULL;
+}
+
+void probed_table_detach(struct probed_table *t)
+{
+	for (uint32_t i = 1; t && i < BINARY_TABLE_MAX; i++)
+		if (t->binaries[i] && t->binaries[i]->state == PROBED_ATTACHED)
+			start_release(t, t->binaries[i]);
+}
+
+struct probed_table *probed_table_free(struct probed_table *t)
+{
+	uint64_t key;
+	size_t pos = 0;
+	void *p;
+
+	if (!t)
+		return NULL;
+	while (t->processes && hashmap_next(t->processes, &pos, &key, &p))
+		free(p);
+	hashmap_free(t->processes);
+	for (uint32_t i = 1; i < BINARY_TABLE_MAX; i++)
+		free(t->binaries[i]);
+	file_key_reader_free(t->keys);
+	free(t);
+	return NULL;
+}
+
+/* ---- binaries ----------------------------------------------------------------------------------------------------- */
+
+/* One that is attached, or refused after a storm (also while its links are still going). */
+static struct probed *find_binary(const struct probed_table *t, const struct file_key *key)
+{
+	for (uint32_t i = 1; i < BINARY_TABLE_MAX; i++) {
+		struct probed *b = t->binaries[i];
+
+		if (b && (b->state != PROBED_RELEASING || b->stormed) && file_key_equal(&b->key, key))
+			return b;
+	}
+	return NULL;
+}
+
+static int new_binary(struct probed_table *t, const struct file_key *key, const struct binary *binary, struct probed **ret,
+		      char *why)
+{
+	uint32_t index = 1;
+	struct probed *b;
+
+	while (index < BINARY_TABLE_MAX && t->binaries[index])
+		index++;
+	if (index == BINARY_TABLE_MAX)
+		return err_why(why, -ENOSPC, "%d binaries are probed already: the table is full", BINARY_TABLE_MAX - 1);
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return err_why(why, -ENOMEM, "out of memory");
+	b->index = index;
+	b->key = *key;
+	go_gc_fill_entry(binary, &t->maps->binaries[index]);
+	t->binaries[index] = b;
+	*ret = b;
+	return 0;
+}
+
+static void free_binary(struct probed_table *t, struct probed *b)
+{
+	t->binaries[b->index] = NULL;
+	free(b);
+}
+
+static int attach_binary(struct probed_table *t, struct probed *b, const struct process *proc, int exe_fd, char *why)
+{
+	uint64_t start = clock_mono_ns();
+	char path[32];
+	int err;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", exe_fd);
+	err = go_gc_attach_binary(t->go_gc, proc->binary, b->index, path, &b->links, why);
+	if (!err)
+		log_debug("probed_table: %s (pid %d) attached as binary %u in %.1f ms, inode %llu", proc->exe, proc->pid, b->index,
+			  (double)(clock_mono_ns() - start) / 1e6, (unsigned long long)b->key.ino);
+	return err;
+}
+
+/* ---- processes ---------------------------------------------------------------------------------------------------- */
+
+static int add_entry(const struct probed_table *t, const struct process *proc, uint32_t index, char *why)
+{
+	struct process_entry entry = { .binary = index, .signals = 1u << SIGNAL_GO_GC, .bias = proc->bias };
+	uint32_t tgid = (uint32_t)proc->pid;
+
+	if (!bpf_map_update_elem(t->maps->processes_fd, &tgid, &entry, BPF_ANY))
+		return 0;
+	if (errno == E2BIG)
+		return err_why(why, -ENOSPC, "%d processes are watched already: the table is full", PROCESS_TABLE_MAX);
+	return err_why(why, -errno, "cannot enter it in the process table: %s", strerror(errno));
+}
+
+static void remove_entry(const struct probed_table *t, pid_t pid)
+{
+	uint32_t tgid = (uint32_t)pid;
+
+	bpf_map_delete_elem(t->maps->processes_fd, &tgid); /* proc_watch has mostly been faster */
+}
+
+static int remember(struct probed_table *t, pid_t pid, struct probed *b, char *why)
+{
+	struct probed_process *p = calloc(1, sizeof(*p));
+	int err = p ? 0 : -ENOMEM;
+
+	if (!err) {
+		p->pid = pid;
+		p->binary = b;
+		err = hashmap_add(t->processes, (uint64_t)pid, p);
+	}
+	if (err) {
+		free(p);
+		return err_why(why, err, "cannot remember the process: %s", strerror(-err));
+	}
+	b->processes_cnt++;
+	return 0;
+}
+
+/* The entry comes before the probes: no hit of a wanted process is unknown. */
+static int add_new(struct probed_table *t, const struct process *proc, const struct file_key *key, int exe_fd, char *why)
+{
+	struct probed *b = NULL;
+	int err = new_binary(t, key, proc->binary, &b, why);
+
+	if (err)
+		return err;
+	err = add_entry(t, proc, b->index, why);
+	if (!err)
+		err = attach_binary(t, b, proc, exe_fd, why);
+	if (!err)
+		err = remember(t, proc->pid, b, why);
+	if (!err)
+		return 0;
+	remove_entry(t, proc->pid);
+	link_set_free(b->links);
+	free_binary(t, b);
+	return err;
+}
+
+static int add_to(struct probed_table *t, const struct process *proc, struct probed *b, char *why)
+{
+	int err;
+
+	if (b->stormed)
+		return err_why(why, -EBUSY, "its probes were switched off after more than %llu hits/s; GC comes from passive reads",
+			       (unsigned long long)t->storm_hits_per_s);
+	err = add_entry(t, proc, b->index, why);
+	if (!err)
+		err = remember(t, proc->pid, b, why);
+	if (err)
+		remove_entry(t, proc->pid);
+	return err;
+}
+
+int probed_table_add(struct probed_table *t, const struct process *proc, int exe_fd, char *why)
+{
+	struct file_key key;
+	struct probed *b;
+	int err = go_gc_check_binary(proc->binary, why);
+
+	if (err)
+		return err;
+	probed_table_remove(t, proc->pid); /* it replaced its image and the notice was lost */
+	file_key_get(t->keys, proc->pid, proc->binary, &key);
+	b = find_binary(t, &key);
+	return b ? add_to(t, proc, b, why) : add_new(t, proc, &key, exe_fd, why);
+}
+
+void probed_table_remove(struct probed_table *t, pid_t pid)
+{
+	struct probed_process *p = hashmap_remove(t->processes, (uint64_t)pid);
+
+	if (!p)
+		return;
+	remove_entry(t, pid);
+	if (!--p->binary->processes_cnt)
+		p->binary->since_ns = clock_mono_ns();
+	free(p);
+}
+
+/* ---- storm guard and release -------------------------------------------------------------------------------------- */
+
+/* Processes of the binary, into heap memory; a count. */
+static size_t processes_of(const struct probed_table *t, const struct probed *b, pid_t **ret)
+{
+	pid_t *pids = calloc(b->processes_cnt ? b->processes_cnt : 1, sizeof(*pids));
+	size_t cnt = 0, pos = 0;
+	uint64_t key;
+	void *p;
+
+	while (pids && cnt < b->processes_cnt && hashmap_next(t->processes, &pos, &key, &p))
+		if (((struct probed_process *)p)->binary == b)
+			pids[cnt++] = (pid_t)key;
+	*ret = pids;
+	return cnt;
+}
+
+/* Detach first, tell later. on_storm may call probes_remove_process. */
+static void end_storm(struct probed_table *t, struct probed *b, double rate, probes_storm_fn on_storm, void *arg)
+{
+	char why[WHY_SZ];
+	pid_t *pids;
+	size_t cnt;
+
+	t->storms++;
+	b->stormed = true;
+	b->since_ns = clock_mono_ns();
+	start_release(t, b);
+	err_why(why, 0, "its probes were hit %.0f times a second, more than %llu, and are switched off; GC comes from passive reads",
+		rate, (unsigned long long)t->storm_hits_per_s);
+	cnt = processes_of(t, b, &pids);
+	for (size_t i = 0; i < cnt; i++) {
+		probed_table_remove(t, pids[i]);
+		if (on_storm)
+			on_storm(pids[i], why, arg);
+	}
+	free(pids);
+}
+
+static void guard(struct probed_table *t, struct probed *b, uint64_t window_ns, probes_storm_fn on_storm, void *arg)
+{
+	uint64_t hits = t->maps->binaries[b->index].hits;
+	double rate = (double)(hits - b->hits_checked) * 1e9 / (double)window_ns;
+
+	b->hits_checked = hits;
+	if (rate > (double)t->storm_hits_per_s)
+		end_storm(t, b, rate, on_storm, arg);
+}
+
+static void reap(struct probed_table *t, struct probed *b, uint64_t now_ns)
+{
+	if (b->state == PROBED_RELEASING && __atomic_load_n(&b->released, __ATOMIC_ACQUIRE)) {
+		if (b->stormed)
+			b->state = PROBED_REFUSED;
+		else
+			free_binary(t, b);
+	} else if (b->state == PROBED_REFUSED && now_ns > b->since_ns + REFUSE_NS) {
+		free_binary(t, b);
+	} else if (b->state == PROBED_ATTACHED && !b->processes_cnt && now_ns > b->since_ns + LINGER_NS) {
+		start_release(t, b);
+	}
+}
+
+void probed_table_tick(struct probed_table *t, uint64_t now_ns, probes_storm_fn on_storm, void *arg)
+{
+	uint64_t window = now_ns - t->checked_ns;
+	bool check = window >= GUARD_INTERVAL_MIN_NS;
+
+	for (uint32_t i = 1; i < BINARY_TABLE_MAX; i++) {
+		struct probed *b = t->binaries[i];
+
+		if (b && check && t->checked_ns && b->state == PROBED_ATTACHED)
+			guard(t, b, window, on_storm, arg);
+		if (b)
+			reap(t, b, now_ns);
+	}
+	if (check)
+		t->checked_ns = now_ns;
+}
+
+/* ---- figures ------------------------------------------------------------------------------------------------------ */
+
+static const struct probed *binary_of(const struct probed_table *t, pid_t pid)
+{
+	const struct probed_process *p = hashmap_find(t->processes, (uint64_t)pid);
+
+	return p ? p->binary : NULL;
+}
+
+uint64_t probed_table_hits(const struct probed_table *t, pid_t pid)
+{
+	const struct probed *b = binary_of(t, pid);
+
+	return b ? t->maps->binaries[b->index].hits : 0;
+}
+
+unsigned int probed_table_processes(const struct probed_table *t, pid_t pid)
+{
+	const struct probed *b = binary_of(t, pid);
+
+	return b ? b->processes_cnt : 0;
+}
+
+uint64_t probed_table_storms(const struct probed_table *t)
+{
+	return t->storms;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Everything that the agent has in the kernel: what is possible here, the shared maps, one object a signal, the probed
+ * binaries, and their end. A signal that does not come up is off with its reason; the others go on. Loading an object
+ * makes libbpf parse the kernel's BTF (some MB): the heap is trimmed afterwards, so that it does not count for good. */
+#include "probes/probes.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "probes/go_gc.h"
+#include "probes/link_set.h"
+#include "probes/probed_table.h"
+#include "probes/shared_maps.h"
+#include "probes/signal.h"
+#include "probes/uprobe_cost.h"
+
+#define RECURSION_INTERVAL_NS NS_PER_SEC
+
+struct probes {
+	struct probes_cfg cfg;
+	struct kernel_features features;
+	struct shared_maps maps;
+	struct signal signals[SIGNAL_CNT];
+	uint64_t recursion[SIGNAL_CNT]; /* runs that the kernel's recursion guard skipped */
+	uint64_t recursion_read_ns;
+	struct link_release *release; /* owned */
+	struct probed_table *probed;  /* owned; NULL while go_gc is off */
+	struct uprobe_cost *cost;     /* owned; its probe is being released */
+	bool cost_released;
+};
+
+/* ---- set-up ------------------------------------------------------------------------------------------------------- */
+
+static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	if (log_get_level() >= LOG_LEVEL_DEBUG && level != LIBBPF_DEBUG)
+		log_vwrite(LOG_LEVEL_DEBUG, fmt, ap);
+	return 0;
+}
+
+/* Kernels before 5.11 charge maps to it; no harm elsewhere. */
+static void raise_memlock(void)
+{
+	struct rlimit lim = { RLIM_INFINITY, RLIM_INFINITY };
+
+	if (setrlimit(RLIMIT_MEMLOCK, &lim))
+		log_debug("probes: cannot raise RLIMIT_MEMLOCK: %s", strerror(errno));
+}
+
+static int check_features(const struct kernel_features *f, char *why)
+{
+	if (!f->btf)
+		return err_why(why, -ENOTSUP, "no type information of the kernel: /sys/kernel/btf/vmlinux is missing or unreadable; "
+			       "run a kernel with CONFIG_DEBUG_INFO_BTF=y (most distributions since 2020)");
+	if (!f->bpf_allowed)
+		return err_why(why, -EPERM, "%s", f->bpf_why);
+	if (!f->ringbuf)
+		return err_why(why, -ENOTSUP, "kernel %s has no BPF ring buffer; run Linux 5.8 or newer", f->release);
+	return 0;
+}
+
+static int read_pidns(uint32_t *ret)
+{
+	struct stat st;
+
+	if (stat("/proc/self/ns/pid", &st))
+		return -errno;
+	*ret = (uint32_t)st.st_ino;
+	return 0;
+}
+
+static int bring_up(struct signal *s, const struct signal_env *env, const struct shared_maps *maps, char *why)
+{
+	int err = s->ops->open(s, env, why);
+
+	if (err)
+		return err;
+	err = shared_maps_reuse(maps, *s->skeleton->obj);
+	if (err)
+		return err_why(why, err, "cannot share the maps: %s", strerror(-err));
+	err = bpf_object__load_skeleton(s->skeleton);
+	if (err)
+		return err_why(why, err, "the kernel refused its programs: %s; --debug shows the verifier's words", strerror(-err));
+	return s->ops->attach(s, env, why);
+}
+
+static void close_signal(struct signal *s)
+{
+	if (s->ops)
+		s->ops->close(s);
+	s->skel = NULL;
+	s->skeleton = NULL;
+	s->priv = NULL;
+}
+
+static void start_signal(struct probes *p, enum signal_id id, const struct signal_env *env)
+{
+	struct signal *s = &p->signals[id];
+	uint64_t start = clock_mono_ns();
+
+	s->ops = signals_find(id);
+	s->state.id = id;
+	s->state.name = signal_name(id);
+	if (!(p->cfg.wanted & (1u << id))) {
+		str_copy(s->state.why, sizeof(s->state.why), "not asked for");
+		return;
+	}
+	s->state.mode = SIGNAL_ON;
+	if (!s->ops) {
+		str_copy(s->state.mechanism, sizeof(s->state.mechanism), "passive reads");
+		return;
+	}
+	if (bring_up(s, env, &p->maps, s->state.why)) {
+		s->state.mode = SIGNAL_OFF;
+		close_signal(s);
+	}
+	log_debug("probes: %s %s in %.1f ms %s", s->state.name, s->state.mode == SIGNAL_OFF ? "off" : "up",
+		  (double)(clock_mono_ns() - start) / 1e6, s->state.why);
+}
+
+static void calibrate(struct probes *p)
+{
+	bool multi = p->features.uprobe_multi && !p->cfg.force_perf_links;
+	char why[WHY_SZ];
+
+	if (uprobe_cost_measure(multi, &p->cost, &p->features.uprobe_hit_ns, why)) {
+		log_debug("probes: cost of a uprobe hit not measured: %s", why);
+		return;
+	}
+	p->signals[SIGNAL_GO_GC].state.hit_cost_ns = p->features.uprobe_hit_ns;
+	link_release_consume(p->release, uprobe_cost_take_links(p->cost), &p->cost_released);
+}
+
+static int start_go_gc_table(struct probes *p)
+{
+	struct signal *s = &p->signals[SIGNAL_GO_GC];
+
+	if (s->state.mode == SIGNAL_OFF)
+		return 0;
+	calibrate(p);
+	return probed_table_new(&p->maps, s, p->release, p->cfg.storm_hits_per_s, &p->probed);
+}
+
+static int start(struct probes *p, char *why)
+{
+	struct signal_env env = { .features = &p->features, .cfg = &p->cfg };
+	int err;
+
+	raise_memlock();
+	kernel_features_read(&p->features);
+	kernel_features_try(&p->features);
+	err = check_features(&p->features, why);
+	if (err)
+		return err;
+	err = read_pidns(&env.pidns_inum);
+	if (err)
+		return err_why(why, err, "cannot read /proc/self/ns/pid: %s", strerror(-err));
+	err = shared_maps_init(&p->maps, p->cfg.ring_bytes, why);
+	if (err)
+		return err;
+	err = link_release_new(&p->release);
+	for (int i = 0; i < SIGNAL_CNT && !err; i++)
+		start_signal(p, i, &env);
+	if (!err)
+		err = start_go_gc_table(p);
+	malloc_trim(0);
+	return err ? err_why(why, err, "cannot set up probes: %s", strerror(-err)) : 0;
+}
+
+int probes_new(const struct probes_cfg *cfg, struct probes **ret, char *why)
+{
+	struct probes *p = calloc(1, sizeof(*p));
+	int err;
+
+	if (!p)
+		return err_why(why, -ENOMEM, "out of memory");
+	p->cfg = *cfg;
+	p->maps = (struct shared_maps){ .events_fd = -1, .counters_fd = -1, .processes_fd = -1, .binaries_fd = -1 };
+	libbpf_set_print(print_libbpf);
+	err = start(p, why);
+	if (err) {
+		probes_free(p);
+		return err;
+	}
+	*ret = p;
+	return 0;
+}
+
+struct probes *probes_free(struct probes *p)
+{
+	if (!p)
+		return NULL;
+	probed_table_detach(p->probed);
+	for (int i = SIGNAL_CNT - 1; i > SIGNAL_GO_GC; i--)
+		close_signal(&p->signals[i]); /* while the uprobes are being released */
+	link_release_free(p->release);
+	probed_table_free(p->probed);
+	close_signal(&p->signals[SIGNAL_GO_GC]);
+	uprobe_cost_free(p->cost);
+	shared_maps_deinit(&p->maps);
+	free(p);
+	return NULL;
+}
+
+/* ---- running ------------------------------------------------------------------------------------------------------ */
+
+const struct kernel_features *probes_features(const struct probes *p)
+{
+	return &p->features;
+}
+
+const struct signal_state *probes_signal(const struct probes *p, enum signal_id id)
+{
+	return &p->signals[id].state;
+}
+
+int probes_ring_fd(const struct probes *p)
+{
+	return p->maps.events_fd;
+}
+
+int probes_add_process(struct probes *p, const struct process *proc, int exe_fd, char *why)
+{
+	if (!p->probed)
+		return err_why(why, -ENOTSUP, "go_gc is off: %.150s", p->signals[SIGNAL_GO_GC].state.why);
+	if (!proc->binary)
+		return err_why(why, -EINVAL, "not a Go program");
+	return probed_table_add(p->probed, proc, exe_fd, why);
+}
+
+void probes_remove_process(struct probes *p, pid_t pid)
+{
+	if (p->probed)
+		probed_table_remove(p->probed, pid);
+}
+
+/* Runs of a signal's programs that the kernel skipped because it was in BPF already. */
+static uint64_t read_recursion(const struct signal *s)
+{
+	const struct bpf_object_skeleton *sk = s->skeleton;
+	uint64_t sum = 0;
+
+	for (int i = 0; sk && i < sk->prog_cnt; i++) {
+		struct bpf_prog_info info = { 0 };
+		uint32_t len = sizeof(info);
+		int fd = bpf_program__fd(*sk->progs[i].prog);
+
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
+			sum += info.recursion_misses;
+	}
+	return sum;
+}
+
+static void tick_recursion(struct probes *p, uint64_t now_ns)
+{
+	if (now_ns - p->recursion_read_ns < RECURSION_INTERVAL_NS)
+		return;
+	p->recursion_read_ns = now_ns;
+	for (int i = 0; i < SIGNAL_CNT; i++)
+		p->recursion[i] = read_recursion(&p->signals[i]);
+}
+
+static void tick_calibration(struct probes *p)
+{
+	if (p->cost && __atomic_load_n(&p->cost_released, __ATOMIC_ACQUIRE))
+		p->cost = uprobe_cost_free(p->cost);
+}
+
+void probes_tick(struct probes *p, uint64_t now_ns, probes_storm_fn on_storm, void *arg)
+{
+	if (p->probed)
+		probed_table_tick(p->probed, now_ns, on_storm, arg);
+	for (int i = 0; i < SIGNAL_CNT; i++)
+		if (p->signals[i].skel && p->signals[i].ops->tick)
+			p->signals[i].ops->tick(&p->signals[i], now_ns);
+	tick_recursion(p, now_ns);
+	tick_calibration(p);
+}
+
+/* Hits that ran no program are added on both sides, so that hits = events + filtered + losses holds. */
+static void add_unseen(struct signal_counters *c, enum loss_reason reason, uint64_t n)
+{
+	c->hits += n;
+	c->lost[reason] += n;
+}
+
+int probes_counters(const struct probes *p, enum signal_id id, struct signal_counters *ret)
+{
+	if (id < 0 || id >= SIGNAL_CNT)
+		return -EINVAL;
+	*ret = p->maps.counters[id];
+	add_unseen(ret, LOSS_RECURSION, p->recursion[id]);
+	if (id == SIGNAL_GO_GC && p->probed)
+		add_unseen(ret, LOSS_STORM, probed_table_storms(p->probed));
+	return 0;
+}
+
+uint64_t probes_binary_hits(const struct probes *p, pid_t pid)
+{
+	return p->probed ? probed_table_hits(p->probed, pid) : 0;
+}
+
+unsigned int probes_binary_processes(const struct probes *p, pid_t pid)
+{
+	return p->probed ? probed_table_processes(p->probed, pid) : 0;
+}
