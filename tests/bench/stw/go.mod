@@ -1,0 +1,3 @@
+module stw
+
+go 1.18
