@@ -414,9 +414,13 @@ const char *sampler_why(const struct sampler *s)
 
 static int set_layout(struct sampler *s, const struct binary *b, uint64_t bias, char *why)
 {
+	bool no_address = !b->globals[GLOBAL_GOMAXPROCS] || !b->globals[GLOBAL_ALLP];
+
+	if ((b->layout == LAYOUT_NONE || no_address) && *b->layout_why)
+		return err_why(why, SAMPLER_NO_LAYOUT, "%s", b->layout_why);
 	if (b->layout == LAYOUT_NONE)
-		return err_why(why, SAMPLER_NO_LAYOUT, "%s", *b->layout_why ? b->layout_why : "layout of the runtime unknown");
-	if (!b->globals[GLOBAL_GOMAXPROCS] || !b->globals[GLOBAL_ALLP])
+		return err_why(why, SAMPLER_NO_LAYOUT, "layout of the runtime unknown");
+	if (no_address)
 		return err_why(why, SAMPLER_NO_LAYOUT, "address of runtime.%s unknown",
 			       b->globals[GLOBAL_ALLP] ? "gomaxprocs" : "allp");
 	for (int i = 0; i < GLOBAL_CNT; i++)
