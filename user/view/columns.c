@@ -250,7 +250,7 @@ void columns_why(const struct snapshot_container *c, int width, char *buf, size_
 	else if (c->verdict_cnt)
 		verdict_short(v, text, sizeof(text));
 	else if (!c->process_cnt && c->refused_cnt)
-		str_copy(text, sizeof(text), "not observable");
+		str_copy(text, sizeof(text), width < WHY_WIDTH ? "refused" : "not observable");
 	if ((int)strlen(text) > width && c->verdict_cnt && !c->gone)
 		snprintf(text, sizeof(text), "%.24s%s%.24s", short_word(v->id), *v->culprit ? "+" : "",
 			 strcmp(v->culprit, "gomaxprocs") ? v->culprit : "maxp");

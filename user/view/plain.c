@@ -69,6 +69,11 @@ static double worst_cost(const struct snapshot *s)
 	return worst;
 }
 
+static char *cpus_text(int cpus, char *buf, size_t sz)
+{
+	return format_count(cpus > 0 ? cpus : STAT_UNKNOWN, buf, sz);
+}
+
 static const char *plural(int n)
 {
 	return n == 1 ? "" : "s";
@@ -76,14 +81,14 @@ static const char *plural(int n)
 
 static void header_node(struct pen *p, struct pen *right, const struct snapshot *s, const struct row_counts *n)
 {
-	char node[256], busy[TEXT_SZ], steal[TEXT_SZ], memory[TEXT_SZ], now[TEXT_SZ];
+	char node[256], cpus[TEXT_SZ], busy[TEXT_SZ], steal[TEXT_SZ], memory[TEXT_SZ], now[TEXT_SZ];
 
 	format_squeeze(*s->node_name ? s->node_name : "?", 32, p->ascii, node, sizeof(node));
 	format_percent(s->cpu_busy_ratio, busy, sizeof(busy));
 	format_percent_fine(s->steal_ratio, steal, sizeof(steal));
 	format_percent(s->memory_used_ratio, memory, sizeof(memory));
-	pen_textf(p, GRADE_FINE, "gopherscope  node %s  %d CPU %s%% busy  steal %s%%  mem %s%%", node, s->node_cpus, busy,
-		  steal, memory);
+	pen_textf(p, GRADE_FINE, "gopherscope  node %s  %s CPU %s%% busy  steal %s%%  mem %s%%", node,
+		  cpus_text(s->node_cpus, cpus, sizeof(cpus)), busy, steal, memory);
 	pen_textf(right, GRADE_FINE, "%d Go container%s  %d process%s  %s", n->live, plural(n->live), s->processes_go,
 		  s->processes_go == 1 ? "" : "es", clock_text(s->time_unix_ns, now, sizeof(now)));
 	pen_join_right(p, right);
@@ -171,12 +176,13 @@ static void header_signals(struct pen *p, struct pen *right, const struct snapsh
 
 static void header_narrow_node(struct pen *p, struct pen *right, const struct snapshot *s, const struct row_counts *n)
 {
-	char node[128], busy[TEXT_SZ], memory[TEXT_SZ], window[TEXT_SZ], now[TEXT_SZ];
+	char node[128], cpus[TEXT_SZ], busy[TEXT_SZ], memory[TEXT_SZ], window[TEXT_SZ], now[TEXT_SZ];
 
 	format_squeeze(*s->node_name ? s->node_name : "?", 20, p->ascii, node, sizeof(node));
 	format_percent(s->cpu_busy_ratio, busy, sizeof(busy));
 	format_percent(s->memory_used_ratio, memory, sizeof(memory));
-	pen_textf(p, GRADE_FINE, "gopherscope %s %dcpu %s%% mem %s%%", node, s->node_cpus, busy, memory);
+	pen_textf(p, GRADE_FINE, "gopherscope %s %scpu %s%% mem %s%%", node,
+		  cpus_text(s->node_cpus, cpus, sizeof(cpus)), busy, memory);
 	pen_textf(right, n->critical ? GRADE_CRITICAL : GRADE_FINE, "%d!", n->critical);
 	pen_text(right, GRADE_FINE, " ");
 	pen_textf(right, n->warning ? GRADE_WARNING : GRADE_FINE, "%d*", n->warning);
@@ -438,9 +444,7 @@ static void pane_other_verdict(struct pen *p, const struct verdict *v)
 	verdict_short(v, name, sizeof(name));
 	snprintf(text, sizeof(text), "%s (%s): %s", name, verdict_severity_name(v->severity), v->text);
 	pane_line(p, "ALSO", text);
-	pen_to(p, *v->advice ? PANE_INDENT : 0);
-	if (*v->advice)
-		pen_paragraph(p, PANE_INDENT, v->advice);
+	pane_line(p, "DO", v->advice);
 }
 
 /* Numbers of a container that came up inside the window cover less than it. */
@@ -466,6 +470,8 @@ static void pane(struct pen *p, const struct snapshot *s, const struct snapshot_
 		pane_line(p, "SEEN", c->verdicts[0].seen);
 		for (int i = 1; i < c->verdict_cnt; i++)
 			pane_other_verdict(p, &c->verdicts[i]);
+	} else if (c->gone) {
+		pane_line(p, "", "Its Go processes have ended.");
 	} else if (!c->process_cnt && c->refused_cnt) {
 		pane_line(p, "", "None of its Go processes can be observed; gopherscope list says why.");
 	} else {
@@ -477,24 +483,36 @@ static void pane(struct pen *p, const struct snapshot *s, const struct snapshot_
 	pane_coverage(p, s, c);
 }
 
+/* The rows may be sorted by another column, so the gravest is looked for. */
+static const struct snapshot_container *gravest(const struct snapshot *s)
+{
+	const struct snapshot_container *ret = NULL;
+
+	for (int i = 0; i < s->container_cnt; i++) {
+		const struct snapshot_container *c = &s->containers[i];
+
+		if (c->verdict_cnt && (!ret || c->verdicts[0].severity > ret->verdicts[0].severity))
+			ret = c;
+	}
+	return ret;
+}
+
 static void panes(struct pen *p, const struct snapshot *s, bool all)
 {
-	int shown = 0;
+	const struct snapshot_container *worst = gravest(s);
 
 	for (int i = 0; i < p->width; i++)
 		pen_text(p, GRADE_FINE, RULE);
 	pen_end(p);
-	for (int i = 0; i < s->container_cnt && (all || !shown); i++) {
-		if (!s->containers[i].verdict_cnt)
-			continue;
-		pane(p, s, &s->containers[i]);
-		shown++;
-	}
-	if (!shown) {
+	if (!worst) {
 		struct delay d = largest_delay(s->containers, s->container_cnt);
 
 		nothing_found(p, &d);
+		return;
 	}
+	for (int i = 0; i < s->container_cnt; i++)
+		if (all ? s->containers[i].verdict_cnt > 0 : &s->containers[i] == worst)
+			pane(p, s, &s->containers[i]);
 }
 
 void plain_top(const struct snapshot *s, const struct plain_style *st, bool all_panes, struct str *out)

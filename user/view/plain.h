@@ -21,7 +21,8 @@ void plain_why(const struct snapshot *s, const struct snapshot_container *c, con
 
 struct process;
 struct owner;
-/* One line of `list`; owner may be NULL. header: the title line. The width of the name column is computed by the caller. */
+/* One line of `list`; owner may be NULL. header: the title line. The width of the name column is computed by the caller.
+ * Helpers and processes that are no Go are written only with all. */
 void plain_list_header(bool all, int name_width, struct str *out);
 void plain_list_row(const struct process *p, const struct owner *o, bool all, int name_width, const struct plain_style *st,
 		    struct str *out);

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Snapshots made by hand for the tests of view/ and export/: the one of screens.md 1 as far as signals exist, and rows that
+ * are gone, unresolved or unknown. */
+#pragma once
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "stats/dist.h"
+#include "stats/snapshot.h"
+
+#define SAMPLE_TIME_NS 1753878667500000000ull /* 2025-07-30 12:31:07.5 UTC */
+#define SAMPLE_MIB 1048576ll
+#define SAMPLE_ROWS 7
+
+static inline struct dist sample_dist(int64_t cnt, double p50, double p99, double max)
+{
+	return (struct dist){ cnt, p50 * (double)cnt, p50 / 2, p50, (p50 + p99) / 2, p99, max };
+}
+
+static inline void sample_signals(struct snapshot *s)
+{
+	static const char *const names[SIGNAL_CNT] = { "go_gc", "go_runtime", "cpu_throttle", "proc_watch" };
+
+	for (int i = 0; i < SIGNAL_CNT; i++) {
+		str_copy(s->signals[i].name, sizeof(s->signals[i].name), names[i]);
+		str_copy(s->signals[i].state, sizeof(s->signals[i].state), "on");
+		s->signals[i].present = true;
+	}
+	s->signals[SIGNAL_GO_GC].hits = 1208;
+	s->signals[SIGNAL_GO_GC].events = 1200;
+	s->signals[SIGNAL_GO_GC].filtered = 8;
+}
+
+static inline void sample_signal_state(struct snapshot *s, enum signal_id id, const char *state, const char *reason)
+{
+	str_copy(s->signals[id].state, sizeof(s->signals[id].state), state);
+	str_copy(s->signals[id].reason, sizeof(s->signals[id].reason), reason);
+}
+
+/* A node without containers. */
+static inline void sample_node(struct snapshot *s)
+{
+	snapshot_init(s);
+	s->time_unix_ns = SAMPLE_TIME_NS;
+	s->time_mono_ns = 5000000000000ull;
+	s->window_seconds = 10;
+	str_copy(s->node_name, sizeof(s->node_name), "ip-10-1-4-17");
+	s->node_cpus = 32;
+	s->cpu_busy_ratio = 0.61;
+	s->steal_ratio = 0.004;
+	s->memory_used_ratio = 0.71;
+	s->agent_cpu_seconds = 12.25;
+	s->agent_cpu_ratio = 0.003;
+	s->agent_rss_bytes = 18 * SAMPLE_MIB;
+	s->events = 1200;
+	sample_signals(s);
+}
+
+static inline void sample_owner(struct owner *o, const char *ns, const char *pod, const char *container, const char *workload)
+{
+	o->kind = OWNER_POD;
+	str_copy(o->namespace_, sizeof(o->namespace_), ns);
+	str_copy(o->pod, sizeof(o->pod), pod);
+	str_copy(o->container, sizeof(o->container), container);
+	str_copy(o->pod_uid, sizeof(o->pod_uid), "3f2a0f6e-9a43-4c3b-8f0e-5b1f1d7f0a11");
+	str_copy(o->container_id, sizeof(o->container_id), "9c41e0aa17");
+	str_copy(o->runtime, sizeof(o->runtime), "containerd");
+	str_copy(o->workload_kind, sizeof(o->workload_kind), workload ? "Deployment" : "");
+	str_copy(o->workload_name, sizeof(o->workload_name), workload ? workload : "");
+	str_copy(o->cgroup, sizeof(o->cgroup), "/kubepods/burstable/pod3f2a0f6e/9c41e0aa17");
+}
+
+static inline void sample_process(struct snapshot_container *c, int32_t pid, const char *version, int64_t procs)
+{
+	struct snapshot_process *p = &c->processes[c->process_cnt++];
+
+	snapshot_process_init(p);
+	p->pid = pid;
+	p->start_unix_ns = SAMPLE_TIME_NS - 3600000000000ull;
+	str_copy(p->comm, sizeof(p->comm), "server");
+	str_copy(p->go_version, sizeof(p->go_version), version);
+	p->gomaxprocs = procs;
+	p->gogc = 100;
+	p->memory_limit_bytes = -1;
+}
+
+/* A container in which nothing happens, everything known. */
+static inline void sample_quiet(struct snapshot_container *c, double cpus, double cpu_limit)
+{
+	snapshot_container_init(c);
+	c->processes = calloc(2, sizeof(*c->processes));
+	c->seen_ns = 10000000000ull;
+	c->goroutines = 38;
+	c->cost_ratio = 0.0002;
+	c->gc.on = true;
+	c->gc.cycles = 0;
+	c->gc.cycles_total = 100;
+	c->gc.pause = c->gc.mark = (struct dist){ 0, 0, NAN, NAN, NAN, NAN, NAN };
+	memset(c->gc.pauses_by_reason, 0, sizeof(c->gc.pauses_by_reason));
+	c->gc.mark_wall_ratio = 0;
+	c->gc.cpu_ratio = 0.04;
+	c->gc.assist_seconds = 0;
+	c->gc.heap_live_bytes = 38 * SAMPLE_MIB;
+	c->gc.heap_goal_bytes = 76 * SAMPLE_MIB;
+	c->gc.gogc = 100;
+	c->gc.memory_limit_bytes = -1;
+	c->cpu.usage_cpus = cpus;
+	c->cpu.usage_seconds = cpus * 10;
+	c->cpu.limit_cpus = cpu_limit;
+	c->cpu.request_cpus = 0.5;
+	c->cpu.period_ns = cpu_limit > 0 ? 100000000 : 0;
+	c->cpu.intervals = 0;
+	c->cpu.union_seconds = c->cpu.cpu_seconds = c->cpu.missed_seconds = c->cpu.ratio = 0;
+	c->cpu.length = (struct dist){ 0, 0, NAN, NAN, NAN, NAN, NAN };
+	c->cpu.nr_periods = 100;
+	c->cpu.nr_throttled = 0;
+	c->cpu.kernel_cpu_seconds = 0;
+	c->memory = (struct snapshot_memory){ 180 * SAMPLE_MIB, 174 * SAMPLE_MIB, 512 * SAMPLE_MIB, 200 * SAMPLE_MIB, 0 };
+}
+
+static inline struct verdict *sample_verdict(struct snapshot_container *c, const char *id, const char *culprit,
+					     enum verdict_severity severity, const char *text, const char *advice,
+					     const char *seen)
+{
+	struct verdict *v = &c->verdicts[c->verdict_cnt++];
+
+	memset(v, 0, sizeof(*v));
+	str_copy(v->id, sizeof(v->id), id);
+	str_copy(v->culprit, sizeof(v->culprit), culprit);
+	v->severity = severity;
+	v->since_unix_ns = SAMPLE_TIME_NS - 147000000000ull;
+	str_copy(v->text, sizeof(v->text), text);
+	str_copy(v->advice, sizeof(v->advice), advice);
+	str_copy(v->seen, sizeof(v->seen), seen);
+	return v;
+}
+
+static inline void sample_checkout(struct snapshot_container *c)
+{
+	struct verdict *v;
+
+	sample_quiet(c, 1.98, 2);
+	sample_owner(&c->owner, "shop", "checkout-api-7d9c6b5f4-x2x9k", "app", "checkout-api");
+	sample_process(c, 48213, "go1.22.5", 32);
+	c->goroutines = 412;
+	c->cost_ratio = 0.0008;
+	c->gc.cycles = 142;
+	c->gc.cycles_total = 18121;
+	c->gc.pause = sample_dist(284, 0.000041, 0.068, 0.0714);
+	c->gc.pauses_by_reason[STW_GC_MARK_TERM] = c->gc.pauses_by_reason[STW_GC_SWEEP_TERM] = 142;
+	c->gc.mark = sample_dist(142, 0.041, 0.09, 0.094);
+	c->gc.mark_wall_ratio = 0.58;
+	c->gc.cpu_ratio = 0.62;
+	c->gc.assist_seconds = 1.02;
+	c->cpu.intervals = 992;
+	c->cpu.union_seconds = 4.11;
+	c->cpu.cpu_seconds = 65.5;
+	c->cpu.ratio = 0.411;
+	c->cpu.length = sample_dist(992, 0.066, 0.0941, 0.0946);
+	c->cpu.nr_throttled = 62;
+	c->cpu.kernel_cpu_seconds = 65.6;
+	v = sample_verdict(c, "throttled", "gc", VERDICT_CRITICAL,
+			   "Held by its CPU limit 41% of the time, up to 94 ms at once; 62% of the CPU it burned was garbage "
+			   "collection.",
+			   "set GOMAXPROCS=2 (is 32: 32 threads empty the 200 ms quota in 6.3 ms); GOGC=400 cuts 14.2 "
+			   "cycles/s to about 3.5.",
+			   "limit 2.0, 62 of 100 periods throttled, GC 12.3 of 19.8 cpu-s, heap live 38M goal 76M, memory "
+			   "limit 512M.");
+	v->evidence[v->evidence_cnt++] = (struct evidence){ "cpu.throttle.ratio", 0.411, "1", 0.25 };
+	v->evidence[v->evidence_cnt++] = (struct evidence){ "gc.cpu_ratio", 0.62, "1", NAN };
+	sample_verdict(c, "gomemlimit", "", VERDICT_ADVICE, "Memory limit 512M, GOMEMLIMIT none.", "set GOMEMLIMIT=409MiB.", "");
+}
+
+static inline void sample_cart(struct snapshot_container *c)
+{
+	sample_quiet(c, 0.412, 1);
+	sample_owner(&c->owner, "shop", "cart-0", "cart", NULL);
+	sample_process(c, 50110, "go1.24.3", 1);
+	sample_process(c, 50111, "go1.24.3", 1);
+	c->goroutines = 1204;
+	c->gc.cycles = 12;
+	c->gc.pause = sample_dist(24, 0.00002, 0.000048, 0.000048);
+	c->gc.cpu_ratio = 0.31;
+	c->memory.working_set_bytes = 476 * SAMPLE_MIB;
+	sample_verdict(c, "mem-limit-gc", "", VERDICT_WARNING, "31% of its CPU is garbage collection under its memory limit.",
+		       "raise the memory limit to 640M, or find the leak.", "working set 476M of 512M.");
+}
+
+/* Owner known by cgroup only, nothing of its Go process can be read. */
+static inline void sample_unattributed(struct snapshot_container *c)
+{
+	snapshot_container_init(c);
+	c->owner.kind = OWNER_UNATTRIBUTED;
+	str_copy(c->owner.pod_uid, sizeof(c->owner.pod_uid), "3f2a0f6e-9a43-4c3b-8f0e-5b1f1d7f0a11");
+	str_copy(c->owner.container_id, sizeof(c->owner.container_id), "9c41e0aa17");
+	str_copy(c->owner.cgroup, sizeof(c->owner.cgroup),
+		 "/kubepods/burstable/pod3f2a0f6e-9a43-4c3b-8f0e-5b1f1d7f0a11/9c41e0aa17");
+	c->refused_cnt = 1;
+	c->cpu.usage_cpus = 0.002;
+	c->cpu.limit_cpus = 0.1;
+	c->cpu.intervals = 0;
+	c->cpu.ratio = 0;
+	c->cpu.length.cnt = 0;
+	c->memory.limit_bytes = 100 * SAMPLE_MIB;
+	c->memory.working_set_bytes = 8 * SAMPLE_MIB;
+}
+
+static inline void sample_host(struct snapshot_container *c)
+{
+	sample_quiet(c, 0.054, -1);
+	c->owner.kind = OWNER_HOST;
+	c->owner.host_pid = 911;
+	str_copy(c->owner.host_comm, sizeof(c->owner.host_comm), "containerd");
+	sample_process(c, 911, "go1.23.2", 32);
+	c->goroutines = 58;
+	c->gc.cycles = 1;
+	c->gc.pause = sample_dist(2, 0.00002, 0.000029, 0.000029);
+	c->memory.limit_bytes = -1;
+}
+
+/* screens.md 1 */
+static inline void sample_busy(struct snapshot *s)
+{
+	struct snapshot_container *c;
+
+	sample_node(s);
+	s->processes_go = 7;
+	s->processes_not_observable = 1;
+	s->containers = c = calloc(SAMPLE_ROWS, sizeof(*c));
+	s->container_cnt = SAMPLE_ROWS;
+	sample_checkout(&c[0]);
+	sample_cart(&c[1]);
+	sample_quiet(&c[2], 2.61, 4);
+	sample_owner(&c[2].owner, "shop", "search-5c7d8f9b44-m4k2p", "search", "search");
+	sample_process(&c[2], 50200, "go1.22.5", 32);
+	c[2].gc.pause = sample_dist(8, 0.00005, 0.00009, 0.00009);
+	sample_verdict(&c[2], "gomaxprocs", "", VERDICT_ADVICE, "GOMAXPROCS is 32 and the CPU limit 4.", "set GOMAXPROCS=4.", "");
+	sample_quiet(&c[3], 0.22, -1);
+	sample_owner(&c[3].owner, "pay", "ledger-6b8f4d7c99-qq7vz", "ledger", "ledger");
+	sample_process(&c[3], 50300, "go1.25.1", 32);
+	c[3].seen_ns = 3200000000ull;
+	sample_host(&c[4]);
+	sample_unattributed(&c[5]);
+	sample_quiet(&c[6], 0, 1);
+	sample_owner(&c[6].owner, "shop", "migrate-28x7k", "migrate", NULL);
+	c[6].gone = true;
+}
+
+/* Nothing wrong anywhere. */
+static inline void sample_fine(struct snapshot *s)
+{
+	sample_node(s);
+	s->containers = calloc(1, sizeof(*s->containers));
+	s->container_cnt = s->processes_go = 1;
+	sample_cart(s->containers);
+	s->containers->verdict_cnt = 0;
+	s->containers->gc.cpu_ratio = 0.02;
+	s->containers->gc.pause.max = 0.00031;
+}
+
+/* Signals off, losses, and a container of which nothing is known. */
+static inline void sample_unknown(struct snapshot *s)
+{
+	snapshot_init(s);
+	s->time_unix_ns = SAMPLE_TIME_NS;
+	s->window_seconds = 10;
+	sample_signals(s);
+	sample_signal_state(s, SIGNAL_CPU_THROTTLE, "off",
+			    "no address of sched_cfs_period_timer in /proc/kallsyms: kernel.kptr_restrict is 2; set it to 1 or 0");
+	sample_signal_state(s, SIGNAL_GO_GC, "degraded", "2 of 3 binaries have no safe probe site");
+	s->signals[SIGNAL_GO_GC].lost[LOSS_RING_FULL] = 12;
+	s->signals[SIGNAL_GO_GC].lost[LOSS_UNPAIRED] = 3;
+	s->lost = 15;
+	s->containers = calloc(2, sizeof(*s->containers));
+	s->container_cnt = 2;
+	snapshot_container_init(&s->containers[0]);
+	sample_owner(&s->containers[0].owner, "ns", "pod-0", "c", NULL);
+	sample_quiet(&s->containers[1], 0.5, 1);
+	sample_owner(&s->containers[1].owner, "ns", "pod-1", "c", NULL);
+	sample_process(&s->containers[1], 7, "go1.19.13", STAT_UNKNOWN);
+	s->containers[1].gc.pause = sample_dist(2, 0.0004, 0.0004, 0.0004);
+	snapshot_throttle_unknown(&s->containers[1].cpu);
+}

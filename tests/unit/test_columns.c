@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which columns fit, and what a cell says when there is a number, nothing, no signal, or nobody knows. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "sample_snapshot.h"
+#include "view/columns.h"
+
+static void check_layout(const struct snapshot *s, int width, const char *titles, int name_width, bool narrow)
+{
+	struct column_layout l;
+	struct str got;
+	int end = COLUMN_NAME_AT;
+
+	str_init(&got);
+	columns_layout(s, width, &l);
+	end += l.name_width;
+	for (int i = 0; i < l.cnt; i++) {
+		str_addf(&got, "%s ", l.narrow ? l.cols[i].column->title_narrow : l.cols[i].column->title);
+		assert_true(l.cols[i].end > end);
+		if (l.cols[i].bar >= 0)
+			assert_in_range(l.cols[i].bar, end, l.cols[i].end - 1);
+		end = l.cols[i].end;
+	}
+	assert_string_equal(str_get(&got), titles);
+	assert_int_equal(l.name_width, name_width);
+	assert_int_equal(l.narrow, narrow);
+	assert_int_equal(l.why_at, end + 1);
+	if (width >= COLUMN_WIDTH_MIN)
+		assert_true(l.why_at + l.why_width <= width);
+	str_deinit(&got);
+}
+
+static void test_layout(void **state)
+{
+	static const char *const all = "CPU LIM THR% THR STW^ GC% MEM% GOR ", *const few = "CPU LIM THR% THR STW^ GC% ";
+	struct snapshot s;
+
+	sample_node(&s);
+	check_layout(&s, 120, all, 56, false);
+	check_layout(&s, 96, all, 32, false);
+	check_layout(&s, 95, few, 54, true);
+	check_layout(&s, 80, few, 39, true);
+	check_layout(&s, 40, few, 39, true); /* below the minimum: as at the minimum */
+	check_layout(&s, 250, all, 72, false);
+}
+
+/* A signal that is not built gives its width to the name. */
+static void test_layout_not_built(void **state)
+{
+	struct snapshot s;
+
+	sample_node(&s);
+	s.signals[SIGNAL_CPU_THROTTLE].present = false;
+	check_layout(&s, 120, "CPU LIM STW^ GC% MEM% GOR ", 67, false);
+	s.signals[SIGNAL_GO_GC].present = false;
+	s.signals[SIGNAL_GO_RUNTIME].present = false;
+	check_layout(&s, 80, "CPU LIM MEM% ", 44, false); /* room for the wide ones */
+}
+
+static const struct column *find(const struct snapshot *s, const char *title)
+{
+	struct column_layout l;
+
+	columns_layout(s, 120, &l);
+	for (int i = 0; i < l.cnt; i++)
+		if (!strcmp(l.cols[i].column->title, title))
+			return l.cols[i].column;
+	fail_msg("no column %s", title);
+	return NULL;
+}
+
+static void check_cell(const struct snapshot *s, const struct snapshot_container *c, const char *title, const char *text,
+		       enum grade grade)
+{
+	struct cell cell;
+
+	columns_cell(find(s, title), s, c, &cell);
+	assert_string_equal(cell.text, text);
+	assert_int_equal(cell.grade, grade);
+}
+
+struct cell_case {
+	const char *title, *text;
+	enum grade grade;
+};
+
+static void check_cells(const struct snapshot *s, const struct snapshot_container *c, const struct cell_case *rows, size_t cnt)
+{
+	for (size_t i = 0; i < cnt; i++)
+		check_cell(s, c, rows[i].title, rows[i].text, rows[i].grade);
+}
+
+static void test_cells(void **state)
+{
+	static const struct cell_case busy[] = {
+		{ "CPU", "1.98", GRADE_WARNING }, { "LIM", "2.0", GRADE_FINE },	   { "THR%", "41", GRADE_CRITICAL },
+		{ "THR", "94.1", GRADE_CRITICAL }, { "STW^", "71.4", GRADE_CRITICAL }, { "GC%", "62", GRADE_CRITICAL },
+		{ "MEM%", "34", GRADE_FINE },	  { "GOR", "412", GRADE_FINE },
+	};
+	static const struct cell_case quiet[] = {
+		{ "CPU", ".054", GRADE_FINE }, { "LIM", "-", GRADE_DIM },	{ "THR%", "-", GRADE_DIM },
+		{ "THR", "\u00b7", GRADE_DIM }, { "STW^", ".029", GRADE_FINE }, { "MEM%", "-", GRADE_DIM },
+	};
+	static const struct cell_case unknown[] = {
+		{ "CPU", "?", GRADE_DIM },  { "LIM", "?", GRADE_DIM }, { "THR%", "?", GRADE_DIM }, { "THR", "?", GRADE_DIM },
+		{ "STW^", "?", GRADE_DIM }, { "GC%", "?", GRADE_DIM }, { "MEM%", "?", GRADE_DIM }, { "GOR", "?", GRADE_DIM },
+	};
+	struct snapshot_container nobody;
+	struct snapshot s;
+
+	sample_busy(&s);
+	check_cells(&s, &s.containers[0], busy, ARRAY_SIZE(busy));
+	check_cells(&s, &s.containers[4], quiet, ARRAY_SIZE(quiet));
+	snapshot_container_init(&nobody);
+	check_cells(&s, &nobody, unknown, ARRAY_SIZE(unknown));
+	snapshot_deinit(&s);
+}
+
+static void test_signal_off(void **state)
+{
+	static const struct cell_case off[] = { { "THR%", "-", GRADE_DIM }, { "THR", "-", GRADE_DIM }, { "STW^", "-", GRADE_DIM },
+						{ "GC%", "-", GRADE_DIM },  { "GOR", "-", GRADE_DIM }, { "LIM", "2.0", GRADE_FINE } };
+	struct snapshot s;
+
+	sample_busy(&s);
+	for (int i = 0; i < SIGNAL_CNT; i++)
+		sample_signal_state(&s, i, "off", "no privilege");
+	check_cells(&s, &s.containers[0], off, ARRAY_SIZE(off));
+	snapshot_deinit(&s);
+}
+
+/* Lost events and unexplained throttling make a number a lower bound. */
+static void test_partial(void **state)
+{
+	struct snapshot s;
+
+	sample_busy(&s);
+	s.signals[SIGNAL_GO_GC].lost[LOSS_UNKNOWN_PROCESS] = 5; /* not ours to miss */
+	check_cell(&s, &s.containers[0], "STW^", "71.4", GRADE_CRITICAL);
+	s.signals[SIGNAL_GO_GC].lost[LOSS_RING_FULL] = 1;
+	check_cell(&s, &s.containers[0], "STW^", "~71.4", GRADE_CRITICAL);
+	check_cell(&s, &s.containers[0], "THR", "94.1", GRADE_CRITICAL);
+	s.containers[0].cpu.missed_seconds = 0.4;
+	check_cell(&s, &s.containers[0], "THR", "~94.1", GRADE_CRITICAL);
+	check_cell(&s, &s.containers[0], "THR%", "~41", GRADE_CRITICAL);
+	snapshot_deinit(&s);
+}
+
+static void test_thresholds(void **state)
+{
+	static const struct {
+		double ratio;
+		enum grade grade;
+	} rows[] = { { 0.049, GRADE_FINE }, { 0.05, GRADE_WARNING }, { 0.249, GRADE_WARNING }, { 0.25, GRADE_CRITICAL } };
+	struct snapshot s;
+	struct cell cell;
+
+	sample_busy(&s);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		s.containers[0].cpu.ratio = rows[i].ratio;
+		columns_cell(find(&s, "THR%"), &s, &s.containers[0], &cell);
+		assert_int_equal(cell.grade, rows[i].grade);
+	}
+	snapshot_deinit(&s);
+}
+
+static void test_marks(void **state)
+{
+	static const struct {
+		char mark;
+		enum grade grade;
+	} rows[SAMPLE_ROWS] = { { '!', GRADE_CRITICAL }, { '*', GRADE_WARNING }, { 'i', GRADE_ADVICE }, { ' ', GRADE_DIM },
+				{ ' ', GRADE_DIM },	 { '?', GRADE_DIM },	 { 'x', GRADE_DIM } };
+	enum grade grade;
+	struct snapshot s;
+
+	sample_busy(&s);
+	for (int i = 0; i < SAMPLE_ROWS; i++) {
+		assert_int_equal(columns_mark(&s.containers[i], &grade), rows[i].mark);
+		assert_int_equal(grade, rows[i].grade);
+	}
+	snapshot_deinit(&s);
+}
+
+static void test_why(void **state)
+{
+	static const struct {
+		const char *id, *culprit;
+		int width;
+		const char *want;
+	} rows[] = {
+		{ "throttled", "gc", 16, "throttled+gc" },	       { "throttled", "gc", 9, "throt+gc" },
+		{ "throttled", "gomaxprocs", 16, "throt+maxp" },       { "mem-limit-gc", "", 16, "mem-limit-gc" },
+		{ "mem-limit-gc", "", 9, "mem-gc" },		       { "cpu-contended", "", 9, "contended" },
+		{ "gomaxprocs", "", 9, "maxprocs" },		       { "goroutine-blocked", "", 16, "g-block" },
+		{ "a-rule-with-a-very-long-", "", 9, "a-rule-wi" },
+	};
+	struct snapshot_container c;
+	char buf[24];
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		snapshot_container_init(&c);
+		sample_verdict(&c, rows[i].id, rows[i].culprit, VERDICT_WARNING, "", "", "");
+		columns_why(&c, rows[i].width, buf, sizeof(buf));
+		assert_string_equal(buf, rows[i].want);
+	}
+	snapshot_container_init(&c);
+	c.refused_cnt = 1;
+	columns_why(&c, 16, buf, sizeof(buf));
+	assert_string_equal(buf, "not observable");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_layout),	   cmocka_unit_test(test_layout_not_built), cmocka_unit_test(test_cells),
+		cmocka_unit_test(test_signal_off), cmocka_unit_test(test_partial),	    cmocka_unit_test(test_thresholds),
+		cmocka_unit_test(test_marks),	   cmocka_unit_test(test_why),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
