@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Snapshots made by hand for the tests of view/ and export/: the one of screens.md 1 as far as signals exist, and rows that
- * are gone, unresolved or unknown. */
+/* Snapshots made by hand for the tests of view/ and export/: the one of screens.md 1 as far as signals exist, and rows
+ * that are gone, unresolved or unknown. */
 #pragma once
 
 #include <stdlib.h>
@@ -11,17 +11,17 @@
 #include "stats/snapshot.h"
 
 #define SAMPLE_TIME_NS 1753878667500000000ull /* 2025-07-30 12:31:07.5 UTC */
-#define SAMPLE_MIB 1048576ll
-#define SAMPLE_ROWS 7
+#define SAMPLE_MIB     1048576ll
+#define SAMPLE_ROWS    7
 
 static inline struct dist sample_dist(int64_t cnt, double p50, double p99, double max)
 {
-	return (struct dist){ cnt, p50 * (double)cnt, p50 / 2, p50, (p50 + p99) / 2, p99, max };
+	return (struct dist){cnt, p50 * (double)cnt, p50 / 2, p50, (p50 + p99) / 2, p99, max};
 }
 
 static inline void sample_signals(struct snapshot *s)
 {
-	static const char *const names[SIGNAL_CNT] = { "go_gc", "go_runtime", "cpu_throttle", "proc_watch" };
+	static const char *const names[SIGNAL_CNT] = {"go_gc", "go_runtime", "cpu_throttle", "proc_watch"};
 
 	for (int i = 0; i < SIGNAL_CNT; i++) {
 		str_copy(s->signals[i].name, sizeof(s->signals[i].name), names[i]);
@@ -58,7 +58,8 @@ static inline void sample_node(struct snapshot *s)
 	sample_signals(s);
 }
 
-static inline void sample_owner(struct owner *o, const char *ns, const char *pod, const char *container, const char *workload)
+static inline void sample_owner(struct owner *o, const char *ns, const char *pod, const char *container,
+				const char *workload)
 {
 	o->kind = OWNER_POD;
 	str_copy(o->namespace_, sizeof(o->namespace_), ns);
@@ -97,7 +98,7 @@ static inline void sample_quiet(struct snapshot_container *c, double cpus, doubl
 	c->gc.on = true;
 	c->gc.cycles = 0;
 	c->gc.cycles_total = 100;
-	c->gc.pause = c->gc.mark = (struct dist){ 0, 0, NAN, NAN, NAN, NAN, NAN };
+	c->gc.pause = c->gc.mark = (struct dist){0, 0, NAN, NAN, NAN, NAN, NAN};
 	memset(c->gc.pauses_by_reason, 0, sizeof(c->gc.pauses_by_reason));
 	c->gc.mark_wall_ratio = 0;
 	c->gc.cpu_ratio = 0.04;
@@ -113,11 +114,11 @@ static inline void sample_quiet(struct snapshot_container *c, double cpus, doubl
 	c->cpu.period_ns = cpu_limit > 0 ? 100000000 : 0;
 	c->cpu.intervals = 0;
 	c->cpu.union_seconds = c->cpu.cpu_seconds = c->cpu.missed_seconds = c->cpu.ratio = 0;
-	c->cpu.length = (struct dist){ 0, 0, NAN, NAN, NAN, NAN, NAN };
+	c->cpu.length = (struct dist){0, 0, NAN, NAN, NAN, NAN, NAN};
 	c->cpu.nr_periods = 100;
 	c->cpu.nr_throttled = 0;
 	c->cpu.kernel_cpu_seconds = 0;
-	c->memory = (struct snapshot_memory){ 180 * SAMPLE_MIB, 174 * SAMPLE_MIB, 512 * SAMPLE_MIB, 200 * SAMPLE_MIB, 0 };
+	c->memory = (struct snapshot_memory){180 * SAMPLE_MIB, 174 * SAMPLE_MIB, 512 * SAMPLE_MIB, 200 * SAMPLE_MIB, 0};
 }
 
 static inline struct verdict *sample_verdict(struct snapshot_container *c, const char *id, const char *culprit,
@@ -161,16 +162,18 @@ static inline void sample_checkout(struct snapshot_container *c)
 	c->cpu.length = sample_dist(992, 0.066, 0.0941, 0.0946);
 	c->cpu.nr_throttled = 62;
 	c->cpu.kernel_cpu_seconds = 65.6;
-	v = sample_verdict(c, "throttled", "gc", VERDICT_CRITICAL,
-			   "Held by its CPU limit 41% of the time, up to 94 ms at once; 62% of the CPU it burned was garbage "
-			   "collection.",
-			   "set GOMAXPROCS=2 (is 32: 32 threads empty the 200 ms quota in 6.3 ms); GOGC=400 cuts 14.2 "
-			   "cycles/s to about 3.5.",
-			   "limit 2.0, 62 of 100 periods throttled, GC 12.3 of 19.8 cpu-s, heap live 38M goal 76M, memory "
-			   "limit 512M.");
-	v->evidence[v->evidence_cnt++] = (struct evidence){ "cpu.throttle.ratio", 0.411, "1", 0.25 };
-	v->evidence[v->evidence_cnt++] = (struct evidence){ "gc.cpu_ratio", 0.62, "1", NAN };
-	sample_verdict(c, "gomemlimit", "", VERDICT_ADVICE, "Memory limit 512M, GOMEMLIMIT none.", "set GOMEMLIMIT=409MiB.", "");
+	v = sample_verdict(
+		c, "throttled", "gc", VERDICT_CRITICAL,
+		"Held by its CPU limit 41% of the time, up to 94 ms at once; 62% of the CPU it burned was garbage "
+		"collection.",
+		"set GOMAXPROCS=2 (is 32: 32 threads empty the 200 ms quota in 6.3 ms); GOGC=400 cuts 14.2 "
+		"cycles/s to about 3.5.",
+		"limit 2.0, 62 of 100 periods throttled, GC 12.3 of 19.8 cpu-s, heap live 38M goal 76M, memory "
+		"limit 512M.");
+	v->evidence[v->evidence_cnt++] = (struct evidence){"cpu.throttle.ratio", 0.411, "1", 0.25};
+	v->evidence[v->evidence_cnt++] = (struct evidence){"gc.cpu_ratio", 0.62, "1", NAN};
+	sample_verdict(c, "gomemlimit", "", VERDICT_ADVICE, "Memory limit 512M, GOMEMLIMIT none.",
+		       "set GOMEMLIMIT=409MiB.", "");
 }
 
 static inline void sample_cart(struct snapshot_container *c)
@@ -184,7 +187,8 @@ static inline void sample_cart(struct snapshot_container *c)
 	c->gc.pause = sample_dist(24, 0.00002, 0.000048, 0.000048);
 	c->gc.cpu_ratio = 0.31;
 	c->memory.working_set_bytes = 476 * SAMPLE_MIB;
-	sample_verdict(c, "mem-limit-gc", "", VERDICT_WARNING, "31% of its CPU is garbage collection under its memory limit.",
+	sample_verdict(c, "mem-limit-gc", "", VERDICT_WARNING,
+		       "31% of its CPU is garbage collection under its memory limit.",
 		       "raise the memory limit to 640M, or find the leak.", "working set 476M of 512M.");
 }
 
@@ -236,7 +240,8 @@ static inline void sample_busy(struct snapshot *s)
 	sample_owner(&c[2].owner, "shop", "search-5c7d8f9b44-m4k2p", "search", "search");
 	sample_process(&c[2], 50200, "go1.22.5", 32);
 	c[2].gc.pause = sample_dist(8, 0.00005, 0.00009, 0.00009);
-	sample_verdict(&c[2], "gomaxprocs", "", VERDICT_ADVICE, "GOMAXPROCS is 32 and the CPU limit 4.", "set GOMAXPROCS=4.", "");
+	sample_verdict(&c[2], "gomaxprocs", "", VERDICT_ADVICE, "GOMAXPROCS is 32 and the CPU limit 4.",
+		       "set GOMAXPROCS=4.", "");
 	sample_quiet(&c[3], 0.22, -1);
 	sample_owner(&c[3].owner, "pay", "ledger-6b8f4d7c99-qq7vz", "ledger", "ledger");
 	sample_process(&c[3], 50300, "go1.25.1", 32);
@@ -267,8 +272,9 @@ static inline void sample_unknown(struct snapshot *s)
 	s->time_unix_ns = SAMPLE_TIME_NS;
 	s->window_seconds = 10;
 	sample_signals(s);
-	sample_signal_state(s, SIGNAL_CPU_THROTTLE, "off",
-			    "no address of sched_cfs_period_timer in /proc/kallsyms: kernel.kptr_restrict is 2; set it to 1 or 0");
+	sample_signal_state(
+		s, SIGNAL_CPU_THROTTLE, "off",
+		"no address of sched_cfs_period_timer in /proc/kallsyms: kernel.kptr_restrict is 2; set it to 1 or 0");
 	sample_signal_state(s, SIGNAL_GO_GC, "degraded", "2 of 3 binaries have no safe probe site");
 	s->signals[SIGNAL_GO_GC].lost[LOSS_RING_FULL] = 12;
 	s->signals[SIGNAL_GO_GC].lost[LOSS_UNPAIRED] = 3;

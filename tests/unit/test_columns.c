@@ -74,8 +74,8 @@ static const struct column *find(const struct snapshot *s, const char *title)
 	return NULL;
 }
 
-static void check_cell(const struct snapshot *s, const struct snapshot_container *c, const char *title, const char *text,
-		       enum grade grade)
+static void check_cell(const struct snapshot *s, const struct snapshot_container *c, const char *title,
+		       const char *text, enum grade grade)
 {
 	struct cell cell;
 
@@ -89,7 +89,8 @@ struct cell_case {
 	enum grade grade;
 };
 
-static void check_cells(const struct snapshot *s, const struct snapshot_container *c, const struct cell_case *rows, size_t cnt)
+static void check_cells(const struct snapshot *s, const struct snapshot_container *c, const struct cell_case *rows,
+			size_t cnt)
 {
 	for (size_t i = 0; i < cnt; i++)
 		check_cell(s, c, rows[i].title, rows[i].text, rows[i].grade);
@@ -98,17 +99,17 @@ static void check_cells(const struct snapshot *s, const struct snapshot_containe
 static void test_cells(void **state)
 {
 	static const struct cell_case busy[] = {
-		{ "CPU", "1.98", GRADE_WARNING }, { "LIM", "2.0", GRADE_FINE },	   { "THR%", "41", GRADE_CRITICAL },
-		{ "THR", "94.1", GRADE_CRITICAL }, { "STW^", "71.4", GRADE_CRITICAL }, { "GC%", "62", GRADE_CRITICAL },
-		{ "MEM%", "34", GRADE_FINE },	  { "GOR", "412", GRADE_FINE },
+		{"CPU", "1.98", GRADE_WARNING},  {"LIM", "2.0", GRADE_FINE},       {"THR%", "41", GRADE_CRITICAL},
+		{"THR", "94.1", GRADE_CRITICAL}, {"STW^", "71.4", GRADE_CRITICAL}, {"GC%", "62", GRADE_CRITICAL},
+		{"MEM%", "34", GRADE_FINE},      {"GOR", "412", GRADE_FINE},
 	};
 	static const struct cell_case quiet[] = {
-		{ "CPU", ".054", GRADE_FINE }, { "LIM", "-", GRADE_DIM },	{ "THR%", "-", GRADE_DIM },
-		{ "THR", "\u00b7", GRADE_DIM }, { "STW^", ".029", GRADE_FINE }, { "MEM%", "-", GRADE_DIM },
+		{"CPU", ".054", GRADE_FINE},  {"LIM", "-", GRADE_DIM},      {"THR%", "-", GRADE_DIM},
+		{"THR", "\u00b7", GRADE_DIM}, {"STW^", ".029", GRADE_FINE}, {"MEM%", "-", GRADE_DIM},
 	};
 	static const struct cell_case unknown[] = {
-		{ "CPU", "?", GRADE_DIM },  { "LIM", "?", GRADE_DIM }, { "THR%", "?", GRADE_DIM }, { "THR", "?", GRADE_DIM },
-		{ "STW^", "?", GRADE_DIM }, { "GC%", "?", GRADE_DIM }, { "MEM%", "?", GRADE_DIM }, { "GOR", "?", GRADE_DIM },
+		{"CPU", "?", GRADE_DIM},  {"LIM", "?", GRADE_DIM}, {"THR%", "?", GRADE_DIM}, {"THR", "?", GRADE_DIM},
+		{"STW^", "?", GRADE_DIM}, {"GC%", "?", GRADE_DIM}, {"MEM%", "?", GRADE_DIM}, {"GOR", "?", GRADE_DIM},
 	};
 	struct snapshot_container nobody;
 	struct snapshot s;
@@ -123,8 +124,9 @@ static void test_cells(void **state)
 
 static void test_signal_off(void **state)
 {
-	static const struct cell_case off[] = { { "THR%", "-", GRADE_DIM }, { "THR", "-", GRADE_DIM }, { "STW^", "-", GRADE_DIM },
-						{ "GC%", "-", GRADE_DIM },  { "GOR", "-", GRADE_DIM }, { "LIM", "2.0", GRADE_FINE } };
+	static const struct cell_case off[] = {{"THR%", "-", GRADE_DIM}, {"THR", "-", GRADE_DIM},
+					       {"STW^", "-", GRADE_DIM}, {"GC%", "-", GRADE_DIM},
+					       {"GOR", "-", GRADE_DIM},  {"LIM", "2.0", GRADE_FINE}};
 	struct snapshot s;
 
 	sample_busy(&s);
@@ -156,7 +158,7 @@ static void test_thresholds(void **state)
 	static const struct {
 		double ratio;
 		enum grade grade;
-	} rows[] = { { 0.049, GRADE_FINE }, { 0.05, GRADE_WARNING }, { 0.249, GRADE_WARNING }, { 0.25, GRADE_CRITICAL } };
+	} rows[] = {{0.049, GRADE_FINE}, {0.05, GRADE_WARNING}, {0.249, GRADE_WARNING}, {0.25, GRADE_CRITICAL}};
 	struct snapshot s;
 	struct cell cell;
 
@@ -174,8 +176,8 @@ static void test_marks(void **state)
 	static const struct {
 		char mark;
 		enum grade grade;
-	} rows[SAMPLE_ROWS] = { { '!', GRADE_CRITICAL }, { '*', GRADE_WARNING }, { 'i', GRADE_ADVICE }, { ' ', GRADE_DIM },
-				{ ' ', GRADE_DIM },	 { '?', GRADE_DIM },	 { 'x', GRADE_DIM } };
+	} rows[SAMPLE_ROWS] = {{'!', GRADE_CRITICAL}, {'*', GRADE_WARNING}, {'i', GRADE_ADVICE}, {' ', GRADE_DIM},
+			       {' ', GRADE_DIM},      {'?', GRADE_DIM},     {'x', GRADE_DIM}};
 	enum grade grade;
 	struct snapshot s;
 
@@ -194,11 +196,15 @@ static void test_why(void **state)
 		int width;
 		const char *want;
 	} rows[] = {
-		{ "throttled", "gc", 16, "throttled+gc" },	       { "throttled", "gc", 9, "throt+gc" },
-		{ "throttled", "gomaxprocs", 16, "throt+maxp" },       { "mem-limit-gc", "", 16, "mem-limit-gc" },
-		{ "mem-limit-gc", "", 9, "mem-gc" },		       { "cpu-contended", "", 9, "contended" },
-		{ "gomaxprocs", "", 9, "maxprocs" },		       { "goroutine-blocked", "", 16, "g-block" },
-		{ "a-rule-with-a-very-long-", "", 9, "a-rule-wi" },
+		{"throttled", "gc", 16, "throttled+gc"},
+		{"throttled", "gc", 9, "throt+gc"},
+		{"throttled", "gomaxprocs", 16, "throt+maxp"},
+		{"mem-limit-gc", "", 16, "mem-limit-gc"},
+		{"mem-limit-gc", "", 9, "mem-gc"},
+		{"cpu-contended", "", 9, "contended"},
+		{"gomaxprocs", "", 9, "maxprocs"},
+		{"goroutine-blocked", "", 16, "g-block"},
+		{"a-rule-with-a-very-long-", "", 9, "a-rule-wi"},
 	};
 	struct snapshot_container c;
 	char buf[24];
@@ -218,9 +224,10 @@ static void test_why(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layout),	   cmocka_unit_test(test_layout_not_built), cmocka_unit_test(test_cells),
-		cmocka_unit_test(test_signal_off), cmocka_unit_test(test_partial),	    cmocka_unit_test(test_thresholds),
-		cmocka_unit_test(test_marks),	   cmocka_unit_test(test_why),
+		cmocka_unit_test(test_layout),  cmocka_unit_test(test_layout_not_built),
+		cmocka_unit_test(test_cells),   cmocka_unit_test(test_signal_off),
+		cmocka_unit_test(test_partial), cmocka_unit_test(test_thresholds),
+		cmocka_unit_test(test_marks),   cmocka_unit_test(test_why),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The JSON contract: lines compared with tests/golden, then read back: every key of the contract is there with its type,
- * unknown is null and "none" -1, and whatever bytes a name holds, the line is JSON. */
+/* The JSON contract: lines compared with tests/golden, then read back: every key of the contract is there with its
+ * type, unknown is null and "none" -1, and whatever bytes a name holds, the line is JSON. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,12 +45,13 @@ static json_t *at(json_t *root, const char *path)
 
 struct type_case {
 	const char *path;
-	char type; /* s string, i integer, r real, o object, a array, b boolean, n null, d distribution, D unknown one */
+	char type; /* s string, i integer, r real, o object, a array, b boolean, n null, d distribution, D unknown one
+		    */
 };
 
 static void check_dist(json_t *d, bool known)
 {
-	static const char *const keys[] = { "count", "sum", "min", "p50", "p90", "p99", "max" };
+	static const char *const keys[] = {"count", "sum", "min", "p50", "p90", "p99", "max"};
 
 	assert_int_equal(json_object_size(d), ARRAY_SIZE(keys));
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -64,14 +65,30 @@ static void check_types(json_t *root, const struct type_case *rows, size_t cnt)
 		bool good = true;
 
 		switch (rows[i].type) {
-		case 's': good = json_is_string(v); break;
-		case 'i': good = json_is_integer(v); break;
-		case 'r': good = json_is_real(v); break;
-		case 'o': good = json_is_object(v); break;
-		case 'a': good = json_is_array(v); break;
-		case 'b': good = json_is_boolean(v); break;
-		case 'n': good = json_is_null(v); break;
-		default: check_dist(v, rows[i].type == 'd'); break;
+		case 's':
+			good = json_is_string(v);
+			break;
+		case 'i':
+			good = json_is_integer(v);
+			break;
+		case 'r':
+			good = json_is_real(v);
+			break;
+		case 'o':
+			good = json_is_object(v);
+			break;
+		case 'a':
+			good = json_is_array(v);
+			break;
+		case 'b':
+			good = json_is_boolean(v);
+			break;
+		case 'n':
+			good = json_is_null(v);
+			break;
+		default:
+			check_dist(v, rows[i].type == 'd');
+			break;
 		}
 		if (!good)
 			fail_msg("%s is not of type %c", rows[i].path, rows[i].type);
@@ -79,61 +96,127 @@ static void check_types(json_t *root, const struct type_case *rows, size_t cnt)
 }
 
 static const struct type_case busy_types[] = {
-	{ "schema", 's' }, { "time_unix_nano", 's' }, { "window_seconds", 'r' }, { "node.name", 's' }, { "node.cpus", 'i' },
-	{ "node.cpu_busy_ratio", 'r' }, { "node.steal_ratio", 'r' }, { "node.memory_used_ratio", 'r' },
-	{ "agent.cpu_seconds", 'r' }, { "agent.rss_bytes", 'i' }, { "agent.events", 'i' }, { "agent.lost.go_gc", 'o' },
-	{ "agent.signals.go_gc.state", 's' }, { "agent.signals.go_gc.reason", 'n' },
-	{ "containers.0.owner.namespace", 's' }, { "containers.0.owner.pod", 's' }, { "containers.0.owner.pod_uid", 's' },
-	{ "containers.0.owner.container", 's' }, { "containers.0.owner.container_id", 's' },
-	{ "containers.0.owner.runtime", 's' }, { "containers.0.owner.workload.kind", 's' },
-	{ "containers.0.owner.workload.name", 's' }, { "containers.0.owner.cgroup", 's' },
-	{ "containers.0.processes.0.pid", 'i' }, { "containers.0.processes.0.start_unix_nano", 's' },
-	{ "containers.0.processes.0.go_version", 's' }, { "containers.0.processes.0.gomaxprocs", 'i' },
-	{ "containers.0.cost_ratio", 'r' }, { "containers.0.gc.cycles", 'i' }, { "containers.0.gc.cycles_total", 'i' },
-	{ "containers.0.gc.pause_seconds", 'd' }, { "containers.0.gc.pauses_by_reason.GC mark termination", 'i' },
-	{ "containers.0.gc.cpu_ratio", 'r' }, { "containers.0.gc.assist_seconds", 'r' },
-	{ "containers.0.gc.heap_live_bytes", 'i' }, { "containers.0.gc.heap_goal_bytes", 'i' },
-	{ "containers.0.gc.gogc", 'i' }, { "containers.0.gc.memory_limit_bytes", 'i' },
-	{ "containers.0.sched.latency_seconds", 'D' }, { "containers.0.sched.source", 'n' },
-	{ "containers.0.sched.goroutines", 'i' }, { "containers.0.sched.running", 'n' },
-	{ "containers.0.sched.runnable", 'n' }, { "containers.0.sched.waiting", 'n' }, { "containers.0.sched.syscall", 'n' },
-	{ "containers.0.sched.threads", 'n' }, { "containers.0.cpu.usage_seconds", 'r' },
-	{ "containers.0.cpu.limit_cpus", 'r' }, { "containers.0.cpu.request_cpus", 'r' },
-	{ "containers.0.cpu.runq_seconds", 'D' }, { "containers.0.cpu.throttle.intervals", 'i' },
-	{ "containers.0.cpu.throttle.union_seconds", 'r' }, { "containers.0.cpu.throttle.cpu_seconds", 'r' },
-	{ "containers.0.cpu.throttle.ratio", 'r' }, { "containers.0.cpu.throttle.length_seconds", 'd' },
-	{ "containers.0.cpu.throttle.consumers.go_user", 'n' }, { "containers.0.cpu.throttle.consumers.go_gc_worker", 'n' },
-	{ "containers.0.cpu.throttle.consumers.go_gc_assist", 'n' }, { "containers.0.cpu.throttle.consumers.non_go", 'n' },
-	{ "containers.0.cpu.throttle.consumers.unclassified", 'n' }, { "containers.0.cpu.throttle.nr_periods", 'i' },
-	{ "containers.0.cpu.throttle.nr_throttled", 'i' }, { "containers.0.cpu.throttle.kernel_cpu_seconds", 'r' },
-	{ "containers.0.net.connect_seconds", 'D' }, { "containers.0.net.rtt_seconds", 'D' },
-	{ "containers.0.net.segments", 'n' }, { "containers.0.net.retransmits", 'n' }, { "containers.0.net.resets", 'n' },
-	{ "containers.0.net.connections", 'n' }, { "containers.0.net.failed_connects", 'o' },
-	{ "containers.0.net.dns_seconds", 'D' }, { "containers.0.net.dns_failures", 'n' }, { "containers.0.net.peers", 'a' },
-	{ "containers.0.memory.usage_bytes", 'i' }, { "containers.0.memory.working_set_bytes", 'i' },
-	{ "containers.0.memory.limit_bytes", 'i' }, { "containers.0.memory.oom_kills", 'i' },
-	{ "containers.0.verdicts.0.id", 's' }, { "containers.0.verdicts.0.severity", 's' },
-	{ "containers.0.verdicts.0.since_unix_nano", 's' }, { "containers.0.verdicts.0.text", 's' },
-	{ "containers.0.verdicts.0.advice", 's' }, { "containers.0.verdicts.0.culprit", 's' },
-	{ "containers.0.verdicts.1.culprit", 'n' }, { "containers.0.verdicts.0.evidence.0.name", 's' },
-	{ "containers.0.verdicts.0.evidence.0.value", 'r' }, { "containers.0.verdicts.0.evidence.0.unit", 's' },
-	{ "containers.0.verdicts.0.evidence.0.threshold", 'r' }, { "containers.0.verdicts.0.evidence.1.threshold", 'n' },
-	{ "containers.1.owner.workload.kind", 'n' }, { "containers.4.owner.pod", 'n' }, { "containers.6.gone", 'b' },
+	{"schema", 's'},
+	{"time_unix_nano", 's'},
+	{"window_seconds", 'r'},
+	{"node.name", 's'},
+	{"node.cpus", 'i'},
+	{"node.cpu_busy_ratio", 'r'},
+	{"node.steal_ratio", 'r'},
+	{"node.memory_used_ratio", 'r'},
+	{"agent.cpu_seconds", 'r'},
+	{"agent.rss_bytes", 'i'},
+	{"agent.events", 'i'},
+	{"agent.lost.go_gc", 'o'},
+	{"agent.signals.go_gc.state", 's'},
+	{"agent.signals.go_gc.reason", 'n'},
+	{"containers.0.owner.namespace", 's'},
+	{"containers.0.owner.pod", 's'},
+	{"containers.0.owner.pod_uid", 's'},
+	{"containers.0.owner.container", 's'},
+	{"containers.0.owner.container_id", 's'},
+	{"containers.0.owner.runtime", 's'},
+	{"containers.0.owner.workload.kind", 's'},
+	{"containers.0.owner.workload.name", 's'},
+	{"containers.0.owner.cgroup", 's'},
+	{"containers.0.processes.0.pid", 'i'},
+	{"containers.0.processes.0.start_unix_nano", 's'},
+	{"containers.0.processes.0.go_version", 's'},
+	{"containers.0.processes.0.gomaxprocs", 'i'},
+	{"containers.0.cost_ratio", 'r'},
+	{"containers.0.gc.cycles", 'i'},
+	{"containers.0.gc.cycles_total", 'i'},
+	{"containers.0.gc.pause_seconds", 'd'},
+	{"containers.0.gc.pauses_by_reason.GC mark termination", 'i'},
+	{"containers.0.gc.cpu_ratio", 'r'},
+	{"containers.0.gc.assist_seconds", 'r'},
+	{"containers.0.gc.heap_live_bytes", 'i'},
+	{"containers.0.gc.heap_goal_bytes", 'i'},
+	{"containers.0.gc.gogc", 'i'},
+	{"containers.0.gc.memory_limit_bytes", 'i'},
+	{"containers.0.sched.latency_seconds", 'D'},
+	{"containers.0.sched.source", 'n'},
+	{"containers.0.sched.goroutines", 'i'},
+	{"containers.0.sched.running", 'n'},
+	{"containers.0.sched.runnable", 'n'},
+	{"containers.0.sched.waiting", 'n'},
+	{"containers.0.sched.syscall", 'n'},
+	{"containers.0.sched.threads", 'n'},
+	{"containers.0.cpu.usage_seconds", 'r'},
+	{"containers.0.cpu.limit_cpus", 'r'},
+	{"containers.0.cpu.request_cpus", 'r'},
+	{"containers.0.cpu.runq_seconds", 'D'},
+	{"containers.0.cpu.throttle.intervals", 'i'},
+	{"containers.0.cpu.throttle.union_seconds", 'r'},
+	{"containers.0.cpu.throttle.cpu_seconds", 'r'},
+	{"containers.0.cpu.throttle.ratio", 'r'},
+	{"containers.0.cpu.throttle.length_seconds", 'd'},
+	{"containers.0.cpu.throttle.consumers.go_user", 'n'},
+	{"containers.0.cpu.throttle.consumers.go_gc_worker", 'n'},
+	{"containers.0.cpu.throttle.consumers.go_gc_assist", 'n'},
+	{"containers.0.cpu.throttle.consumers.non_go", 'n'},
+	{"containers.0.cpu.throttle.consumers.unclassified", 'n'},
+	{"containers.0.cpu.throttle.nr_periods", 'i'},
+	{"containers.0.cpu.throttle.nr_throttled", 'i'},
+	{"containers.0.cpu.throttle.kernel_cpu_seconds", 'r'},
+	{"containers.0.net.connect_seconds", 'D'},
+	{"containers.0.net.rtt_seconds", 'D'},
+	{"containers.0.net.segments", 'n'},
+	{"containers.0.net.retransmits", 'n'},
+	{"containers.0.net.resets", 'n'},
+	{"containers.0.net.connections", 'n'},
+	{"containers.0.net.failed_connects", 'o'},
+	{"containers.0.net.dns_seconds", 'D'},
+	{"containers.0.net.dns_failures", 'n'},
+	{"containers.0.net.peers", 'a'},
+	{"containers.0.memory.usage_bytes", 'i'},
+	{"containers.0.memory.working_set_bytes", 'i'},
+	{"containers.0.memory.limit_bytes", 'i'},
+	{"containers.0.memory.oom_kills", 'i'},
+	{"containers.0.verdicts.0.id", 's'},
+	{"containers.0.verdicts.0.severity", 's'},
+	{"containers.0.verdicts.0.since_unix_nano", 's'},
+	{"containers.0.verdicts.0.text", 's'},
+	{"containers.0.verdicts.0.advice", 's'},
+	{"containers.0.verdicts.0.culprit", 's'},
+	{"containers.0.verdicts.1.culprit", 'n'},
+	{"containers.0.verdicts.0.evidence.0.name", 's'},
+	{"containers.0.verdicts.0.evidence.0.value", 'r'},
+	{"containers.0.verdicts.0.evidence.0.unit", 's'},
+	{"containers.0.verdicts.0.evidence.0.threshold", 'r'},
+	{"containers.0.verdicts.0.evidence.1.threshold", 'n'},
+	{"containers.1.owner.workload.kind", 'n'},
+	{"containers.4.owner.pod", 'n'},
+	{"containers.6.gone", 'b'},
 };
 
 static const struct type_case unknown_types[] = {
-	{ "node.name", 'n' }, { "node.cpus", 'n' }, { "node.steal_ratio", 'n' }, { "agent.rss_bytes", 'n' },
-	{ "agent.cpu_seconds", 'n' }, { "agent.lost.go_gc.ring_full", 'i' }, { "agent.signals.cpu_throttle.reason", 's' },
-	{ "containers.0.cost_ratio", 'n' }, { "containers.0.gc.cycles", 'n' }, { "containers.0.gc.pause_seconds", 'D' },
-	{ "containers.0.gc.pauses_by_reason", 'o' }, { "containers.0.gc.gogc", 'n' }, { "containers.0.sched.goroutines", 'n' },
-	{ "containers.0.cpu.usage_seconds", 'n' }, { "containers.0.cpu.limit_cpus", 'n' },
-	{ "containers.0.cpu.throttle.intervals", 'n' }, { "containers.0.cpu.throttle.ratio", 'n' },
-	{ "containers.0.cpu.throttle.length_seconds", 'D' }, { "containers.0.memory.limit_bytes", 'n' },
-	{ "containers.1.processes.0.gomaxprocs", 'n' }, { "containers.1.cpu.throttle.union_seconds", 'n' },
-	{ "containers.1.cpu.throttle.nr_periods", 'i' },
+	{"node.name", 'n'},
+	{"node.cpus", 'n'},
+	{"node.steal_ratio", 'n'},
+	{"agent.rss_bytes", 'n'},
+	{"agent.cpu_seconds", 'n'},
+	{"agent.lost.go_gc.ring_full", 'i'},
+	{"agent.signals.cpu_throttle.reason", 's'},
+	{"containers.0.cost_ratio", 'n'},
+	{"containers.0.gc.cycles", 'n'},
+	{"containers.0.gc.pause_seconds", 'D'},
+	{"containers.0.gc.pauses_by_reason", 'o'},
+	{"containers.0.gc.gogc", 'n'},
+	{"containers.0.sched.goroutines", 'n'},
+	{"containers.0.cpu.usage_seconds", 'n'},
+	{"containers.0.cpu.limit_cpus", 'n'},
+	{"containers.0.cpu.throttle.intervals", 'n'},
+	{"containers.0.cpu.throttle.ratio", 'n'},
+	{"containers.0.cpu.throttle.length_seconds", 'D'},
+	{"containers.0.memory.limit_bytes", 'n'},
+	{"containers.1.processes.0.gomaxprocs", 'n'},
+	{"containers.1.cpu.throttle.union_seconds", 'n'},
+	{"containers.1.cpu.throttle.nr_periods", 'i'},
 };
 
-static void check_snapshot(void (*sample)(struct snapshot *s), const char *golden, const struct type_case *rows, size_t cnt)
+static void check_snapshot(void (*sample)(struct snapshot *s), const char *golden, const struct type_case *rows,
+			   size_t cnt)
 {
 	struct snapshot s;
 	struct str file;
@@ -209,11 +292,12 @@ static void test_hostile_names(void **state)
 	static const struct {
 		const char *in, *want;
 	} rows[] = {
-		{ "a\033[2J\n\"\\", "a\033[2J\n\"\\" },
-		{ "\377x\300\257", "\357\277\275x\357\277\275\357\277\275" },
-		{ "\355\240\200", "\357\277\275\357\277\275\357\277\275" },
-		{ "\303\274\346\227\245", "\303\274\346\227\245" },
-		{ "cut \360\237\230", "cut \357\277\275\357\277\275\357\277\275" },
+		{"a\033[2J\n\"\\", "a\033[2J\n\"\\"},
+		{"\377x\300\257", "\357\277\275x\357\277\275\357\277\275"},
+		{"\355\240\200", "\357\277\275\357\277\275\357\277\275"},
+		{"\303\274\346\227\245", "\303\274\346\227\245"},
+		{"\340\200\257", "\357\277\275\357\277\275\357\277\275"}, /* overlong slash */
+		{"cut \360\237\230", "cut \357\277\275\357\277\275\357\277\275"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -247,8 +331,9 @@ static void normalize_time(char *line)
 
 static void add_event(struct str *all, char *line, uint64_t end_ns, uint64_t duration_ns)
 {
-	static const struct type_case common[] = { { "schema", 's' }, { "kind", 's' }, { "time_unix_nano", 's' },
-						   { "duration_seconds", 'r' }, { "goid", 'n' }, { "owner.workload.kind", 'n' } };
+	static const struct type_case common[] = {{"schema", 's'},         {"kind", 's'},
+						  {"time_unix_nano", 's'}, {"duration_seconds", 'r'},
+						  {"goid", 'n'},           {"owner.workload.kind", 'n'}};
 	json_t *root = parse(line);
 	char want[32];
 
@@ -263,14 +348,20 @@ static void add_event(struct str *all, char *line, uint64_t end_ns, uint64_t dur
 }
 
 #define END_NS 2000000000ull
-#define HDR(k) { .kind = (k), .time_ns = END_NS, .tgid = 48213, .tid = 48217 }
+#define HDR(k)                                                                                                         \
+	{                                                                                                              \
+		.kind = (k), .time_ns = END_NS, .tgid = 48213, .tid = 48217                                            \
+	}
 
 static void add_pauses(struct str *all, const struct owner *o)
 {
-	struct event_gc_pause pause = { .hdr = HDR(EVENT_GC_PAUSE), .start_ns = END_NS - 71400000,
-					.stopped_ns = END_NS - 71000000, .reason = STW_GC_MARK_TERM };
-	struct event_gc_pause words = { .hdr = HDR(EVENT_GC_PAUSE), .start_ns = END_NS - 41 };
-	struct event_gc_pause hostile = { .hdr = HDR(EVENT_GC_PAUSE), .start_ns = END_NS + 5, .stopped_ns = 7, .reason = 4711 };
+	struct event_gc_pause pause = {.hdr = HDR(EVENT_GC_PAUSE),
+				       .start_ns = END_NS - 71400000,
+				       .stopped_ns = END_NS - 71000000,
+				       .reason = STW_GC_MARK_TERM};
+	struct event_gc_pause words = {.hdr = HDR(EVENT_GC_PAUSE), .start_ns = END_NS - 41};
+	struct event_gc_pause hostile = {
+		.hdr = HDR(EVENT_GC_PAUSE), .start_ns = END_NS + 5, .stopped_ns = 7, .reason = 4711};
 
 	memset(words.text, 'w', sizeof(words.text)); /* no NUL: as long as the field */
 	add_event(all, jsonl_pause(&pause, o), END_NS, 71400000);
@@ -280,9 +371,14 @@ static void add_pauses(struct str *all, const struct owner *o)
 
 static void add_cycles(struct str *all, const struct owner *o)
 {
-	struct gc_cycle_done d = { .start_ns = END_NS - 112000000, .end_ns = END_NS, .mark_start_ns = END_NS - 110000000,
-				   .mark_end_ns = END_NS - 1000000, .trigger = GC_TRIGGER_FORCED, .procs = 32, .pauses = 2,
-				   .pause_sum_ns = 71441000 };
+	struct gc_cycle_done d = {.start_ns = END_NS - 112000000,
+				  .end_ns = END_NS,
+				  .mark_start_ns = END_NS - 110000000,
+				  .mark_end_ns = END_NS - 1000000,
+				  .trigger = GC_TRIGGER_FORCED,
+				  .procs = 32,
+				  .pauses = 2,
+				  .pause_sum_ns = 71441000};
 
 	add_event(all, jsonl_cycle(48213, &d, o), END_NS, 112000000);
 	add_event(all, jsonl_mark(48213, &d, o), END_NS - 1000000, 109000000);
@@ -293,8 +389,9 @@ static void add_cycles(struct str *all, const struct owner *o)
 
 static void add_throttles(struct str *all, const struct owner *o)
 {
-	struct event_throttle t = { .hdr = { .time_ns = END_NS }, .start_ns = END_NS - 70200000, .cpu = 15 };
-	struct event_throttle_missed m = { .hdr = { .time_ns = END_NS }, .start_ns = END_NS - 1000000000, .missed_ns = 2500000 };
+	struct event_throttle t = {.hdr = {.time_ns = END_NS}, .start_ns = END_NS - 70200000, .cpu = 15};
+	struct event_throttle_missed m = {
+		.hdr = {.time_ns = END_NS}, .start_ns = END_NS - 1000000000, .missed_ns = 2500000};
 
 	add_event(all, jsonl_throttle(&t, o), END_NS, 70200000);
 	add_event(all, jsonl_throttle_missed(&m, o), END_NS, 1000000000);
@@ -302,10 +399,10 @@ static void add_throttles(struct str *all, const struct owner *o)
 
 static void add_processes(struct str *all, const struct owner *o)
 {
-	struct event_proc start = { .hdr = HDR(EVENT_PROC_EXEC), .comm = "server" };
-	struct event_proc end = { .hdr = HDR(EVENT_PROC_EXIT), .comm = "sixteen-bytes-xx", .exit_code = 3 << 8 };
-	struct binary b = { .go_version = "go1.22.5" };
-	struct process p = { .binary = &b };
+	struct event_proc start = {.hdr = HDR(EVENT_PROC_EXEC), .comm = "server"};
+	struct event_proc end = {.hdr = HDR(EVENT_PROC_EXIT), .comm = "sixteen-bytes-xx", .exit_code = 3 << 8};
+	struct binary b = {.go_version = "go1.22.5"};
+	struct process p = {.binary = &b};
 
 	add_event(all, jsonl_proc(&start, &p, o), END_NS, 0);
 	add_event(all, jsonl_proc(&end, NULL, o), END_NS, 0);
@@ -315,7 +412,7 @@ static void add_processes(struct str *all, const struct owner *o)
 
 static void test_events(void **state)
 {
-	struct owner o = { .kind = OWNER_POD };
+	struct owner o = {.kind = OWNER_POD};
 	struct str all;
 
 	sample_owner(&o, "shop", "checkout-api-7d9c6b5f4-x2x9k", "app", NULL);
@@ -330,25 +427,50 @@ static void test_events(void **state)
 }
 
 static const struct type_case process_types[] = {
-	{ "schema", 's' }, { "pid", 'i' }, { "start_unix_nano", 's' }, { "comm", 's' }, { "exe", 's' }, { "go_version", 's' },
-	{ "build_id", 's' }, { "arch", 's' }, { "module", 's' }, { "stripped", 'b' }, { "pie", 'b' }, { "cgo", 'b' },
-	{ "owner.pod", 's' }, { "signals.go_gc.state", 's' }, { "signals.go_gc.reason", 'n' }, { "signals.go_gc.via", 's' },
-	{ "signals.go_runtime.state", 's' }, { "signals.go_runtime.reason", 's' }, { "signals.go_runtime.via", 'n' },
+	{"schema", 's'},
+	{"pid", 'i'},
+	{"start_unix_nano", 's'},
+	{"comm", 's'},
+	{"exe", 's'},
+	{"go_version", 's'},
+	{"build_id", 's'},
+	{"arch", 's'},
+	{"module", 's'},
+	{"stripped", 'b'},
+	{"pie", 'b'},
+	{"cgo", 'b'},
+	{"owner.pod", 's'},
+	{"signals.go_gc.state", 's'},
+	{"signals.go_gc.reason", 'n'},
+	{"signals.go_gc.via", 's'},
+	{"signals.go_runtime.state", 's'},
+	{"signals.go_runtime.reason", 's'},
+	{"signals.go_runtime.via", 'n'},
 };
 static const struct type_case skipped_types[] = {
-	{ "start_unix_nano", 'n' }, { "exe", 'n' }, { "go_version", 'n' }, { "stripped", 'n' }, { "owner.pod", 'n' },
-	{ "signals.go_gc.reason", 's' }, { "reason", 's' },
+	{"start_unix_nano", 'n'},      {"exe", 'n'},    {"go_version", 'n'}, {"stripped", 'n'}, {"owner.pod", 'n'},
+	{"signals.go_gc.reason", 's'}, {"reason", 's'},
 };
 
 static void test_process(void **state)
 {
-	struct binary b = { .go_version = "go1.22.5", .build_id = "abc/def", .arch = "amd64", .module = "example.org/checkout",
-			    .stripped = true, .pie = true, .sites[GO_SITE_START_WORLD].how = SITE_PUSH };
-	struct process p = { .pid = 48213, .start_unix_ns = SAMPLE_TIME_NS, .comm = "server", .exe = "/app/server (deleted)",
-			     .binary = &b, .state = PROCESS_PARTIAL, .go_gc_on = true,
-			     .go_runtime_why = "self-check failed (allp[3].id = 7)" };
-	struct process skipped = { .pid = 1, .comm = "init", .state = PROCESS_SKIPPED, .why = "no Go build information" };
-	struct owner o = { .kind = OWNER_POD };
+	struct binary b = {.go_version = "go1.22.5",
+			   .build_id = "abc/def",
+			   .arch = "amd64",
+			   .module = "example.org/checkout",
+			   .stripped = true,
+			   .pie = true,
+			   .sites[GO_SITE_START_WORLD].how = SITE_PUSH};
+	struct process p = {.pid = 48213,
+			    .start_unix_ns = SAMPLE_TIME_NS,
+			    .comm = "server",
+			    .exe = "/app/server (deleted)",
+			    .binary = &b,
+			    .state = PROCESS_PARTIAL,
+			    .go_gc_on = true,
+			    .go_runtime_why = "self-check failed (allp[3].id = 7)"};
+	struct process skipped = {.pid = 1, .comm = "init", .state = PROCESS_SKIPPED, .why = "no Go build information"};
+	struct owner o = {.kind = OWNER_POD};
 	char *line, *second;
 	struct str all;
 	json_t *root;

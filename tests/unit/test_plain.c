@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The main screen, the pane and the list as text, compared with tests/golden; and what holds for all of them: no line is
- * wider than asked, no blank ends, colours change nothing but colours, nothing from outside reaches the terminal raw. */
+/* The main screen, the pane and the list as text, compared with tests/golden; and what holds for all of them: no line
+ * is wider than asked, no blank ends, colours change nothing but colours, nothing from outside reaches the terminal
+ * raw. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,8 +16,14 @@
 #include "view/format.h"
 #include "view/plain.h"
 
-#define WIDE { .width = 120 }
-#define NARROW { .width = 80 }
+#define WIDE                                                                                                           \
+	{                                                                                                              \
+		.width = 120                                                                                           \
+	}
+#define NARROW                                                                                                         \
+	{                                                                                                              \
+		.width = 80                                                                                            \
+	}
 
 static void check_lines(const char *text, int width)
 {
@@ -45,15 +52,15 @@ static void test_top(void **state)
 		struct plain_style style;
 		bool all;
 	} rows[] = {
-		{ "plain_top_120.txt", sample_busy, WIDE, false },
-		{ "plain_top_120_all.txt", sample_busy, WIDE, true },
-		{ "plain_top_100.txt", sample_busy, { .width = 100 }, false },
-		{ "plain_top_80.txt", sample_busy, NARROW, true },
-		{ "plain_top_ascii.txt", sample_busy, { .width = 120, .ascii = true }, false },
-		{ "plain_top_fine.txt", sample_fine, WIDE, false },
-		{ "plain_top_empty.txt", sample_node, WIDE, false },
-		{ "plain_top_unknown.txt", sample_unknown, WIDE, false },
-		{ "plain_top_unknown_80.txt", sample_unknown, NARROW, false },
+		{"plain_top_120.txt", sample_busy, WIDE, false},
+		{"plain_top_120_all.txt", sample_busy, WIDE, true},
+		{"plain_top_100.txt", sample_busy, {.width = 100}, false},
+		{"plain_top_80.txt", sample_busy, NARROW, true},
+		{"plain_top_ascii.txt", sample_busy, {.width = 120, .ascii = true}, false},
+		{"plain_top_fine.txt", sample_fine, WIDE, false},
+		{"plain_top_empty.txt", sample_node, WIDE, false},
+		{"plain_top_unknown.txt", sample_unknown, WIDE, false},
+		{"plain_top_unknown_80.txt", sample_unknown, NARROW, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -89,7 +96,7 @@ static void strip_colors(char *text)
 
 static void test_colors(void **state)
 {
-	static const struct plain_style plain = WIDE, colored = { .width = 120, .color = true };
+	static const struct plain_style plain = WIDE, colored = {.width = 120, .color = true};
 	struct str with, without;
 	struct snapshot s;
 
@@ -149,8 +156,9 @@ static void test_why(void **state)
 /* A pod, a process, a node and a reason that hold escape sequences, bare C1 bytes, line breaks and bidi controls. */
 static void test_injection(void **state)
 {
-	static const char *const evil = "a\033]0;owned\007\033[2J\r\n\233" "31m\342\200\256\tb";
-	static const struct plain_style styles[] = { WIDE, NARROW, { .width = 120, .ascii = true } };
+	static const char *const evil = "a\033]0;owned\007\033[2J\r\n\233"
+					"31m\342\200\256\tb";
+	static const struct plain_style styles[] = {WIDE, NARROW, {.width = 120, .ascii = true}};
 	struct snapshot s;
 	struct str out;
 
@@ -200,23 +208,40 @@ struct list_case {
 };
 
 static const struct list_case list_cases[] = {
-	{ { .pid = 48213, .go_gc_on = true, .go_runtime_on = true },
-	  { .go_version = "go1.22.5", .go_minor = 22, .stripped = true, .pie = true }, true, true },
-	{ { .pid = 50110, .state = PROCESS_REFUSED, .why = "Go 1.16 is older than 1.18" },
-	  { .go_version = "go1.16.3", .go_minor = 16 }, true, true },
-	{ { .pid = 4194303, .state = PROCESS_PARTIAL, .go_gc_on = true,
-	    .go_runtime_why = "self-check failed (allp[3].id = 7)" },
-	  { .go_version = "devel go1.29-abcdef Tue", .go_minor = 29, .go_devel = true, .stripped = true }, true, true },
-	{ { .pid = 12, .comm = "lost", .state = PROCESS_PARTIAL, .go_runtime_on = true, .go_gc_why = "no safe probe site" },
-	  { .go_version = "go1.25.1 X:synctest", .go_minor = 25, .pie = true }, true, false },
-	{ { .pid = 1, .comm = "sy\033stemd", .state = PROCESS_SKIPPED, .why = "no Go build information" }, { .size = 0 }, false, false },
-	{ { .pid = 77, .comm = "runc", .state = PROCESS_HELPER }, { .go_version = "go1.23.1", .go_minor = 23 }, true, false },
+	{{.pid = 48213, .go_gc_on = true, .go_runtime_on = true},
+	 {.go_version = "go1.22.5", .go_minor = 22, .stripped = true, .pie = true},
+	 true,
+	 true},
+	{{.pid = 50110, .state = PROCESS_REFUSED, .why = "Go 1.16 is older than 1.18"},
+	 {.go_version = "go1.16.3", .go_minor = 16},
+	 true,
+	 true},
+	{{.pid = 4194303,
+	  .state = PROCESS_PARTIAL,
+	  .go_gc_on = true,
+	  .go_runtime_why = "self-check failed (allp[3].id = 7)"},
+	 {.go_version = "devel go1.29-abcdef Tue", .go_minor = 29, .go_devel = true, .stripped = true},
+	 true,
+	 true},
+	{{.pid = 12,
+	  .comm = "lost",
+	  .state = PROCESS_PARTIAL,
+	  .go_runtime_on = true,
+	  .go_gc_why = "no safe probe site"},
+	 {.go_version = "go1.25.1 X:synctest", .go_minor = 25, .pie = true},
+	 true,
+	 false},
+	{{.pid = 1, .comm = "sy\033stemd", .state = PROCESS_SKIPPED, .why = "no Go build information"},
+	 {.size = 0},
+	 false,
+	 false},
+	{{.pid = 77, .comm = "runc", .state = PROCESS_HELPER}, {.go_version = "go1.23.1", .go_minor = 23}, true, false},
 };
 
 static void list(bool all, struct str *out)
 {
 	static const struct plain_style style = WIDE;
-	struct owner o = { .kind = OWNER_POD };
+	struct owner o = {.kind = OWNER_POD};
 
 	sample_owner(&o, "shop", "checkout-api-7d9c6b5f4-x2x9k", "app", NULL);
 	plain_list_header(all, 37, out);
@@ -244,8 +269,8 @@ static void test_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_top),	  cmocka_unit_test(test_colors),     cmocka_unit_test(test_gravest_pane),
-		cmocka_unit_test(test_why),	  cmocka_unit_test(test_injection),  cmocka_unit_test(test_long_names),
+		cmocka_unit_test(test_top),  cmocka_unit_test(test_colors),    cmocka_unit_test(test_gravest_pane),
+		cmocka_unit_test(test_why),  cmocka_unit_test(test_injection), cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_list),
 	};
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The JSON contract (design document, section 6), field by field in its order. Every key of the contract is always there:
- * what is unknown, or belongs to a signal that this build does not have, is null (a list or map: empty). Fields beyond the
- * contract stand after its own. Names come from outside and need not be UTF-8, JSON must be: bad bytes become U+FFFD.
+/* The JSON contract (design document, section 6), field by field in its order. Every key of the contract is always
+ * there: what is unknown, or belongs to a signal that this build does not have, is null (a list or map: empty). Fields
+ * beyond the contract stand after its own. Names come from outside and need not be UTF-8, JSON must be: bad bytes
+ * become U+FFFD.
  *
- * A builder returns NULL when any allocation in it failed, and put() hands that on, so a half-built object never leaves. */
+ * A builder returns NULL when any allocation in it failed, and put() hands that on, so a half-built object never
+ * leaves. */
 #include "export/jsonl.h"
 
 #include <jansson.h>
@@ -18,7 +20,7 @@
 #include "procs/process.h"
 #include "stats/dist.h"
 
-#define REAL_DIGITS 12 /* nanoseconds of an hour; more would print the noise of binary fractions */
+#define REAL_DIGITS 12             /* nanoseconds of an hour; more would print the noise of binary fractions */
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 /* Takes value, also on failure. */
@@ -95,8 +97,8 @@ static json_t *dist(const struct dist *d)
 	const struct {
 		const char *key;
 		double value;
-	} values[] = { { "sum", d->sum }, { "min", d->min }, { "p50", d->p50 },
-		       { "p90", d->p90 }, { "p99", d->p99 }, { "max", d->max } };
+	} values[] = {{"sum", d->sum}, {"min", d->min}, {"p50", d->p50},
+		      {"p90", d->p90}, {"p99", d->p99}, {"max", d->max}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
 		err |= put(o, values[i].key, d->cnt < 0 ? json_null() : real(values[i].value));
@@ -323,7 +325,7 @@ static json_t *gc(const struct snapshot_gc *g)
 
 static json_t *sched(const struct snapshot_container *c)
 {
-	static const char *const unknown[] = { "running", "runnable", "waiting", "syscall", "threads" };
+	static const char *const unknown[] = {"running", "runnable", "waiting", "syscall", "threads"};
 	json_t *o = json_object();
 	int err = 0;
 
@@ -337,7 +339,7 @@ static json_t *sched(const struct snapshot_container *c)
 
 static json_t *throttle(const struct snapshot_cpu *c)
 {
-	static const char *const consumers[] = { "go_user", "go_gc_worker", "go_gc_assist", "non_go", "unclassified" };
+	static const char *const consumers[] = {"go_user", "go_gc_worker", "go_gc_assist", "non_go", "unclassified"};
 	bool on = c->intervals != STAT_UNKNOWN;
 	json_t *o = json_object();
 	int err = 0;
@@ -371,7 +373,7 @@ static json_t *cpu(const struct snapshot_cpu *c)
 /* No network signal is built: the keys of the contract, and nothing known. */
 static json_t *net(void)
 {
-	static const char *const unknown[] = { "segments", "retransmits", "resets", "connections" };
+	static const char *const unknown[] = {"segments", "retransmits", "resets", "connections"};
 	json_t *o = json_object();
 	int err = 0;
 
@@ -526,7 +528,8 @@ char *jsonl_pause(const struct event_gc_pause *e, const struct owner *o)
 {
 	bool stopped = e->stopped_ns >= e->start_ns && e->stopped_ns <= e->hdr.time_ns && e->stopped_ns;
 	int err;
-	json_t *ret = event("gc.pause", e->hdr.time_ns, span(e->start_ns, e->hdr.time_ns), e->hdr.tgid, e->hdr.tid, o, &err);
+	json_t *ret =
+		event("gc.pause", e->hdr.time_ns, span(e->start_ns, e->hdr.time_ns), e->hdr.tgid, e->hdr.tid, o, &err);
 
 	err |= put(ret, "reason", pause_reason(e));
 	err |= put(ret, "stopping_seconds", stopped ? seconds(e->stopped_ns - e->start_ns) : json_null());
@@ -535,8 +538,8 @@ char *jsonl_pause(const struct event_gc_pause *e, const struct owner *o)
 
 static const char *trigger_name(uint32_t trigger)
 {
-	static const char *const names[] = { [GC_TRIGGER_HEAP] = "heap", [GC_TRIGGER_TIME] = "time",
-					     [GC_TRIGGER_FORCED] = "forced" };
+	static const char *const names[] = {
+		[GC_TRIGGER_HEAP] = "heap", [GC_TRIGGER_TIME] = "time", [GC_TRIGGER_FORCED] = "forced"};
 
 	return trigger < ARRAY_SIZE(names) ? names[trigger] : NULL;
 }
@@ -593,7 +596,8 @@ char *jsonl_proc(const struct event_proc *e, const struct process *p, const stru
 	bool exited = e->hdr.kind == EVENT_PROC_EXIT;
 	char comm[EVENT_COMM_SZ + 1] = "";
 	int err;
-	json_t *ret = event(exited ? "process.exit" : "process.start", e->hdr.time_ns, 0, e->hdr.tgid, e->hdr.tid, o, &err);
+	json_t *ret =
+		event(exited ? "process.exit" : "process.start", e->hdr.time_ns, 0, e->hdr.tgid, e->hdr.tid, o, &err);
 
 	memcpy(comm, e->comm, EVENT_COMM_SZ);
 	err |= put(ret, "comm", text(comm));

@@ -13,9 +13,9 @@
 #include "pods/owner_index.h"
 #include "view/format.h"
 
-#define NAME_WIDTH_MIN 32 /* below this the wide columns do not fit */
-#define NAME_WIDTH_MAX 72 /* beyond, the numbers stand too far from their name */
-#define WHY_WIDTH 16
+#define NAME_WIDTH_MIN   32 /* below this the wide columns do not fit */
+#define NAME_WIDTH_MAX   72 /* beyond, the numbers stand too far from their name */
+#define WHY_WIDTH        16
 #define WHY_WIDTH_NARROW 9
 
 /* A measured number: NAN is unknown. */
@@ -97,14 +97,14 @@ static char *format_double_count(double value, char *buf, size_t sz)
 }
 
 static const struct column columns[COLUMN_CNT] = {
-	{ "CPU", "CPU", 5, 4, COLUMN_CPU, COLUMN_NO_SIGNAL, 0.90, NAN, read_cpu, format_cpus },
-	{ "LIM", "LIM", 4, 4, COLUMN_CPU, COLUMN_NO_SIGNAL, NAN, NAN, read_limit, format_cpu_limit },
-	{ "THR%", "THR%", 4, 4, COLUMN_CPU, SIGNAL_CPU_THROTTLE, 0.05, 0.25, read_throttle_ratio, format_percent },
-	{ "THR", "THR", 5, 4, COLUMN_DELAY, SIGNAL_CPU_THROTTLE, 0.010, 0.050, read_throttle, format_ms },
-	{ "STW^", "STW^", 5, 4, COLUMN_DELAY, SIGNAL_GO_GC, 0.001, 0.010, read_stop, format_ms },
-	{ "GC%", "GC%", 3, 3, COLUMN_REST, SIGNAL_GO_RUNTIME, 0.15, 0.30, read_gc_cpu, format_percent },
-	{ "MEM%", "", 4, 0, COLUMN_REST, COLUMN_NO_SIGNAL, 0.80, 0.95, read_memory, format_percent },
-	{ "GOR", "", 5, 0, COLUMN_REST, SIGNAL_GO_RUNTIME, NAN, NAN, read_goroutines, format_double_count },
+	{"CPU", "CPU", 5, 4, COLUMN_CPU, COLUMN_NO_SIGNAL, 0.90, NAN, read_cpu, format_cpus},
+	{"LIM", "LIM", 4, 4, COLUMN_CPU, COLUMN_NO_SIGNAL, NAN, NAN, read_limit, format_cpu_limit},
+	{"THR%", "THR%", 4, 4, COLUMN_CPU, SIGNAL_CPU_THROTTLE, 0.05, 0.25, read_throttle_ratio, format_percent},
+	{"THR", "THR", 5, 4, COLUMN_DELAY, SIGNAL_CPU_THROTTLE, 0.010, 0.050, read_throttle, format_ms},
+	{"STW^", "STW^", 5, 4, COLUMN_DELAY, SIGNAL_GO_GC, 0.001, 0.010, read_stop, format_ms},
+	{"GC%", "GC%", 3, 3, COLUMN_REST, SIGNAL_GO_RUNTIME, 0.15, 0.30, read_gc_cpu, format_percent},
+	{"MEM%", "", 4, 0, COLUMN_REST, COLUMN_NO_SIGNAL, 0.80, 0.95, read_memory, format_percent},
+	{"GOR", "", 5, 0, COLUMN_REST, SIGNAL_GO_RUNTIME, NAN, NAN, read_goroutines, format_double_count},
 };
 
 /* Chooses the columns and their ends, counted from the end of the name; returns what all but the name takes. */
@@ -151,11 +151,12 @@ void columns_layout(const struct snapshot *s, int width, struct column_layout *r
 	ret->why_at += COLUMN_NAME_AT + ret->name_width;
 }
 
-/* Reasons that mean that something this container should show is missing; the others are ends of what began before us. */
+/* Reasons that mean that something this container should show is missing; the others are ends of what began before us.
+ */
 static bool signal_lost(const struct snapshot_signal *sig)
 {
-	static const enum loss_reason missing[] = { LOSS_RING_FULL, LOSS_STATE_FULL, LOSS_UNREADABLE, LOSS_RECURSION,
-						    LOSS_INVALID, LOSS_STORM, LOSS_LIMIT };
+	static const enum loss_reason missing[] = {LOSS_RING_FULL, LOSS_STATE_FULL, LOSS_UNREADABLE, LOSS_RECURSION,
+						   LOSS_INVALID,   LOSS_STORM,      LOSS_LIMIT};
 
 	for (size_t i = 0; i < ARRAY_SIZE(missing); i++)
 		if (sig->lost[missing[i]])
@@ -173,9 +174,9 @@ static enum grade judge(const struct column *col, double judged)
 void columns_cell(const struct column *col, const struct snapshot *s, const struct snapshot_container *c,
 		  struct cell *ret)
 {
-	static const char *const texts[] = { [CELL_NOTHING] = "\u00b7", [CELL_NONE] = "-", [CELL_UNKNOWN] = "?" };
+	static const char *const texts[] = {[CELL_NOTHING] = "\u00b7", [CELL_NONE] = "-", [CELL_UNKNOWN] = "?"};
 	const struct snapshot_signal *sig = col->signal == COLUMN_NO_SIGNAL ? NULL : &s->signals[col->signal];
-	struct cell_value v = { NAN, NAN, false };
+	struct cell_value v = {NAN, NAN, false};
 	enum cell_kind kind = sig && !strcmp(sig->state, "off") ? CELL_NONE : col->read(c, &v);
 	char text[16];
 
@@ -191,7 +192,9 @@ void columns_cell(const struct column *col, const struct snapshot *s, const stru
 
 enum grade columns_severity_grade(enum verdict_severity severity)
 {
-	return severity == VERDICT_CRITICAL ? GRADE_CRITICAL : severity == VERDICT_WARNING ? GRADE_WARNING : GRADE_ADVICE;
+	return severity == VERDICT_CRITICAL  ? GRADE_CRITICAL
+	       : severity == VERDICT_WARNING ? GRADE_WARNING
+					     : GRADE_ADVICE;
 }
 
 static bool unresolved(const struct snapshot_container *c)
@@ -229,9 +232,9 @@ static const char *short_word(const char *word)
 	static const struct {
 		const char *word, *brief;
 	} words[] = {
-		{ "throttled", "throt" },       { "gomaxprocs", "maxprocs" },      { "gomemlimit", "memlimit" },
-		{ "mem-limit-gc", "mem-gc" },   { "cpu-contended", "contended" },  { "goroutine-leak", "g-leak" },
-		{ "goroutine-blocked", "g-block" },
+		{"throttled", "throt"},           {"gomaxprocs", "maxprocs"},     {"gomemlimit", "memlimit"},
+		{"mem-limit-gc", "mem-gc"},       {"cpu-contended", "contended"}, {"goroutine-leak", "g-leak"},
+		{"goroutine-blocked", "g-block"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The columns of the main table as data, and what a cell of one container says: the screen and the plain text share it. */
+/* The columns of the main table as data, and what a cell of one container says: the screen and the plain text share it.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -8,7 +9,7 @@
 #include "stats/snapshot.h"
 
 #define COLUMN_NO_SIGNAL (-1) /* needs no signal: cgroup files */
-#define COLUMN_CNT 8
+#define COLUMN_CNT       8
 
 /* What a cell, or any other piece of text, stands for; the caller turns it into colour. */
 enum grade { GRADE_FINE, GRADE_DIM, GRADE_ADVICE, GRADE_WARNING, GRADE_CRITICAL };
@@ -33,7 +34,7 @@ struct column {
 	const char *title, *title_narrow;
 	int width, width_narrow; /* at 120 and at 80 columns; 0: gives way */
 	enum column_group group;
-	int signal;              /* enum signal_id, or COLUMN_NO_SIGNAL */
+	int signal;               /* enum signal_id, or COLUMN_NO_SIGNAL */
 	double warning, critical; /* of judged, NAN none */
 	enum cell_kind (*read)(const struct snapshot_container *c, struct cell_value *ret);
 	char *(*format)(double value, char *buf, size_t sz);
@@ -59,7 +60,7 @@ struct column_layout {
 };
 
 #define COLUMN_WIDTH_MIN 80
-#define COLUMN_NAME_AT 2 /* after the mark and a blank */
+#define COLUMN_NAME_AT   2 /* after the mark and a blank */
 
 /* width: columns of the output, at least COLUMN_WIDTH_MIN. */
 void columns_layout(const struct snapshot *s, int width, struct column_layout *ret);

@@ -87,7 +87,7 @@ static char *scaled(double v, double base, const char *const *units, size_t unit
 
 char *format_bytes(int64_t bytes, char *buf, size_t sz)
 {
-	static const char *const units[] = { "B", "K", "M", "G", "T", "P", "E" };
+	static const char *const units[] = {"B", "K", "M", "G", "T", "P", "E"};
 
 	if (bytes == STAT_UNKNOWN)
 		return put(buf, sz, "?");
@@ -98,7 +98,7 @@ char *format_bytes(int64_t bytes, char *buf, size_t sz)
 
 char *format_count(int64_t n, char *buf, size_t sz)
 {
-	static const char *const units[] = { "", "k", "M", "G", "T", "P", "E" };
+	static const char *const units[] = {"", "k", "M", "G", "T", "P", "E"};
 
 	if (n == STAT_UNKNOWN)
 		return put(buf, sz, "?");
@@ -159,8 +159,8 @@ static const char *ascii_text(uint32_t c)
 		uint32_t c;
 		const char *text;
 	} ours[] = {
-		{ 0x2502, "|" }, { 0x2500, "-" }, { 0x2588, "#" }, { 0x2592, "=" },
-		{ 0x2582, "_" }, { 0x00b7, "." }, { 0x2026, ".." },
+		{0x2502, "|"}, {0x2500, "-"}, {0x2588, "#"},  {0x2592, "="},
+		{0x2582, "_"}, {0x00b7, "."}, {0x2026, ".."},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(ours); i++)

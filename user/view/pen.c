@@ -13,7 +13,7 @@
 
 void pen_text(struct pen *p, enum grade grade, const char *text)
 {
-	static const char *const codes[] = { "", "\033[2m", "\033[36m", "\033[33m", "\033[1;31m" };
+	static const char *const codes[] = {"", "\033[2m", "\033[36m", "\033[33m", "\033[1;31m"};
 	bool colored = p->color && grade != GRADE_FINE && *text;
 	char clean[PIECE_SZ];
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The main screen as text (screens.md 1, 2 and 5 to 7), for pipes, --once and why: a block of header lines, the table, and
- * the panes that say in words what is wrong. Keys have no place here, so what the screen keeps behind a key (reasons of
- * signals that are off, losses by reason) is written out. */
+/* The main screen as text (screens.md 1, 2 and 5 to 7), for pipes, --once and why: a block of header lines, the table,
+ * and the panes that say in words what is wrong. Keys have no place here, so what the screen keeps behind a key
+ * (reasons of signals that are off, losses by reason) is written out. */
 #include "view/plain.h"
 
 #include <stdio.h>
@@ -14,11 +14,11 @@
 #include "view/format.h"
 #include "view/pen.h"
 
-#define BAR "\u2502"
-#define RULE "\u2500"
-#define TEXT_SZ 24   /* one formatted number */
-#define NAME_SZ 1024 /* what owner_format() can write */
-#define PANE_INDENT 7 /* "  SEEN " */
+#define BAR           "\u2502"
+#define RULE          "\u2500"
+#define TEXT_SZ       24   /* one formatted number */
+#define NAME_SZ       1024 /* what owner_format() can write */
+#define PANE_INDENT   7    /* "  SEEN " */
 #define PANE_NAME_MIN 16
 
 struct row_counts {
@@ -27,8 +27,10 @@ struct row_counts {
 
 static void pen_on(struct pen *p, const struct plain_style *st, struct str *out)
 {
-	*p = (struct pen){ .out = out, .width = st->width < COLUMN_WIDTH_MIN ? COLUMN_WIDTH_MIN : st->width,
-			   .color = st->color, .ascii = st->ascii };
+	*p = (struct pen){.out = out,
+			  .width = st->width < COLUMN_WIDTH_MIN ? COLUMN_WIDTH_MIN : st->width,
+			  .color = st->color,
+			  .ascii = st->ascii};
 }
 
 /* Local time of day. */
@@ -44,7 +46,7 @@ static char *clock_text(uint64_t unix_ns, char *buf, size_t sz)
 
 static struct row_counts count_rows(const struct snapshot *s)
 {
-	struct row_counts n = { 0 };
+	struct row_counts n = {0};
 
 	for (int i = 0; i < s->container_cnt; i++) {
 		const struct snapshot_container *c = &s->containers[i];
@@ -105,8 +107,8 @@ static void header_now(struct pen *p, struct pen *right, const struct snapshot *
 	pen_textf(p, n->warning ? GRADE_WARNING : GRADE_FINE, "%d warning%s", n->warning, plural(n->warning));
 	pen_textf(p, GRADE_FINE, "  %d fine", n->fine);
 	if (s->processes_not_observable)
-		pen_textf(p, GRADE_FINE, "  (%d Go process%s not observable: gopherscope list)", s->processes_not_observable,
-			  s->processes_not_observable == 1 ? "" : "es");
+		pen_textf(p, GRADE_FINE, "  (%d Go process%s not observable: gopherscope list)",
+			  s->processes_not_observable, s->processes_not_observable == 1 ? "" : "es");
 	pen_textf(right, GRADE_FINE, "window %s", format_duration(s->window_seconds, window, sizeof(window)));
 	pen_join_right(p, right);
 	pen_end(p);
@@ -260,7 +262,7 @@ static void header(struct pen *p, const struct snapshot *s, bool narrow)
 /* The line above the titles: what the columns between the bars have in common. */
 static void table_caption(struct pen *p, const struct column_layout *l)
 {
-	static const char *const captions[] = { "longest delay, ms (p99)", "delay, ms (p99)", "delay, ms" };
+	static const char *const captions[] = {"longest delay, ms (p99)", "delay, ms (p99)", "delay, ms"};
 	int from = -1, to = -1;
 
 	for (int i = 0; i < l->cnt; i++) {
@@ -365,7 +367,7 @@ static void delay_add(struct delay *d, const char *column, int64_t cnt, double s
 
 static struct delay largest_delay(const struct snapshot_container *containers, int cnt)
 {
-	struct delay d = { .column = NULL };
+	struct delay d = {.column = NULL};
 
 	for (int i = 0; i < cnt; i++) {
 		const struct snapshot_container *c = &containers[i];
@@ -528,7 +530,8 @@ void plain_top(const struct snapshot *s, const struct plain_style *st, bool all_
 		panes(&p, s, all_panes);
 }
 
-void plain_why(const struct snapshot *s, const struct snapshot_container *c, const struct plain_style *st, struct str *out)
+void plain_why(const struct snapshot *s, const struct snapshot_container *c, const struct plain_style *st,
+	       struct str *out)
 {
 	struct pen p;
 

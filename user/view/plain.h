@@ -17,12 +17,13 @@ struct plain_style {
  * all_panes). */
 void plain_top(const struct snapshot *s, const struct plain_style *st, bool all_panes, struct str *out);
 /* The verdict pane of one container, as `why` prints it. */
-void plain_why(const struct snapshot *s, const struct snapshot_container *c, const struct plain_style *st, struct str *out);
+void plain_why(const struct snapshot *s, const struct snapshot_container *c, const struct plain_style *st,
+	       struct str *out);
 
 struct process;
 struct owner;
-/* One line of `list`; owner may be NULL. header: the title line. The width of the name column is computed by the caller.
- * Helpers and processes that are no Go are written only with all. */
+/* One line of `list`; owner may be NULL. header: the title line. The width of the name column is computed by the
+ * caller. Helpers and processes that are no Go are written only with all. */
 void plain_list_header(bool all, int name_width, struct str *out);
-void plain_list_row(const struct process *p, const struct owner *o, bool all, int name_width, const struct plain_style *st,
-		    struct str *out);
+void plain_list_row(const struct process *p, const struct owner *o, bool all, int name_width,
+		    const struct plain_style *st, struct str *out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `list` as text (screens.md 6): one line a process, and in the last column what can be observed of it. `all`, or what
- * works and then why the rest does not: "cpu go_gc; go_runtime: no layout for go1.29-dev". `cpu` needs no Go at all, only
- * a cgroup that is known. */
+ * works and then why the rest does not: "cpu go_gc; go_runtime: no layout for go1.29-dev". `cpu` needs no Go at all,
+ * only a cgroup that is known. */
 #include "view/plain.h"
 
 #include <stdio.h>
@@ -12,11 +12,11 @@
 #include "view/format.h"
 #include "view/pen.h"
 
-#define PID_WIDTH 7 /* pid_max is 4194304 at most */
-#define GO_WIDTH 8
+#define PID_WIDTH    7 /* pid_max is 4194304 at most */
+#define GO_WIDTH     8
 #define BINARY_WIDTH 12 /* "stripped pie" */
-#define GAP 2
-#define NAME_AT (PID_WIDTH + GAP)
+#define GAP          2
+#define NAME_AT      (PID_WIDTH + GAP)
 
 /* Where the columns after the name begin. */
 static int go_at(int name_width)
@@ -36,11 +36,12 @@ static int observable_at(int name_width)
 
 void plain_list_header(bool all, int name_width, struct str *out)
 {
-	struct pen p = { .out = out };
+	struct pen p = {.out = out};
 
 	pen_text(&p, GRADE_FINE, "PID");
 	pen_to(&p, NAME_AT);
-	pen_text(&p, GRADE_FINE, all && name_width >= 31 ? "NAMESPACE/POD:CONTAINER OR NAME" : "NAMESPACE/POD:CONTAINER");
+	pen_text(&p, GRADE_FINE,
+		 all && name_width >= 31 ? "NAMESPACE/POD:CONTAINER OR NAME" : "NAMESPACE/POD:CONTAINER");
 	pen_to(&p, go_at(name_width));
 	pen_text(&p, GRADE_FINE, "GO");
 	pen_to(&p, binary_at(name_width));
@@ -89,7 +90,10 @@ static void observable_text(const struct process *p, const struct owner *o, stru
 	const char *gc = reason(p, p->go_gc_why), *runtime = reason(p, p->go_runtime_why);
 
 	if (p->state == PROCESS_HELPER || p->state == PROCESS_SKIPPED) {
-		str_addf(ret, "no: %s", *p->why ? p->why : p->state == PROCESS_HELPER ? "container plumbing" : "not Go");
+		str_addf(ret, "no: %s",
+			 *p->why                      ? p->why
+			 : p->state == PROCESS_HELPER ? "container plumbing"
+						      : "not Go");
 		return;
 	}
 	if (p->go_gc_on && p->go_runtime_on && o) {
@@ -113,7 +117,7 @@ static void observable_text(const struct process *p, const struct owner *o, stru
 void plain_list_row(const struct process *proc, const struct owner *o, bool all, int name_width,
 		    const struct plain_style *st, struct str *out)
 {
-	struct pen p = { .out = out, .color = st->color, .ascii = st->ascii };
+	struct pen p = {.out = out, .color = st->color, .ascii = st->ascii};
 	bool go = proc->state != PROCESS_HELPER && proc->state != PROCESS_SKIPPED;
 	bool good = proc->go_gc_on && proc->go_runtime_on && o;
 	char name[OWNER_NAME_SZ * 4], version[GO_VERSION_SZ] = "-", squeezed[GO_VERSION_SZ];
