@@ -58,7 +58,10 @@ int binary_cache_get(struct binary_cache *c, int fd, const struct binary **ret, 
 		return err_why(why, -EBADMSG, "section table beyond the end");
 	b->go_minor = minor;
 	b->layout = strcmp(kind, "nolayout") && strcmp(kind, "nothing") ? LAYOUT_DWARF : LAYOUT_NONE;
-	strcpy(b->layout_why, "no table for go1.99");
+	if (b->layout == LAYOUT_NONE)
+		strcpy(b->layout_why, "no table for go1.99");
+	b->globals[GLOBAL_GOMAXPROCS] = 0x500000;
+	b->globals[GLOBAL_ALLP] = strcmp(kind, "noallp") ? 0x500100 : 0;
 	strcpy(b->main_path, strcmp(kind, "helper") ? "example.com/app" : "github.com/opencontainers/runc");
 	if (strcmp(kind, "nosite") && strcmp(kind, "nothing"))
 		b->sites[GO_SITE_START_CYCLE].how = SITE_PUSH;
@@ -218,6 +221,7 @@ static void test_scan(void **state)
 		{ 200, "helper 22", PROCESS_HELPER, "container plumbing: github.com/opencontainers/runc" },
 		{ 201, "helper 16", PROCESS_HELPER, "container plumbing: github.com/opencontainers/runc" },
 		{ 300, "nolayout 99", PROCESS_PARTIAL, "go_runtime: no table for go1.99" },
+		{ 299, "noallp 26", PROCESS_PARTIAL, "go_runtime: addresses of the runtime unknown" },
 		{ 301, "nosite 25", PROCESS_PARTIAL, "go_gc: no symbol" },
 		{ 302, "nothing 99", PROCESS_REFUSED, "no table for go1.99" },
 		{ 1000, "script", PROCESS_SKIPPED, "not ELF" },
@@ -254,7 +258,7 @@ static void test_scan(void **state)
 	}
 	assert_string_equal(proc_table_find(table, 77)->why, "gopherscope itself");
 	assert_int_equal(proc_table_counts(table)->looked_at, cnt + 1);
-	assert_int_equal(proc_table_counts(table)->go, 6);
+	assert_int_equal(proc_table_counts(table)->go, 7);
 	assert_int_equal(proc_table_counts(table)->helpers, 2);
 	assert_int_equal(proc_table_counts(table)->skipped, 5);
 	for (pid_t last = 0; (p = proc_table_next(table, p)); last = p->pid)

@@ -349,6 +349,8 @@ static const char *why_not_go(int outcome, const char *why)
 static void decide_state(struct process *p, bool too_old)
 {
 	const struct binary *b = p->binary;
+	bool runtime = b->layout != LAYOUT_NONE && b->globals[GLOBAL_GOMAXPROCS] && b->globals[GLOBAL_ALLP];
+	const char *no_runtime = *b->layout_why ? b->layout_why : "addresses of the runtime unknown";
 	bool site = b->sites[GO_SITE_START_CYCLE].how != SITE_NONE || b->sites[GO_SITE_START_WORLD].how != SITE_NONE;
 
 	p->state = PROCESS_OBSERVED;
@@ -356,10 +358,10 @@ static void decide_state(struct process *p, bool too_old)
 		p->state = err_why(p->why, PROCESS_HELPER, "container plumbing: %s", b->main_path);
 	else if (too_old)
 		p->state = err_why(p->why, PROCESS_REFUSED, "Go 1.%d is older than 1.%d", b->go_minor, GO_OLDEST);
-	else if (b->layout == LAYOUT_NONE && !site)
-		p->state = err_why(p->why, PROCESS_REFUSED, "%s", b->layout_why);
-	else if (b->layout == LAYOUT_NONE)
-		p->state = err_why(p->why, PROCESS_PARTIAL, "go_runtime: %s", b->layout_why);
+	else if (!runtime && !site)
+		p->state = err_why(p->why, PROCESS_REFUSED, "%s", no_runtime);
+	else if (!runtime)
+		p->state = err_why(p->why, PROCESS_PARTIAL, "go_runtime: %s", no_runtime);
 	else if (!site)
 		p->state = err_why(p->why, PROCESS_PARTIAL, "go_gc: %s", b->sites[GO_SITE_START_CYCLE].why);
 }

@@ -4,7 +4,10 @@
  * Layouts come from the binary (symbols/), formulas from the Go sources, the same in 1.18 to 1.27 unless said here: the
  * heap goal is gcControllerState.heapGoalInternal (runtime/mgcpacer.go), goroutines are gcount (runtime/proc.go), CPU times
  * are the cpuStats of the last finished cycle (runtime/mstats.go), as runtime/metrics reports them. Nothing is stopped or
- * locked meanwhile, so fields can be microseconds apart; a read that contradicts itself is repeated. */
+ * locked meanwhile, so fields can be microseconds apart; a read that contradicts itself is repeated.
+ *
+ * A read costs 6.6 us with one P, 11.6 with 16, 27.6 with 64 (Go 1.26, kernel 6.18 in a virtual machine; means on the loaded
+ * machine 10 to 37 us), however many goroutines there are. */
 #include "runtime/sample.h"
 
 #include <errno.h>
