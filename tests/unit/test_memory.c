@@ -46,7 +46,7 @@ static void test_both_ways(void **state)
 
 	for (size_t i = 0; i < CNT; i++) {
 		numbers[i] = i * 0x0101010101010101ull;
-		ranges[i] = (struct memory_range){ (uintptr_t)&numbers[CNT - 1 - i], &got[i], sizeof(got[i]) };
+		ranges[i] = (struct memory_range){(uintptr_t)&numbers[CNT - 1 - i], &got[i], sizeof(got[i])};
 	}
 	pid = spawn();
 	memset(numbers, 0xff, sizeof(numbers)); /* ours, no longer the child's */
@@ -68,7 +68,7 @@ static void test_unmapped(void **state)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	char *two = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), buf[64];
-	struct memory_range ranges[2] = { { (uintptr_t)two, buf, 8 }, { (uintptr_t)(two + page), buf + 8, 8 } };
+	struct memory_range ranges[2] = {{(uintptr_t)two, buf, 8}, {(uintptr_t)(two + page), buf + 8, 8}};
 	struct memory m;
 	pid_t pid;
 
@@ -93,7 +93,7 @@ static void test_unmapped(void **state)
 static void test_gone(void **state)
 {
 	char buf[16];
-	struct memory_range ranges[2] = { { (uintptr_t)numbers, buf, 8 }, { (uintptr_t)&numbers[1], buf + 8, 8 } };
+	struct memory_range ranges[2] = {{(uintptr_t)numbers, buf, 8}, {(uintptr_t)&numbers[1], buf + 8, 8}};
 	pid_t pid = spawn();
 	struct memory m;
 

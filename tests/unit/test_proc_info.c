@@ -21,7 +21,7 @@
 #include "base/clock.h"
 #include "procs/proc_info.h"
 
-#define PID 4711
+#define PID       4711
 #define STAT_REST "S 1 4711 4711 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 13 0 987654 10 11 12 13 14 140720000000016 0"
 
 static char root[] = "/tmp/test_proc_info.XXXXXX";
@@ -69,19 +69,19 @@ static void test_stat(void **state)
 		const char *comm;
 		char st;
 	} rows[] = {
-		{ "4711 (app) " STAT_REST "\n", 0, "app", 'S' },
-		{ "4711 (a b) ) S 1) " STAT_REST "\n", 0, "a b) ) S 1", 'S' },
-		{ "4711 ()\n(x) " STAT_REST, 0, ")\n(x", 'S' },
-		{ "4711 () " STAT_REST, 0, "", 'S' },
-		{ "4711 (0123456789abcdef0123456789) " STAT_REST, 0, "0123456789abcdef", 'S' },
-		{ "", -EINVAL, NULL, 0 },
-		{ "4711", -EINVAL, NULL, 0 },
-		{ "4711 (app", -EINVAL, NULL, 0 },
-		{ "4711 )app(", -EINVAL, NULL, 0 },
-		{ "4711 (app)", -EINVAL, NULL, 0 },
-		{ "4711 (app) ", -EINVAL, NULL, 0 },
-		{ "4711 (app) S 1 2 3", -EINVAL, NULL, 0 },
-		{ "4711 (app) S 1 4711 4711 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 13", -EINVAL, NULL, 0 },
+		{"4711 (app) " STAT_REST "\n", 0, "app", 'S'},
+		{"4711 (a b) ) S 1) " STAT_REST "\n", 0, "a b) ) S 1", 'S'},
+		{"4711 ()\n(x) " STAT_REST, 0, ")\n(x", 'S'},
+		{"4711 () " STAT_REST, 0, "", 'S'},
+		{"4711 (0123456789abcdef0123456789) " STAT_REST, 0, "0123456789abcdef", 'S'},
+		{"", -EINVAL, NULL, 0},
+		{"4711", -EINVAL, NULL, 0},
+		{"4711 (app", -EINVAL, NULL, 0},
+		{"4711 )app(", -EINVAL, NULL, 0},
+		{"4711 (app)", -EINVAL, NULL, 0},
+		{"4711 (app) ", -EINVAL, NULL, 0},
+		{"4711 (app) S 1 2 3", -EINVAL, NULL, 0},
+		{"4711 (app) S 1 4711 4711 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 13", -EINVAL, NULL, 0},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -112,7 +112,8 @@ static void test_dead(void **state)
 	assert_int_equal(proc_info_stat(root, PID, &st), 0);
 	assert_true(proc_info_is_dead(&st));
 	assert_false(proc_info_same(root, PID, 987654));
-	put("stat", "4711 (app) Z 1 1 1 0 -1 4 1 2 3 4 5 6 7 8 20 0 5 0 987654 0 0"); /* the first thread ended, four run */
+	put("stat",
+	    "4711 (app) Z 1 1 1 0 -1 4 1 2 3 4 5 6 7 8 20 0 5 0 987654 0 0"); /* the first thread ended, four run */
 	assert_true(proc_info_same(root, PID, 987654));
 	put("stat", "4711 (kworker/0:1) I 2 0 0 0 -1 69238880 0 0 0 0 0 0 0 0 20 0 1 0 30 0 0");
 	assert_int_equal(proc_info_stat(root, PID, &st), 0);
@@ -121,12 +122,13 @@ static void test_dead(void **state)
 
 static void test_read_stat(void **state)
 {
-	struct process p = { 0 };
+	struct process p = {0};
 	uint64_t boot = clock_unix_ns() - clock_boot_ns();
 	char *many = malloc(300000);
 
 	put("stat", "4711 (app) " STAT_REST);
-	put("status", "Name:\tapp\nTgid:\t4711\nPid:\t4711\nNStgid:\t4711\t12\t1\nNSpid:\t4711\t12\t1\nVmPeak:\t 1 kB\n");
+	put("status",
+	    "Name:\tapp\nTgid:\t4711\nPid:\t4711\nNStgid:\t4711\t12\t1\nNSpid:\t4711\t12\t1\nVmPeak:\t 1 kB\n");
 	assert_int_equal(proc_info_read_stat(root, PID, &p), 0);
 	assert_int_equal(p.pid, PID);
 	assert_int_equal(p.vpid, 1);
@@ -186,36 +188,38 @@ static void test_bias(void **state)
 		uint64_t lowest, text, bias; /* NONE: -ENOENT */
 	} rows[] = {
 		/* as loaded: fixed, and position independent */
-		{ "00400000-00500000 r-xp 00000000 %1$s %2$lu %3$s\n00500000-00600000 r--p 00100000 %1$s %2$lu %3$s\n", false,
-		  0x400000, 0x401000, 0 },
-		{ "5600000-5700000 r--p 00000000 %1$s %2$lu %3$s\n5700000-5900000 r-xp 00100000 %1$s %2$lu %3$s\n", true, 0,
-		  0x100000, 0x5600000 },
-		{ "5600000-5700000 r-xp 00000000 %1$s %2$lu %3$s", true, 0x10000, 0x10100, 0x55f0000 },
+		{"00400000-00500000 r-xp 00000000 %1$s %2$lu %3$s\n00500000-00600000 r--p 00100000 %1$s %2$lu %3$s\n",
+		 false, 0x400000, 0x401000, 0},
+		{"5600000-5700000 r--p 00000000 %1$s %2$lu %3$s\n5700000-5900000 r-xp 00100000 %1$s %2$lu %3$s\n", true,
+		 0, 0x100000, 0x5600000},
+		{"5600000-5700000 r-xp 00000000 %1$s %2$lu %3$s", true, 0x10000, 0x10100, 0x55f0000},
 		/* other files around it */
-		{ "10000-20000 r-xp 00000000 00:01 1 /lib/x\n00400000-00500000 r-xp 00000000 %1$s %2$lu %3$s\n", false, 0x400000,
-		  0x401000, 0 },
+		{"10000-20000 r-xp 00000000 00:01 1 /lib/x\n00400000-00500000 r-xp 00000000 %1$s %2$lu %3$s\n", false,
+		 0x400000, 0x401000, 0},
 		/* overlayfs: another device, then another number as well */
-		{ "5600000-5700000 r-xp 00000000 00:7b %2$lu %3$s\n", true, 0, 0x1000, 0x5600000 },
-		{ "5600000-5700000 r-xp 00000000 00:7b 99 %3$s\n", true, 0, 0x1000, 0x5600000 },
+		{"5600000-5700000 r-xp 00000000 00:7b %2$lu %3$s\n", true, 0, 0x1000, 0x5600000},
+		{"5600000-5700000 r-xp 00000000 00:7b 99 %3$s\n", true, 0, 0x1000, 0x5600000},
 		/* the same number on another device is another file, whatever it holds */
-		{ "1600000-1700000 r-xp 00000000 00:7b %2$lu /lib/other\n5600000-5700000 r-xp 00000000 00:7b %2$lu %3$s\n", true, 0,
-		  0x1000, 0x5600000 },
-		{ "1600000-1700000 r-xp 00000000 00:7b %2$lu /lib/other\n", true, 0, 0x1000, NONE },
+		{"1600000-1700000 r-xp 00000000 00:7b %2$lu /lib/other\n5600000-5700000 r-xp 00000000 00:7b %2$lu "
+		 "%3$s\n",
+		 true, 0, 0x1000, 0x5600000},
+		{"1600000-1700000 r-xp 00000000 00:7b %2$lu /lib/other\n", true, 0, 0x1000, NONE},
 		/* its own file mapped as data below its text */
-		{ "1600000-1900000 r--p 00000000 %1$s %2$lu %3$s\n5600000-5700000 r--p 00000000 %1$s %2$lu %3$s\n"
-		  "5700000-5800000 r-xp 00100000 %1$s %2$lu %3$s\n",
-		  true, 0, 0x101000, 0x5600000 },
+		{"1600000-1900000 r--p 00000000 %1$s %2$lu %3$s\n5600000-5700000 r--p 00000000 %1$s %2$lu %3$s\n"
+		 "5700000-5800000 r-xp 00100000 %1$s %2$lu %3$s\n",
+		 true, 0, 0x101000, 0x5600000},
 		/* text moved to huge pages: only the rest of the file is left to go by */
-		{ "5600000-5700000 r--p 00000000 %1$s %2$lu %3$s\n5700000-5800000 r-xp 00000000 00:00 0 \n", true, 0, 0x101000,
-		  0x5600000 },
+		{"5600000-5700000 r--p 00000000 %1$s %2$lu %3$s\n5700000-5800000 r-xp 00000000 00:00 0 \n", true, 0,
+		 0x101000, 0x5600000},
 		/* a fixed binary that is not where it was linked; nothing; no sense */
-		{ "00700000-00800000 r-xp 00000000 %1$s %2$lu %3$s\n", false, 0x400000, 0x401000, NONE },
-		{ "00400000-00500000 r-xp 00000000 %1$s %2$lu %3$s\n", false, 0x400000, 0x501000, NONE },
-		{ "", true, 0, 0x1000, NONE },
-		{ "\n\n-\n1\n1-\n1-2\n1-2 \n1-2 r-x\n1-2 r-xp\n1-2 r-xp 0\n1-2 r-xp 0 0:0\n1-2 r-xp 0 0:0 \nzz-1 r-xp 0 0:0 1 x\n", true, 0,
-		  1, NONE },
-		{ "5700000-5600000 r-xp 00000000 %1$s %2$lu %3$s\n", true, 0, 0x1000, NONE },
-		{ "1000-2000 r-xp 00000000 %1$s %2$lu %3$s\n", true, 0x400000, 0x401000, NONE },
+		{"00700000-00800000 r-xp 00000000 %1$s %2$lu %3$s\n", false, 0x400000, 0x401000, NONE},
+		{"00400000-00500000 r-xp 00000000 %1$s %2$lu %3$s\n", false, 0x400000, 0x501000, NONE},
+		{"", true, 0, 0x1000, NONE},
+		{"\n\n-\n1\n1-\n1-2\n1-2 \n1-2 r-x\n1-2 r-xp\n1-2 r-xp 0\n1-2 r-xp 0 0:0\n1-2 r-xp 0 0:0 \nzz-1 r-xp 0 "
+		 "0:0 1 x\n",
+		 true, 0, 1, NONE},
+		{"5700000-5600000 r-xp 00000000 %1$s %2$lu %3$s\n", true, 0, 0x1000, NONE},
+		{"1000-2000 r-xp 00000000 %1$s %2$lu %3$s\n", true, 0x400000, 0x401000, NONE},
 	};
 	char exe[PATH_MAX], link[PATH_MAX], maps[4096], dev[32];
 	struct stat st;
@@ -227,7 +231,7 @@ static void test_bias(void **state)
 	assert_int_equal(stat(exe, &st), 0);
 	snprintf(dev, sizeof(dev), "%02x:%02x", major(st.st_dev), minor(st.st_dev));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct binary b = { .pie = rows[i].pie, .lowest_vaddr = rows[i].lowest, .text_vaddr = rows[i].text };
+		struct binary b = {.pie = rows[i].pie, .lowest_vaddr = rows[i].lowest, .text_vaddr = rows[i].text};
 		uint64_t bias = 4711;
 		int err;
 
@@ -241,14 +245,14 @@ static void test_bias(void **state)
 		if (err != (rows[i].bias == NONE ? -ENOENT : 0) || bias != (rows[i].bias == NONE ? 4711 : rows[i].bias))
 			fail_msg("row %zu: %d, bias 0x%" PRIx64, i, err, bias);
 	}
-	assert_int_equal(proc_info_read_bias(root, PID + 1, &(struct binary){ 0 }, &(uint64_t){ 0 }), -ESRCH);
+	assert_int_equal(proc_info_read_bias(root, PID + 1, &(struct binary){0}, &(uint64_t){0}), -ESRCH);
 }
 
 /* The test itself, in the machine's own procfs. */
 static void test_live(void **state)
 {
-	struct binary b = { .pie = true };
-	struct process p = { 0 };
+	struct binary b = {.pie = true};
+	struct process p = {0};
 	uint64_t bias = 0;
 	int fd = proc_info_open_exe("", getpid());
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The live set over procfs trees made here. The binary cache is a stand-in that reads what a file is from its first line
+/* The live set over procfs trees made here. The binary cache is a stand-in that reads what a file is from its first
+ * line
  * ("go 22", "old 16", "helper 20", "script", "other", "32bit", "broken"), so that every outcome can be had. */
 #include <dirent.h>
 #include <errno.h>
@@ -21,7 +22,7 @@
 #include "procs/proc_table.h"
 
 #define OLD_TICKS 1
-#define MS	  NS_PER_MS
+#define MS        NS_PER_MS
 
 static char root[64];
 static int opened; /* binaries that the cache was asked for */
@@ -102,8 +103,8 @@ static void put_stat(int pid, uint64_t ticks, uint64_t stack, unsigned int flags
 {
 	char text[512];
 
-	snprintf(text, sizeof(text), "%d (app %d) %c 1 1 1 0 -1 %u 1 2 3 4 5 6 7 8 20 0 1 0 %llu 1 2 3 4 5 %llu 0\n", pid, pid,
-		 state, flags, (unsigned long long)ticks, (unsigned long long)stack);
+	snprintf(text, sizeof(text), "%d (app %d) %c 1 1 1 0 -1 %u 1 2 3 4 5 6 7 8 20 0 1 0 %llu 1 2 3 4 5 %llu 0\n",
+		 pid, pid, state, flags, (unsigned long long)ticks, (unsigned long long)stack);
 	put(pid, "stat", text);
 }
 
@@ -180,7 +181,7 @@ static void expect(const char *want)
 
 static void open_table(bool keep_skipped)
 {
-	struct proc_table_ops ops = { added, removed, log_buf };
+	struct proc_table_ops ops = {added, removed, log_buf};
 
 	assert_int_equal(proc_table_new(root, &cache, keep_skipped, &ops, &table), 0);
 }
@@ -216,19 +217,19 @@ static void test_scan(void **state)
 		enum process_state state;
 		const char *why;
 	} rows[] = {
-		{ 9, "go 22", PROCESS_OBSERVED, "" },
-		{ 10, "old 16", PROCESS_REFUSED, "Go 1.16 is older than 1.18" },
-		{ 200, "helper 22", PROCESS_HELPER, "container plumbing: github.com/opencontainers/runc" },
-		{ 201, "helper 16", PROCESS_HELPER, "container plumbing: github.com/opencontainers/runc" },
-		{ 300, "nolayout 99", PROCESS_PARTIAL, "go_runtime: no table for go1.99" },
-		{ 299, "noallp 26", PROCESS_PARTIAL, "go_runtime: addresses of the runtime unknown" },
-		{ 301, "nosite 25", PROCESS_PARTIAL, "go_gc: no symbol" },
-		{ 302, "nothing 99", PROCESS_REFUSED, "no table for go1.99" },
-		{ 1000, "script", PROCESS_SKIPPED, "not ELF" },
-		{ 1001, "other", PROCESS_SKIPPED, "not Go" },
-		{ 1002, "32bit", PROCESS_SKIPPED, "32-bit" },
-		{ 1003, "broken", PROCESS_SKIPPED, "section table beyond the end" },
-		{ 99999, "go 27", PROCESS_OBSERVED, "" },
+		{9, "go 22", PROCESS_OBSERVED, ""},
+		{10, "old 16", PROCESS_REFUSED, "Go 1.16 is older than 1.18"},
+		{200, "helper 22", PROCESS_HELPER, "container plumbing: github.com/opencontainers/runc"},
+		{201, "helper 16", PROCESS_HELPER, "container plumbing: github.com/opencontainers/runc"},
+		{300, "nolayout 99", PROCESS_PARTIAL, "go_runtime: no table for go1.99"},
+		{299, "noallp 26", PROCESS_PARTIAL, "go_runtime: addresses of the runtime unknown"},
+		{301, "nosite 25", PROCESS_PARTIAL, "go_gc: no symbol"},
+		{302, "nothing 99", PROCESS_REFUSED, "no table for go1.99"},
+		{1000, "script", PROCESS_SKIPPED, "not ELF"},
+		{1001, "other", PROCESS_SKIPPED, "not Go"},
+		{1002, "32bit", PROCESS_SKIPPED, "32-bit"},
+		{1003, "broken", PROCESS_SKIPPED, "section table beyond the end"},
+		{99999, "go 27", PROCESS_OBSERVED, ""},
 	};
 	const size_t cnt = sizeof(rows) / sizeof(rows[0]);
 	const struct process *p = NULL;
@@ -290,7 +291,8 @@ static void test_skipped(void **state)
 	assert_string_equal(proc_table_find(table, 20)->why, "not Go");
 	assert_string_equal(proc_table_find(table, 21)->why, "kernel thread");
 	assert_null(proc_table_find(table, 22));
-	assert_string_equal(proc_table_find(table, 23)->why, "cannot read /proc/23/exe: Too many levels of symbolic links");
+	assert_string_equal(proc_table_find(table, 23)->why,
+			    "cannot read /proc/23/exe: Too many levels of symbolic links");
 	assert_null(proc_table_find(table, 24));
 	assert_int_equal(proc_table_find(table, 25)->state, PROCESS_REFUSED);
 	expect("+25 ");

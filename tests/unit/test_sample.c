@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The sampler against a Go program that tells its own values: each row is a toolchain, a way to build and a start setting,
- * each step a change of state after which every value must be the same inside and outside. */
+/* The sampler against a Go program that tells its own values: each row is a toolchain, a way to build and a start
+ * setting, each step a change of state after which every value must be the same inside and outside. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -23,7 +23,7 @@
 #include "runtime/sample.h"
 #include "symbols/binary.h"
 
-#define FIXTURE "tests/fixtures/go/rtvalues"
+#define FIXTURE      "tests/fixtures/go/rtvalues"
 #define STABLE_TRIES 50
 
 struct row {
@@ -32,25 +32,49 @@ struct row {
 };
 
 static const struct row rows[] = {
-	{ "1.18.10", "plain", { "GOMAXPROCS=3" } },
-	{ "1.18.10", "stripped", { "GOGC=off" } },
-	{ "1.20.14", "plain", { "GOMAXPROCS=3", "GOGC=50", "GOMEMLIMIT=40MiB" } },
-	{ "1.20.14", "nodwarf", { "GOGC=off" } },
-	{ "1.22.12", "plain", { "GOMAXPROCS=1" } },
-	{ "1.22.12", "pie", { "GOGC=off", "GOMEMLIMIT=30MiB" } },
-	{ "1.24.13", "plain", { "GOMEMLIMIT=25MiB" } },
-	{ "1.24.13", "stripped", { "GOMAXPROCS=7" } },
-	{ "1.26.8", "plain", { "GOMAXPROCS=64", "GOGC=200" } },
-	{ "1.26.8", "piestripped", { "GOGC=off", "GOMEMLIMIT=64MiB" } },
-	{ "1.27.4", "plain", { "GOGC=off" } },
-	{ "1.27.4", "stripped", { "GOMAXPROCS=5", "GOMEMLIMIT=1TiB" } },
+	{"1.18.10", "plain", {"GOMAXPROCS=3"}},
+	{"1.18.10", "stripped", {"GOGC=off"}},
+	{"1.20.14", "plain", {"GOMAXPROCS=3", "GOGC=50", "GOMEMLIMIT=40MiB"}},
+	{"1.20.14", "nodwarf", {"GOGC=off"}},
+	{"1.22.12", "plain", {"GOMAXPROCS=1"}},
+	{"1.22.12", "pie", {"GOGC=off", "GOMEMLIMIT=30MiB"}},
+	{"1.24.13", "plain", {"GOMEMLIMIT=25MiB"}},
+	{"1.24.13", "stripped", {"GOMAXPROCS=7"}},
+	{"1.26.8", "plain", {"GOMAXPROCS=64", "GOGC=200"}},
+	{"1.26.8", "piestripped", {"GOGC=off", "GOMEMLIMIT=64MiB"}},
+	{"1.27.4", "plain", {"GOGC=off"}},
+	{"1.27.4", "stripped", {"GOMAXPROCS=5", "GOMEMLIMIT=1TiB"}},
 };
 
 static const char *const steps[] = {
-	"report",      "spawn 300", "keep 20000000",  "gc",	    "gogc 50",	    "gc",	 "churn 50000000",
-	"procs 2",     "procs 9",   "end 200",	      "gogc -1",    "limit 9000000", "gc",	 "limit 45000000",
-	"gc",	       "gogc 100",  "limit 30000000", "gc",	    "drop",	    "gc",	 "limit 200000000",
-	"gogc 400",    "gc",	    "spawn 2000",     "end 2000",   "procs 4",	    "churn 3000000", "gc",
+	"report",
+	"spawn 300",
+	"keep 20000000",
+	"gc",
+	"gogc 50",
+	"gc",
+	"churn 50000000",
+	"procs 2",
+	"procs 9",
+	"end 200",
+	"gogc -1",
+	"limit 9000000",
+	"gc",
+	"limit 45000000",
+	"gc",
+	"gogc 100",
+	"limit 30000000",
+	"gc",
+	"drop",
+	"gc",
+	"limit 200000000",
+	"gogc 400",
+	"gc",
+	"spawn 2000",
+	"end 2000",
+	"procs 4",
+	"churn 3000000",
+	"gc",
 };
 
 struct target {
@@ -165,8 +189,8 @@ static void stop(struct target *t)
 static void check(const struct row *row, const char *step, const char *name, int64_t got, int64_t want, int64_t slack)
 {
 	if (got != want && (got == SAMPLE_UNKNOWN || got < want - slack || got > want + slack))
-		fail_msg("go%s %s, %s: %s is %" PRId64 ", the program says %" PRId64, row->version, row->variant, step, name,
-			 got, want);
+		fail_msg("go%s %s, %s: %s is %" PRId64 ", the program says %" PRId64, row->version, row->variant, step,
+			 name, got, want);
 }
 
 static void compare(const struct row *row, const char *step, const struct report *r, const struct runtime_sample *s)
@@ -181,7 +205,8 @@ static void compare(const struct row *row, const char *step, const struct report
 	check(row, step, "numgc", s->numgc, r->numgc, 0);
 	check(row, step, "pause total", s->pause_total_ns, r->pause_total_ns, 0);
 	/* the metric is a float of seconds */
-	check(row, step, "gc cpu", s->gc_cpu_ns, has_cpu ? r->gc_total_ns - r->gc_idle_ns : SAMPLE_UNKNOWN, has_cpu ? 2 : 0);
+	check(row, step, "gc cpu", s->gc_cpu_ns, has_cpu ? r->gc_total_ns - r->gc_idle_ns : SAMPLE_UNKNOWN,
+	      has_cpu ? 2 : 0);
 	check(row, step, "assist", s->assist_ns, has_cpu ? r->assist_ns : SAMPLE_UNKNOWN, has_cpu ? 1 : 0);
 	if (r->heap_live != -2)
 		check(row, step, "heap live", s->heap_live_bytes, r->heap_live, 0);
@@ -246,15 +271,15 @@ static void test_refuses(void **state)
 		int shift;
 		const char *why;
 	} bad[] = {
-		{ GLOBAL_GOMAXPROCS, -1, 0x1000, "self-check failed (" },
-		{ GLOBAL_ALLP, -1, 8, "self-check failed (allp points nowhere)" },
-		{ GLOBAL_ALLP, -1, -8, "self-check failed (" },
-		{ GLOBAL_GCCONTROLLER, -1, 8, "self-check failed (" },
-		{ -1, FIELD_GC_PERCENT, 8, "self-check failed (" },
-		{ -1, FIELD_GC_HEAP_MINIMUM, 8, "self-check failed (heapMinimum = " },
-		{ GLOBAL_ALLP, -1, 0x10000000, "cannot read its memory" },
+		{GLOBAL_GOMAXPROCS, -1, 0x1000, "self-check failed ("},
+		{GLOBAL_ALLP, -1, 8, "self-check failed (allp points nowhere)"},
+		{GLOBAL_ALLP, -1, -8, "self-check failed ("},
+		{GLOBAL_GCCONTROLLER, -1, 8, "self-check failed ("},
+		{-1, FIELD_GC_PERCENT, 8, "self-check failed ("},
+		{-1, FIELD_GC_HEAP_MINIMUM, 8, "self-check failed (heapMinimum = "},
+		{GLOBAL_ALLP, -1, 0x10000000, "cannot read its memory"},
 	};
-	struct row row = { "1.26.8", "plain", { "GOMAXPROCS=3" } };
+	struct row row = {"1.26.8", "plain", {"GOMAXPROCS=3"}};
 	struct target t;
 
 	start(&t, &row);
@@ -278,8 +303,8 @@ static void test_refuses(void **state)
 
 static void test_no_layout(void **state)
 {
-	struct binary b = { .layout = LAYOUT_NONE, .layout_why = "no table for go1.99" };
-	struct process p = { .pid = getpid(), .binary = &b };
+	struct binary b = {.layout = LAYOUT_NONE, .layout_why = "no table for go1.99"};
+	struct process p = {.pid = getpid(), .binary = &b};
 	char why[WHY_SZ] = "";
 	struct sampler *s;
 
@@ -296,7 +321,7 @@ static void test_no_layout(void **state)
 /* A value whose place is not known is unknown, and takes nothing else with it. */
 static void test_unknown_fields(void **state)
 {
-	struct row row = { "1.26.8", "plain", { "GOMEMLIMIT=20MiB" } };
+	struct row row = {"1.26.8", "plain", {"GOMEMLIMIT=20MiB"}};
 	struct runtime_sample v;
 	char why[WHY_SZ] = "";
 	struct sampler *s;
@@ -320,8 +345,8 @@ static void test_unknown_fields(void **state)
 /* The address space that was opened, never the one that the pid has later. */
 static void test_exec_and_exit(void **state)
 {
-	struct row row = { "1.24.13", "plain", { "GOMAXPROCS=2" } };
-	struct runtime_sample v = { .numgc = 4711 };
+	struct row row = {"1.24.13", "plain", {"GOMAXPROCS=2"}};
+	struct runtime_sample v = {.numgc = 4711};
 	siginfo_t si;
 	char why[WHY_SZ] = "";
 	struct sampler *s;
@@ -358,7 +383,7 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(names[i], sizeof(names[i]), "agrees with go%s %s", rows[i].version, rows[i].variant);
-		tests[4 + i] = (struct CMUnitTest){ names[i], test_agrees, NULL, NULL, (void *)&rows[i] };
+		tests[4 + i] = (struct CMUnitTest){names[i], test_agrees, NULL, NULL, (void *)&rows[i]};
 	}
 	return cmocka_run_group_tests_name("sample", tests, NULL, NULL);
 }

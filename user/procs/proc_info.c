@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One process as procfs shows it. Everything read here belongs to a process that may be hostile or may vanish between two
- * reads: sizes are bounded, formats are checked, and a process that is gone is -ESRCH, whatever file told so.
- * Two facts from outside shaped it: comm in /proc/PID/stat may hold blanks and parentheses, so fields count from the last
+/* One process as procfs shows it. Everything read here belongs to a process that may be hostile or may vanish between
+ * two reads: sizes are bounded, formats are checked, and a process that is gone is -ESRCH, whatever file told so. Two
+ * facts from outside shaped it: comm in /proc/PID/stat may hold blanks and parentheses, so fields count from the last
  * ')' (proc(5)); and on overlayfs /proc/PID/maps may show another device than stat() of /proc/PID/exe does. */
 #include "procs/proc_info.h"
 
@@ -20,12 +20,12 @@
 #include "base/str.h"
 
 #define PROC_PATH_SZ   64
-#define STAT_SZ        2048          /* 52 numbers and a name */
-#define STATUS_SZ_MAX  (1u << 20)    /* the line of groups alone can hold 65,536 numbers */
-#define MAPS_SZ_MAX    (16u << 20)   /* vm.max_map_count is 65,530 by default, a line about 100 bytes */
-#define ENVIRON_SZ_MAX (8u << 20)    /* the kernel allows a quarter of the stack limit, 6 MiB at most */
-#define PF_KTHREAD     0x00200000    /* include/linux/sched.h, unchanged since 2.6.27 */
-#define BIAS_TRIES     16            /* candidates looked at: a process can map its own file as often as it likes */
+#define STAT_SZ        2048        /* 52 numbers and a name */
+#define STATUS_SZ_MAX  (1u << 20)  /* the line of groups alone can hold 65,536 numbers */
+#define MAPS_SZ_MAX    (16u << 20) /* vm.max_map_count is 65,530 by default, a line about 100 bytes */
+#define ENVIRON_SZ_MAX (8u << 20)  /* the kernel allows a quarter of the stack limit, 6 MiB at most */
+#define PF_KTHREAD     0x00200000  /* include/linux/sched.h, unchanged since 2.6.27 */
+#define BIAS_TRIES     16          /* candidates looked at: a process can map its own file as often as it likes */
 
 static const char *proc_path(char buf[PROC_PATH_SZ], pid_t pid, const char *name)
 {
@@ -55,7 +55,7 @@ enum { STAT_STATE = 3, STAT_FLAGS = 9, STAT_THREADS = 20, STAT_START = 22, STAT_
 static int parse_stat(const char *text, struct proc_stat *ret)
 {
 	const char *open = strchr(text, '('), *close = strrchr(text, ')'), *s;
-	struct proc_stat st = { 0 };
+	struct proc_stat st = {0};
 	size_t len;
 
 	if (!open || !close || close < open || close[1] != ' ' || !close[2])
@@ -240,14 +240,14 @@ static int next_mapping(const char **text, struct mapping *ret)
 	if (!*line)
 		return 0;
 	*text = *eol ? eol + 1 : eol;
-	*ret = (struct mapping){ 0 };
+	*ret = (struct mapping){0};
 	if (!parse_mapping(line, eol, ret))
-		*ret = (struct mapping){ 0 };
+		*ret = (struct mapping){0};
 	return 1;
 }
 
-/* How a mapping is recognised as the executable, the surest way first. On overlayfs the device of a mapping can be that of
- * the overlay or of the layer below, and the number can differ too when the layers lie on several file systems. */
+/* How a mapping is recognised as the executable, the surest way first. On overlayfs the device of a mapping can be that
+ * of the overlay or of the layer below, and the number can differ too when the layers lie on several file systems. */
 enum match { MATCH_DEV_INO, MATCH_INO_PATH, MATCH_PATH, MATCH_CNT };
 
 struct exe_file {
@@ -271,8 +271,8 @@ static bool is_exe(const struct mapping *m, const struct exe_file *exe, enum mat
 	}
 }
 
-/* 1 if the runtime's text lies in an executable mapping of the file under this bias, 0 if not, -ENOENT if the file has no
- * executable mapping (text moved to huge pages): then nothing can be said. */
+/* 1 if the runtime's text lies in an executable mapping of the file under this bias, 0 if not, -ENOENT if the file has
+ * no executable mapping (text moved to huge pages): then nothing can be said. */
 static int text_is_there(const char *maps, const struct exe_file *exe, enum match how, uint64_t text)
 {
 	struct mapping m;
@@ -289,7 +289,8 @@ static int text_is_there(const char *maps, const struct exe_file *exe, enum matc
 }
 
 /* The lowest mapping that fits: a process may also have mapped its own file as data below its text. */
-static int find_bias(const char *maps, const struct exe_file *exe, enum match how, const struct binary *b, uint64_t *ret)
+static int find_bias(const char *maps, const struct exe_file *exe, enum match how, const struct binary *b,
+		     uint64_t *ret)
 {
 	const char *pos = maps;
 	struct mapping m;

@@ -13,12 +13,12 @@
 /* The fields of /proc/PID/stat that matter here. */
 struct proc_stat {
 	char comm[COMM_SZ + 1];
-	char state;           /* 'R', 'S', 'Z', ... */
-	uint32_t flags;       /* PF_*, see proc_info_is_kernel_thread */
+	char state;     /* 'R', 'S', 'Z', ... */
+	uint32_t flags; /* PF_*, see proc_info_is_kernel_thread */
 	int64_t threads;
 	uint64_t start_ticks; /* since boot */
-	uint64_t start_stack; /* bottom of the stack: random at each exec, so it tells two images of one process apart; 0 or
-			       * 1 without permission */
+	uint64_t start_stack; /* bottom of the stack: random at each exec, so it tells two images of one process apart;
+			       * 0 or 1 without permission */
 };
 
 /* 0, -ESRCH (gone), -EINVAL (not the format of /proc/PID/stat), -errno. */
@@ -30,8 +30,8 @@ bool proc_info_is_dead(const struct proc_stat *st);
 /* Thread group and pid in the innermost pid namespace, from /proc/PID/status. 0, -ESRCH, -errno. */
 int proc_info_ids(const char *root, pid_t pid, pid_t *tgid, pid_t *vpid);
 
-/* Start time in clock ticks since boot (field 22 of stat) and as UNIX time, comm and innermost pid; 0 or -errno (-ESRCH:
- * gone, or pid names a thread that is no process). */
+/* Start time in clock ticks since boot (field 22 of stat) and as UNIX time, comm and innermost pid; 0 or -errno
+ * (-ESRCH: gone, or pid names a thread that is no process). */
 int proc_info_read_stat(const char *root, pid_t pid, struct process *p);
 /* Load bias of the executable: the lowest mapping of the inode behind /proc/PID/exe minus the binary's lowest page.
  * 0, -ENOENT when no mapping of it is there, -errno. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The live set: an array of entries in pid order, and a queue of pids whose exec was seen and that are still too young.
  *
- * The age keeps the agent off processes that live for a moment: a container start runs runc several times, exec probes run
- * a command every few seconds, and each would cost an examination and an attach. What exits while it waits is only counted.
+ * The age keeps the agent off processes that live for a moment: a container start runs runc several times, exec probes
+ * run a command every few seconds, and each would cost an examination and an attach. What exits while it waits is only
+ * counted.
  *
- * A process is (pid, start time). An exec keeps both, so an entry also remembers its image: the inode behind exe and the
- * bottom of the stack, which the kernel places anew at every exec. With it a scan or a verify notices an exec whose notice
- * was lost on the ring. */
+ * A process is (pid, start time). An exec keeps both, so an entry also remembers its image: the inode behind exe and
+ * the bottom of the stack, which the kernel places anew at every exec. With it a scan or a verify notices an exec whose
+ * notice was lost on the ring. */
 #include "procs/proc_table.h"
 
 #include <errno.h>
@@ -48,7 +49,7 @@ struct proc_table {
 	struct proc_table_ops ops;
 	struct proc_table_counts counts;
 	pid_t self;
-	uint64_t now_ns; /* latest time that a caller told */
+	uint64_t now_ns;  /* latest time that a caller told */
 	bool turned_away; /* exec notices were: only a scan finds those processes */
 
 	struct entry **entries; /* owned, by pid */
@@ -200,12 +201,13 @@ static int wait_for_age(struct proc_table *t, pid_t pid, int tries, uint64_t now
 	if (t->pending_cnt == PROC_PENDING_MAX && hashmap_cnt(t->pending_of) < PROC_PENDING_MAX)
 		compact(t);
 	i = (t->head + t->pending_cnt) % PROC_PENDING_MAX;
-	if (t->pending_cnt == PROC_PENDING_MAX || hashmap_set(t->pending_of, (uint64_t)pid, (void *)(uintptr_t)(i + 1))) {
+	if (t->pending_cnt == PROC_PENDING_MAX ||
+	    hashmap_set(t->pending_of, (uint64_t)pid, (void *)(uintptr_t)(i + 1))) {
 		t->counts.overflowed++;
 		t->turned_away = true;
 		return -ENOSPC;
 	}
-	t->pending[i] = (struct pending){ .pid = pid, .tries = tries, .due_ns = now_ns + PROC_MIN_AGE_NS };
+	t->pending[i] = (struct pending){.pid = pid, .tries = tries, .due_ns = now_ns + PROC_MIN_AGE_NS};
 	t->pending_cnt++;
 	return 0;
 }
@@ -250,7 +252,7 @@ static int read_image(const struct proc_table *t, pid_t pid, struct image *ret)
 		err = -ESRCH;
 	if (err)
 		return err;
-	*ret = (struct image){ .start_ticks = ps.start_ticks, .start_stack = ps.start_stack };
+	*ret = (struct image){.start_ticks = ps.start_ticks, .start_stack = ps.start_stack};
 	/* a kernel thread has no file, other files may refuse: the rest of the identity has to do */
 	if (!proc_info_stat_exe(t->root, pid, &st)) {
 		ret->dev = st.st_dev;
@@ -261,7 +263,8 @@ static int read_image(const struct proc_table *t, pid_t pid, struct image *ret)
 
 static bool same_image(const struct image *a, const struct image *b)
 {
-	return a->dev == b->dev && a->ino == b->ino && a->start_ticks == b->start_ticks && a->start_stack == b->start_stack;
+	return a->dev == b->dev && a->ino == b->ino && a->start_ticks == b->start_ticks &&
+	       a->start_stack == b->start_stack;
 }
 
 /* The process that this pid was known as still runs, with the image it had. */
@@ -376,7 +379,8 @@ static void decide_bias(const struct proc_table *t, struct process *p)
 	if (err == -ENOENT)
 		p->state = err_why(p->why, PROCESS_REFUSED, "its executable is not mapped where it should be");
 	else if (err)
-		p->state = err_why(p->why, PROCESS_REFUSED, "cannot read /proc/%d/maps: %s", (int)p->pid, strerror(-err));
+		p->state =
+			err_why(p->why, PROCESS_REFUSED, "cannot read /proc/%d/maps: %s", (int)p->pid, strerror(-err));
 }
 
 static bool is_young(const struct entry *e)
@@ -392,7 +396,8 @@ static bool is_file_of(const struct entry *e, int fd)
 	return !fstat(fd, &st) && st.st_dev == e->image.dev && st.st_ino == e->image.ino;
 }
 
-static enum examined examine_go(struct proc_table *t, pid_t pid, int fd, const struct binary *b, bool too_old, bool by_scan)
+static enum examined examine_go(struct proc_table *t, pid_t pid, int fd, const struct binary *b, bool too_old,
+				bool by_scan)
 {
 	struct entry *e = new_entry(t, pid);
 

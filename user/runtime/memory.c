@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Two ways into another address space. An open /proc/PID/mem holds on to the memory map of the moment it was opened: after
- * an exec or an exit it reads nothing, whoever has the pid by then, and it checks privileges only at open (fs/proc/base.c,
- * mem_open). process_vm_readv takes many ranges in one call, but goes by pid. So scattered ranges are read by pid first, and
- * a read of the pinned map afterwards tells that the map was still alive, hence still that pid's: the map dies with the exec
- * or exit that takes it from the process. */
+/* Two ways into another address space. An open /proc/PID/mem holds on to the memory map of the moment it was opened:
+ * after an exec or an exit it reads nothing, whoever has the pid by then, and it checks privileges only at open
+ * (fs/proc/base.c, mem_open). process_vm_readv takes many ranges in one call, but goes by pid. So scattered ranges are
+ * read by pid first, and a read of the pinned map afterwards tells that the map was still alive, hence still that
+ * pid's: the map dies with the exec or exit that takes it from the process. */
 #include "runtime/memory.h"
 
 #include <errno.h>
@@ -68,8 +68,8 @@ static int read_scattered(const struct memory *m, const struct memory_range *ran
 	size_t want = 0;
 
 	for (size_t i = 0; i < cnt; i++) {
-		here[i] = (struct iovec){ ranges[i].buf, ranges[i].sz };
-		there[i] = (struct iovec){ (void *)(uintptr_t)ranges[i].addr, ranges[i].sz };
+		here[i] = (struct iovec){ranges[i].buf, ranges[i].sz};
+		there[i] = (struct iovec){(void *)(uintptr_t)ranges[i].addr, ranges[i].sz};
 		want += ranges[i].sz;
 	}
 	ssize_t n = process_vm_readv(m->pid, here, cnt, there, cnt, 0);
@@ -98,7 +98,8 @@ int memory_read_many(struct memory *m, const struct memory_range *ranges, size_t
 		err = read_scattered(m, ranges + i, cnt - i < IOV_AT_ONCE ? cnt - i : IOV_AT_ONCE);
 	if (!err)
 		return memory_read(m, ranges[0].addr, &byte, 1);
-	if (err == -ENOSYS || err == -EPERM) /* filtered by seccomp, or forbidden since open: the descriptor still works */
+	if (err == -ENOSYS ||
+	    err == -EPERM) /* filtered by seccomp, or forbidden since open: the descriptor still works */
 		m->scattered = false;
 	return read_one_by_one(m, ranges, cnt); /* the pinned map has the last word: gone, or really not mapped */
 }

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 struct memory {
-	int fd;         /* owned, /proc/PID/mem; -1 closed */
+	int fd; /* owned, /proc/PID/mem; -1 closed */
 	pid_t pid;
 	bool scattered; /* process_vm_readv reaches the same process */
 };

@@ -2,12 +2,12 @@
 /* A snapshot of what the Go runtime counts anyway: one scattered read of globals and of two words of each P.
  *
  * Layouts come from the binary (symbols/), formulas from the Go sources, the same in 1.18 to 1.27 unless said here: the
- * heap goal is gcControllerState.heapGoalInternal (runtime/mgcpacer.go), goroutines are gcount (runtime/proc.go), CPU times
- * are the cpuStats of the last finished cycle (runtime/mstats.go), as runtime/metrics reports them. Nothing is stopped or
- * locked meanwhile, so fields can be microseconds apart; a read that contradicts itself is repeated.
+ * heap goal is gcControllerState.heapGoalInternal (runtime/mgcpacer.go), goroutines are gcount (runtime/proc.go), CPU
+ * times are the cpuStats of the last finished cycle (runtime/mstats.go), as runtime/metrics reports them. Nothing is
+ * stopped or locked meanwhile, so fields can be microseconds apart; a read that contradicts itself is repeated.
  *
- * A read costs 6.6 us with one P, 11.6 with 16, 27.6 with 64 (Go 1.26, kernel 6.18 in a virtual machine; means on the loaded
- * machine 10 to 37 us), however many goroutines there are. */
+ * A read costs 6.6 us with one P, 11.6 with 16, 27.6 with 64 (Go 1.26, kernel 6.18 in a virtual machine; means on the
+ * loaded machine 10 to 37 us), however many goroutines there are. */
 #include "runtime/sample.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@
 
 #define CONTROLLER_SZ 1024 /* runtime.gcController is 400 bytes at most */
 #define READ_TRIES    4    /* a snapshot in the middle of a stop-the-world or of an allocation contradicts itself */
-#define P_GFREE_MAX   64   /* gfput moves a P's dead goroutines to the global list when there are 64 (runtime/proc.go) */
+#define P_GFREE_MAX   64 /* gfput moves a P's dead goroutines to the global list when there are 64 (runtime/proc.go) */
 
 /* Order of cpuStats, 1.20 and newer (runtime/mstats.go). */
 enum { CPU_GC_ASSIST, CPU_GC_DEDICATED, CPU_GC_IDLE, CPU_GC_PAUSE, CPU_GC_TOTAL, CPU_CNT };
@@ -52,17 +52,17 @@ struct sampler {
 	uint64_t globals[GLOBAL_CNT]; /* in the process, 0 = unknown */
 	int16_t fields[FIELD_CNT];
 	int go_minor;
-	size_t controller_sz;         /* bytes of gcController up to its last known field */
+	size_t controller_sz; /* bytes of gcController up to its last known field */
 
-	uint64_t allp_ptr;            /* the Ps below belong to this array */
-	uint64_t *ps;                 /* owned, addresses of the Ps; a P never moves and is never freed */
-	int32_t *gfree;               /* owned, their gFree counts */
-	struct memory_range *ranges;  /* owned, FIXED_RANGES + p_cnt */
+	uint64_t allp_ptr;           /* the Ps below belong to this array */
+	uint64_t *ps;                /* owned, addresses of the Ps; a P never moves and is never freed */
+	int32_t *gfree;              /* owned, their gFree counts */
+	struct memory_range *ranges; /* owned, FIXED_RANGES + p_cnt */
 	size_t p_cnt, range_cnt, id_range;
 	uint32_t turn;
 
 	struct raw raw;
-	struct self_check last;       /* values of the last good read */
+	struct self_check last; /* values of the last good read */
 	bool has_last;
 	char why[WHY_SZ];
 };
@@ -105,7 +105,7 @@ static int64_t controller_value(const struct sampler *s, enum go_field field)
 
 static void add_range(struct sampler *s, uint64_t addr, void *buf, size_t sz)
 {
-	s->ranges[s->range_cnt++] = (struct memory_range){ addr, buf, sz };
+	s->ranges[s->range_cnt++] = (struct memory_range){addr, buf, sz};
 }
 
 static void add_field(struct sampler *s, enum go_global global, enum go_field field, void *buf, size_t sz)
@@ -175,7 +175,7 @@ static int check_ids(struct sampler *s, size_t p_cnt)
 	if (!r)
 		return -ENOMEM;
 	for (size_t i = 0; i < p_cnt; i++)
-		r[i] = (struct memory_range){ s->ps[i], &s->gfree[i], sizeof(s->gfree[i]) };
+		r[i] = (struct memory_range){s->ps[i], &s->gfree[i], sizeof(s->gfree[i])};
 	err = memory_read_many(&s->mem, r, p_cnt);
 	free(r);
 	if (err == -EFAULT)
@@ -214,7 +214,7 @@ static int load_ps(struct sampler *s)
 
 static struct self_check values_to_check(const struct sampler *s)
 {
-	struct self_check c = { .gomaxprocs = s->raw.gomaxprocs, .allp_len = s->raw.allp.len };
+	struct self_check c = {.gomaxprocs = s->raw.gomaxprocs, .allp_len = s->raw.allp.len};
 
 	c.has_gc_percent = in_controller(s, FIELD_GC_PERCENT);
 	if (c.has_gc_percent)
@@ -326,8 +326,8 @@ static bool has_limit_fields(const struct sampler *s)
 	       in_controller(s, FIELD_GC_MAPPED_READY) && memory_counts_fit(s);
 }
 
-/* As /gc/heap/goal:bytes, but -1 where that is a number near 2^63 because nothing sets a goal. Go 1.18 has no memory limit
- * and stores the goal as it is. */
+/* As /gc/heap/goal:bytes, but -1 where that is a number near 2^63 because nothing sets a goal. Go 1.18 has no memory
+ * limit and stores the goal as it is. */
 static int64_t heap_goal(const struct sampler *s)
 {
 	uint64_t goal, by_limit = GOAL_NONE;
@@ -356,8 +356,8 @@ static int64_t heap_goal(const struct sampler *s)
 static int64_t goroutines(const struct sampler *s)
 {
 	bool one_list = known(s, GLOBAL_SCHED, FIELD_SCHED_GFREE_N); /* up to 1.24; two counts since */
-	bool two_lists = known(s, GLOBAL_SCHED, FIELD_SCHED_GFREE_STACK) &&
-			 known(s, GLOBAL_SCHED, FIELD_SCHED_GFREE_NOSTACK);
+	bool two_lists =
+		known(s, GLOBAL_SCHED, FIELD_SCHED_GFREE_STACK) && known(s, GLOBAL_SCHED, FIELD_SCHED_GFREE_NOSTACK);
 	const struct raw *r = &s->raw;
 	int64_t n;
 
@@ -386,9 +386,9 @@ static void read_gc_values(const struct sampler *s, struct runtime_sample *v)
 	v->heap_goal_bytes = heap_goal(s);
 	v->mapped_ready_bytes = controller_value(s, FIELD_GC_MAPPED_READY);
 	v->numgc = known(s, GLOBAL_MEMSTATS, FIELD_MEMSTATS_NUMGC) ? s->raw.numgc : SAMPLE_UNKNOWN;
-	v->pause_total_ns = known(s, GLOBAL_MEMSTATS, FIELD_MEMSTATS_PAUSE_TOTAL) && s->raw.pause_total_ns <= INT64_MAX ?
-				    (int64_t)s->raw.pause_total_ns :
-				    SAMPLE_UNKNOWN;
+	v->pause_total_ns = known(s, GLOBAL_MEMSTATS, FIELD_MEMSTATS_PAUSE_TOTAL) && s->raw.pause_total_ns <= INT64_MAX
+				    ? (int64_t)s->raw.pause_total_ns
+				    : SAMPLE_UNKNOWN;
 	/* Idle marking uses CPUs that nothing else wanted, so it is not charged; pauses count for all Ps. */
 	v->gc_cpu_ns = cpu ? s->raw.cpu[CPU_GC_TOTAL] - s->raw.cpu[CPU_GC_IDLE] : SAMPLE_UNKNOWN;
 	v->assist_ns = cpu ? s->raw.cpu[CPU_GC_ASSIST] : SAMPLE_UNKNOWN;

@@ -12,7 +12,7 @@
 #define SAMPLE_UNKNOWN INT64_MIN /* value not known: printed as `?`, null in JSON */
 
 struct runtime_sample {
-	uint64_t time_ns;           /* CLOCK_MONOTONIC of the read */
+	uint64_t time_ns; /* CLOCK_MONOTONIC of the read */
 	int64_t gomaxprocs;
 	int64_t gogc;               /* percent; -1 off */
 	int64_t memory_limit_bytes; /* GOMEMLIMIT; -1 none (math.MaxInt64) */
@@ -34,13 +34,13 @@ enum sampler_outcome {
 	SAMPLER_NOT_READY = 3,  /* the runtime has not set itself up yet: try again later */
 };
 
-/* Opens the address space of p (kept open: safe against pid reuse). Returns 0, or a negative errno / positive outcome with
- * why filled: no layout, no addresses, no permission, self-check failed (allp[i].id != i, gomaxprocs != len(allp)). p and its
- * binary are not needed afterwards. */
+/* Opens the address space of p (kept open: safe against pid reuse). Returns 0, or a negative errno / positive outcome
+ * with why filled: no layout, no addresses, no permission, self-check failed (allp[i].id != i, gomaxprocs !=
+ * len(allp)). p and its binary are not needed afterwards. */
 int sampler_open(const char *root, const struct process *p, struct sampler **ret, char *why);
 struct sampler *sampler_close(struct sampler *s);
-/* 0; -ESRCH when the process is gone or replaced its image; positive when a self-check failed this time (values unchanged);
- * another -errno when memory that should be there could not be read. */
+/* 0; -ESRCH when the process is gone or replaced its image; positive when a self-check failed this time (values
+ * unchanged); another -errno when memory that should be there could not be read. */
 int sampler_read(struct sampler *s, struct runtime_sample *ret);
 /* Words for the last result of sampler_read that was not 0. */
 const char *sampler_why(const struct sampler *s);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Redundancies that the Go runtime keeps in every version from 1.18 to 1.27 (runtime/proc.go, mgcpacer.go): the length of
- * allp is GOMAXPROCS outside a stop-the-world, each P knows its index, the smallest heap goal follows from GOGC, the count of
- * cycles never goes back. Wrong addresses or a shifted layout break at least one of them. */
+/* Redundancies that the Go runtime keeps in every version from 1.18 to 1.27 (runtime/proc.go, mgcpacer.go): the length
+ * of allp is GOMAXPROCS outside a stop-the-world, each P knows its index, the smallest heap goal follows from GOGC, the
+ * count of cycles never goes back. Wrong addresses or a shifted layout break at least one of them. */
 #include "runtime/self_check.h"
 
 #include <inttypes.h>
@@ -13,7 +13,8 @@ static int failed(char *why, const char *name, int64_t val)
 	return err_why(why, 1, "self-check failed (%s = %" PRId64 ")", name, val);
 }
 
-/* setGCPercent: heapMinimum = defaultHeapMinimum * GOGC / 100, with 4 MiB, or 512 KiB under GOEXPERIMENT heapminimum512kib. */
+/* setGCPercent: heapMinimum = defaultHeapMinimum * GOGC / 100, with 4 MiB, or 512 KiB under GOEXPERIMENT
+ * heapminimum512kib. */
 static bool heap_minimum_fits(const struct self_check *c)
 {
 	uint64_t percent = (uint64_t)c->gc_percent;
