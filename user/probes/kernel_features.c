@@ -74,13 +74,28 @@ static void read_lockdown(struct kernel_features *f)
 
 #define BTF_STRINGS_MAX (64u << 20) /* ten times what large kernels have */
 
+/* All of len bytes; sysfs gives a page at a time. */
+static int read_all(int fd, char *buf, size_t len, off_t at)
+{
+	while (len) {
+		ssize_t n = pread(fd, buf, len, at);
+
+		if (n <= 0)
+			return n ? -errno : -EINVAL;
+		buf += n;
+		len -= (size_t)n;
+		at += n;
+	}
+	return 0;
+}
+
 /* The string section of the kernel's BTF, NUL terminated; 0, -ENOENT, -EINVAL, -errno. */
 static int read_btf_strings(char **ret, size_t *ret_sz)
 {
 	_cleanup_close_ int fd = file_open("", "/sys/kernel/btf/vmlinux");
 	struct btf_header h;
 	char *buf;
-	ssize_t n;
+	int err;
 
 	if (fd < 0)
 		return fd;
@@ -89,14 +104,14 @@ static int read_btf_strings(char **ret, size_t *ret_sz)
 	buf = malloc((size_t)h.str_len + 1);
 	if (!buf)
 		return -ENOMEM;
-	n = pread(fd, buf, h.str_len, (off_t)h.hdr_len + h.str_off);
-	if (n != (ssize_t)h.str_len) {
+	err = read_all(fd, buf, h.str_len, (off_t)h.hdr_len + h.str_off);
+	if (err) {
 		free(buf);
-		return -EINVAL;
+		return err;
 	}
-	buf[n] = '\0';
+	buf[h.str_len] = '\0';
 	*ret = buf;
-	*ret_sz = (size_t)n;
+	*ret_sz = h.str_len;
 	return 0;
 }
 

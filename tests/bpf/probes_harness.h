@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A Go program under our control (fixture gcforce), the probes on it, and what they delivered: for test_probes. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "event.h"
+#include "events/source.h"
+#include "probes/probes.h"
+
+/* ---- the program -------------------------------------------------------------------------------------------------- */
+
+struct prey {
+	pid_t pid;
+	FILE *in, *out;
+	char exe[512];
+};
+
+/* What it answered: MemStats after "stats". */
+struct prey_answer {
+	uint64_t num_gc, hot_sum, used_ns;
+	uint64_t pause_ns[256];
+	unsigned int pause_cnt;
+};
+
+/* Path of the fixture built with that toolchain ("1.26.8", "stripped"): 0 or -errno. */
+int prey_find(const char *version, const char *variant, char *path, size_t sz);
+/* Starts a program and waits for its first line. 0 or -errno. */
+int prey_start(const char *path, struct prey *ret);
+/* Sends one command and waits for its answer. 0 or -errno. */
+int prey_do(struct prey *p, struct prey_answer *ret, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Ends it and waits. */
+void prey_stop(struct prey *p);
+
+/* ---- probes on it ------------------------------------------------------------------------------------------------- */
+
+#define RIG_EVENTS_MAX 65536
+
+struct rig {
+	struct probes *probes;
+	struct ring_source *ring;
+	union event *ev; /* owned */
+	unsigned int ev_cnt;
+	unsigned int storms;
+	char storm_why[WHY_SZ];
+	pid_t storm_pid;
+};
+
+/* A process to be wanted, as the process table would hold it. */
+struct watched {
+	struct process process;
+	struct binary *binary; /* owned; sites may be changed before rig_add */
+};
+
+int rig_start(struct rig *r, const struct probes_cfg *cfg, char *why);
+void rig_stop(struct rig *r);
+/* Reads the executable of a process. 0, or an error with why. */
+int watched_init(struct watched *w, pid_t pid, char *why);
+void watched_deinit(struct watched *w);
+/* probes_add_process with a descriptor of its executable. */
+int rig_add(struct rig *r, const struct watched *w, char *why);
+void rig_drain(struct rig *r);
+/* Ticks and drains every 10 ms for that long. */
+void rig_run(struct rig *r, unsigned int ms);
+/* Number of events of a kind of one process (pid 0: any); reason < 0: any, else that of a pause. */
+unsigned int rig_count(const struct rig *r, enum event_kind kind, pid_t pid, int reason);
+/* hits - events - filtered - losses: 0 unless something is lost silently. */
+int64_t rig_unexplained(const struct rig *r, enum signal_id id, struct signal_counters *ret);
+/* Site of main.hot in the program. 0 or an error with why. */
+int find_hot_site(pid_t pid, struct probe_site *ret, char *why);
+void print_event(const union event *e);
