@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Field offsets: the DWARF reader against the generated table (which comes from Go's own DWARF reader), some numbers by
+ * hand, and damaged debug information. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "symbols/dwarf.h"
+#include "symbols/layout.h"
+#include "unit/fixture.h"
+
+static void open_image(struct elf_image *img, int fd)
+{
+	assert_true(fd >= 0);
+	assert_int_equal(elf_image_open(img, fd, (uint64_t)lseek(fd, 0, SEEK_END), NULL), 0);
+}
+
+static void close_image(struct elf_image *img)
+{
+	close(img->fd);
+	elf_image_close(img);
+}
+
+static void compare(int minor, int patch, const char *variant, const char *version)
+{
+	struct binary b = { .go_minor = minor, .go_patch = patch };
+	int16_t dwarf[FIELD_CNT], table[FIELD_CNT];
+	struct elf_image img;
+	char why[WHY_SZ] = "";
+
+	strcpy(b.arch, strcmp(variant, "arm64") == 0 ? "arm64" : "amd64");
+	open_image(&img, fixture_open(version, variant));
+	if (layout_from_dwarf(&img, dwarf, why) != 0 || layout_from_table(&b, table, why) != 0)
+		fail_msg("%s %s: %s", version, variant, why);
+	for (int f = 0; f < FIELD_CNT; f++)
+		if (dwarf[f] != table[f])
+			fail_msg("%s %s: field %d is %d by DWARF, %d in the table", version, variant, f, dwarf[f], table[f]);
+	close_image(&img);
+}
+
+static void test_dwarf_is_table(void **state)
+{
+	static const struct {
+		int minor, patch;
+		const char *version;
+	} rows[] = {
+		{ 18, 10, "1.18.10" }, { 19, 13, "1.19.13" }, { 20, 14, "1.20.14" }, { 21, 13, "1.21.13" },
+		{ 22, 12, "1.22.12" }, { 23, 3, "1.23.3" },   { 23, 4, "1.23.4" },   { 23, 12, "1.23.12" },
+		{ 24, 13, "1.24.13" }, { 25, 5, "1.25.5" },   { 26, 8, "1.26.8" },   { 27, 4, "1.27.4" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		compare(rows[i].minor, rows[i].patch, "plain", rows[i].version);
+		compare(rows[i].minor, rows[i].patch, "arm64", rows[i].version);
+	}
+	compare(22, 12, "pie", "1.22.12");
+	compare(27, 4, "cgo", "1.27.4");
+	compare(25, 5, "cgopie", "1.25.5"); /* units of C code in the same sections */
+	compare(27, 4, "cgostatic", "1.27.4");
+}
+
+static void test_numbers(void **state)
+{
+	static const struct {
+		int minor, patch;
+		const char *arch;
+		enum go_field field;
+		int want;
+	} rows[] = {
+		{ 18, 0, "amd64", FIELD_GC_MEMORY_LIMIT, -1 },	    { 18, 3, "amd64", FIELD_GC_HEAP_GOAL, 104 },
+		{ 19, 0, "amd64", FIELD_MEMSTATS_PAUSE_TOTAL, 3600 }, { 20, 1, "arm64", FIELD_WORK_CPUSTATS, 488 },
+		{ 23, 3, "amd64", FIELD_WORK_CPUSTATS, 472 },	    { 23, 4, "amd64", FIELD_WORK_CPUSTATS, 504 },
+		{ 24, 1, "amd64", FIELD_SCHED_GFREE_N, 184 },	    { 25, 0, "amd64", FIELD_SCHED_GFREE_N, -1 },
+		{ 25, 0, "amd64", FIELD_SCHED_GFREE_NOSTACK, 200 }, { 26, 0, "amd64", FIELD_SCHED_GFREE_STACK, 200 },
+		{ 27, 4, "arm64", FIELD_P_GFREE, 2472 },	    { 27, 99, "amd64", FIELD_M_PREEMPTOFF, 248 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct binary b = { .go_minor = rows[i].minor, .go_patch = rows[i].patch };
+		int16_t fields[FIELD_CNT];
+
+		strcpy(b.arch, rows[i].arch);
+		assert_int_equal(layout_from_table(&b, fields, NULL), 0);
+		if (fields[rows[i].field] != rows[i].want)
+			fail_msg("1.%d.%d %s field %d: %d", rows[i].minor, rows[i].patch, rows[i].arch, rows[i].field,
+				 fields[rows[i].field]);
+	}
+}
+
+static void test_source(void **state)
+{
+	static const struct {
+		const char *variant;
+		int minor;
+		bool devel;
+		enum layout_source want;
+	} rows[] = {
+		{ "plain", 27, false, LAYOUT_DWARF },  { "plain", 28, true, LAYOUT_DWARF }, { "nodwarf", 27, false, LAYOUT_TABLE },
+		{ "nodwarf", 27, true, LAYOUT_NONE }, { "nodwarf", 28, false, LAYOUT_NONE }, { "stripped", 27, false, LAYOUT_TABLE },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct binary b = { .go_version = "go1.27.4", .go_minor = rows[i].minor, .go_patch = 4, .arch = "amd64",
+				    .go_devel = rows[i].devel };
+		struct elf_image img;
+
+		open_image(&img, fixture_open("1.27.4", rows[i].variant));
+		assert_int_equal(layout_read(&img, &b), 0);
+		assert_int_equal(b.layout, rows[i].want);
+		assert_int_equal(b.layout_why[0] != '\0', rows[i].want == LAYOUT_NONE);
+		assert_int_equal(b.fields[FIELD_G_M], rows[i].want == LAYOUT_NONE ? -1 : 48);
+		close_image(&img);
+	}
+}
+
+/* Debug information damaged byte by byte: an answer or a reason, never a crash; and mostly the right answer, because
+ * most of it is not looked at. */
+static void damage_section(const char *version, const char *name, unsigned cnt)
+{
+	int fd = fixture_open(version, "plain"), err;
+	const struct elf_section *s;
+	struct elf_image img;
+	int16_t fields[FIELD_CNT];
+	uint8_t *copy;
+	size_t sz;
+	uint32_t seed = 1;
+
+	assert_true(fd >= 0);
+	copy = fixture_load(fd, &sz);
+	close(fd);
+	open_image(&img, fixture_memfd(copy, sz));
+	s = elf_image_find_section(&img, name);
+	assert_non_null(s);
+	for (unsigned i = 0; i < cnt; i++) {
+		uint64_t at;
+		uint8_t v;
+		char why[WHY_SZ] = "";
+
+		seed = seed * 1664525u + 1013904223u;
+		at = s->offset + (i % 2 ? seed >> 8 : i / 2) % s->size; /* the beginning systematically, the rest by chance */
+		v = (uint8_t)(seed >> 24);
+		assert_int_equal(pwrite(img.fd, &v, 1, (off_t)at), 1);
+		img.budget = 1u << 30;
+		err = layout_from_dwarf(&img, fields, why);
+		if (err && !why[0])
+			fail_msg("%s %s: error without a reason", version, name);
+		assert_int_equal(pwrite(img.fd, copy + at, 1, (off_t)at), 1);
+	}
+	img.budget = 1u << 30;
+	assert_int_equal(layout_from_dwarf(&img, fields, NULL), 0);
+	close_image(&img);
+	free(copy);
+}
+
+static void test_damaged(void **state)
+{
+	damage_section("1.18.10", ".zdebug_info", 150);
+	damage_section("1.27.4", ".debug_info", 150);
+	damage_section("1.18.10", ".zdebug_abbrev", 150);
+	damage_section("1.27.4", ".debug_abbrev", 150);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dwarf_is_table), cmocka_unit_test(test_numbers), cmocka_unit_test(test_source),
+		cmocka_unit_test(test_damaged),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
