@@ -193,14 +193,19 @@ static void check(const struct row *row, const char *step, const char *name, int
 			 name, got, want);
 }
 
+static int64_t wanted_goal(const struct report *r)
+{
+	return r->gogc < 0 && r->memory_limit == INT64_MAX ? -1 : r->heap_goal;
+}
+
 static void compare(const struct row *row, const char *step, const struct report *r, const struct runtime_sample *s)
 {
-	bool has_cpu = r->gc_total_ns != -2, off = r->gogc < 0 && r->memory_limit == INT64_MAX;
+	bool has_cpu = r->gc_total_ns != -2;
 
 	check(row, step, "gomaxprocs", s->gomaxprocs, r->gomaxprocs, 0);
 	check(row, step, "gogc", s->gogc, r->gogc, 0);
 	check(row, step, "memory limit", s->memory_limit_bytes, r->memory_limit == INT64_MAX ? -1 : r->memory_limit, 0);
-	check(row, step, "heap goal", s->heap_goal_bytes, off ? -1 : r->heap_goal, 0);
+	check(row, step, "heap goal", s->heap_goal_bytes, wanted_goal(r), 0);
 	check(row, step, "goroutines", s->goroutines, r->goroutines, 2);
 	check(row, step, "numgc", s->numgc, r->numgc, 0);
 	check(row, step, "pause total", s->pause_total_ns, r->pause_total_ns, 0);
@@ -229,7 +234,9 @@ static void agree(struct target *t, struct sampler *s, const struct row *row, co
 		if (err)
 			fail_msg("go%s %s, %s: %d: %s", row->version, row->variant, step, err, sampler_why(s));
 		b = ask(t, "report");
-		if (!memcmp(&a, &b, sizeof(a))) {
+		/* while the background scavenger hands 64 KiB back (mappedReady goes down before madvise, heapFree
+		 * after it) the runtime itself would compute a goal that is 64 KiB higher: look again */
+		if (!memcmp(&a, &b, sizeof(a)) && (v.heap_goal_bytes == wanted_goal(&a) || i == STABLE_TRIES - 1)) {
 			compare(row, step, &a, &v);
 			return;
 		}

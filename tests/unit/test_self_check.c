@@ -26,7 +26,8 @@ static void test_values(void **state)
 	} rows[] = {
 		{4, 4, 100, 4 * MIB, INT64_MAX, 7, 7, NULL},
 		{4096, 4096, 100, MIB / 2, 0, 8, 7, NULL},
-		{1, 1, -1, 12345, INT64_MAX, 0, 0, NULL},
+		{1, 1, -1, UINT64_MAX * 4 * MIB / 100, INT64_MAX, 0, 0, NULL},
+		{1, 1, -1, 4 * MIB, INT64_MAX, 0, 0, "self-check failed (heapMinimum = 4194304)"},
 		{1, 1, 0, 0, INT64_MAX, 0, 0, NULL},
 		{1, 1, 33, 33 * 4 * MIB / 100, 1, 0, UINT32_MAX, NULL}, /* numgc wrapped */
 		{1, 1, INT32_MAX, 4 * MIB * INT32_MAX / 100, 1, 0, 0, NULL},

@@ -327,7 +327,9 @@ static bool has_limit_fields(const struct sampler *s)
 }
 
 /* As /gc/heap/goal:bytes, but -1 where that is a number near 2^63 because nothing sets a goal. Go 1.18 has no memory
- * limit and stores the goal as it is. */
+ * limit and stores the goal as it is. Under a memory limit it can be off by the 64 KiB that the scavenger is just
+ * handing back: mappedReady goes down before madvise and heapFree after it, and the runtime would compute the same at
+ * that moment. */
 static int64_t heap_goal(const struct sampler *s)
 {
 	uint64_t goal, by_limit = GOAL_NONE;

@@ -13,8 +13,8 @@ static int failed(char *why, const char *name, int64_t val)
 	return err_why(why, 1, "self-check failed (%s = %" PRId64 ")", name, val);
 }
 
-/* setGCPercent: heapMinimum = defaultHeapMinimum * GOGC / 100, with 4 MiB, or 512 KiB under GOEXPERIMENT
- * heapminimum512kib. */
+/* setGCPercent: heapMinimum = defaultHeapMinimum * uint64(GOGC) / 100, which wraps around for -1 there as it does here.
+ * The default is 4 MiB, or 512 KiB under GOEXPERIMENT heapminimum512kib. */
 static bool heap_minimum_fits(const struct self_check *c)
 {
 	uint64_t percent = (uint64_t)c->gc_percent;
@@ -32,7 +32,7 @@ int self_check_values(const struct self_check *now, const struct self_check *pre
 	if (now->has_gc_percent && (now->gc_percent < -1 || now->gc_percent > GC_PERCENT_MAX) &&
 	    now->gc_percent != INT32_MAX)
 		return failed(why, "gcPercent", now->gc_percent);
-	if (now->has_gc_percent && now->has_heap_minimum && now->gc_percent >= 0 && !heap_minimum_fits(now))
+	if (now->has_gc_percent && now->has_heap_minimum && !heap_minimum_fits(now))
 		return failed(why, "heapMinimum", (int64_t)now->heap_minimum);
 	if (now->has_memory_limit && now->memory_limit < 0)
 		return failed(why, "memoryLimit", now->memory_limit);
