@@ -111,6 +111,8 @@ static void hybrid(void **state)
 	tree_write(CPU CTR "/cpu.stat", "nr_periods 12\nnr_throttled 11\nthrottled_time 754964241\nnr_bursts 0\n");
 	tree_write(CPU POD "/cpu.cfs_quota_us", "-1\n");
 	tree_write(CPU POD "/cpu.cfs_period_us", "100000\n");
+	tree_write(CPU KUBE "/cpu.cfs_quota_us", "90000\n"); /* more than the container's: does not count */
+	tree_write(CPU KUBE "/cpu.cfs_period_us", "100000\n");
 	tree_write(ACCT CTR "/cpuacct.usage", "385880123\n");
 	tree_write(UNI CTR "/cpu.stat", "usage_usec 7\n");
 	write_v1_memory("9223372036854771712\n");

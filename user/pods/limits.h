@@ -31,7 +31,8 @@ struct cgroup_usage {
 
 /* Both work on the container's cgroup, or on that of a host process; the usage of the root cgroup says nothing about one
  * process and is unknown (use process_cpu_read()). A missing file is no error: its field is unknown. 0 always.
- * Limits cost about 10 us a level of the path, so read them every few seconds; usage costs 5 us a file, 4 to 6 files. */
+ * Measured on 6.18, a podman container on v1 (3 levels): limits 80 to 95 us, usage 55 us. So read limits every few seconds
+ * only. */
 int cgroup_limits_read(const struct cgroup_mounts *m, const struct owner *o, struct cgroup_limits *ret);
 int cgroup_usage_read(const struct cgroup_mounts *m, const struct owner *o, const struct cgroup_limits *l,
 		      struct cgroup_usage *ret);
