@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Go programs for tests of symbols/: built on demand by tools/go-fixture, kept in its cache; and copies in memory to spoil. */
+/* Go programs for tests of symbols/: built on demand by tools/go-fixture, kept in its cache; and copies in memory to
+ * spoil. */
 #pragma once
 
 #include <elf.h>
@@ -12,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define FIXTURE_HELLO "tests/fixtures/go/hello"
+#define FIXTURE_HELLO     "tests/fixtures/go/hello"
 #define FIXTURE_PATHS_MAX 128
 
 static inline const char *fixture_root(void)
@@ -22,8 +23,8 @@ static inline const char *fixture_root(void)
 	return root && *root ? root : ".";
 }
 
-/* Path of the program in dir (below the repository's root) built with that version and variant; NULL with a message if it
- * cannot be built. Valid until the test ends. */
+/* Path of the program in dir (below the repository's root) built with that version and variant; NULL with a message if
+ * it cannot be built. Valid until the test ends. */
 static inline const char *fixture_path(const char *dir, const char *version, const char *variant)
 {
 	static struct {
@@ -47,8 +48,10 @@ static inline const char *fixture_path(const char *dir, const char *version, con
 	if (!fgets(known[i].path, sizeof(known[i].path), f))
 		known[i].path[0] = '\0';
 	if (pclose(f) != 0 || !known[i].path[0]) {
-		fprintf(stderr, "fixture %s is not there: tools/go-fixture failed (run from the repository's root or set "
-				"GOPHERSCOPE_ROOT; it needs the go command)\n", key);
+		fprintf(stderr,
+			"fixture %s is not there: tools/go-fixture failed (run from the repository's root or set "
+			"GOPHERSCOPE_ROOT; it needs the go command)\n",
+			key);
 		return NULL;
 	}
 	known[i].path[strcspn(known[i].path, "\n")] = '\0';
@@ -95,11 +98,20 @@ static inline uint8_t *fixture_load(int fd, size_t *ret_sz)
 /* Begins a little ELF program in buf: header and one PT_LOAD that maps all of its sz bytes at FIXTURE_VADDR. */
 static inline void fixture_elf(uint8_t *buf, size_t sz, uint16_t machine, uint32_t flags)
 {
-	Elf64_Ehdr eh = { .e_ident = { ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT },
-			  .e_type = ET_EXEC, .e_machine = machine, .e_version = EV_CURRENT, .e_phoff = sizeof(eh),
-			  .e_ehsize = sizeof(eh), .e_phentsize = sizeof(Elf64_Phdr), .e_phnum = 1 };
-	Elf64_Phdr ph = { .p_type = PT_LOAD, .p_flags = flags, .p_vaddr = FIXTURE_VADDR, .p_filesz = sz, .p_memsz = sz,
-			  .p_align = 0x1000 };
+	Elf64_Ehdr eh = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+			 .e_type = ET_EXEC,
+			 .e_machine = machine,
+			 .e_version = EV_CURRENT,
+			 .e_phoff = sizeof(eh),
+			 .e_ehsize = sizeof(eh),
+			 .e_phentsize = sizeof(Elf64_Phdr),
+			 .e_phnum = 1};
+	Elf64_Phdr ph = {.p_type = PT_LOAD,
+			 .p_flags = flags,
+			 .p_vaddr = FIXTURE_VADDR,
+			 .p_filesz = sz,
+			 .p_memsz = sz,
+			 .p_align = 0x1000};
 
 	memset(buf, 0, sz);
 	memcpy(buf, &eh, sizeof(eh));

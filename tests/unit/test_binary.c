@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Whole executables: what is known of good ones, what is said about others, truncation and damage of every kind, cache. */
+/* Whole executables: what is known of good ones, what is said about others, truncation and damage of every kind, cache.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,10 +32,10 @@ static void test_good(void **state)
 		const char *version, *variant;
 		bool stripped, pie, cgo, dwarf;
 	} rows[] = {
-		{ "1.22.12", "plain", false, false, false, true },    { "1.27.4", "stripped", true, false, false, false },
-		{ "1.27.4", "pie", false, true, false, true },	      { "1.27.4", "cgo", false, false, true, true },
-		{ "1.27.4", "nodwarf", false, false, false, false },  { "1.26.8", "arm64", false, false, false, true },
-		{ "1.25.5", "piestripped", true, true, false, false }, { "1.25.5", "cgopie", false, true, true, true },
+		{"1.22.12", "plain", false, false, false, true},     {"1.27.4", "stripped", true, false, false, false},
+		{"1.27.4", "pie", false, true, false, true},         {"1.27.4", "cgo", false, false, true, true},
+		{"1.27.4", "nodwarf", false, false, false, false},   {"1.26.8", "arm64", false, false, false, true},
+		{"1.25.5", "piestripped", true, true, false, false}, {"1.25.5", "cgopie", false, true, true, true},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -158,7 +159,7 @@ static void test_versions(void **state)
 
 static void test_truncated(void **state)
 {
-	static const char *const variants[] = { "plain", "stripped", "pie" };
+	static const char *const variants[] = {"plain", "stripped", "pie"};
 	char why[WHY_SZ];
 
 	for (size_t v = 0; v < sizeof(variants) / sizeof(variants[0]); v++) {
@@ -177,8 +178,8 @@ static void test_truncated(void **state)
 			if (err != 0 && !why[0])
 				fail_msg("%s cut at %zu: %d without a reason", variants[v], n, err);
 			for (int s = 0; b && s < GO_SITE_CNT; s++) /* whatever is offered is in the file */
-				assert_true(b->sites[s].how == SITE_NONE ? b->sites[s].why[0] != '\0' :
-									      b->sites[s].file_offset < n);
+				assert_true(b->sites[s].how == SITE_NONE ? b->sites[s].why[0] != '\0'
+									 : b->sites[s].file_offset < n);
 			binary_free(b);
 		}
 		close(fd);
@@ -194,18 +195,24 @@ static size_t pick(const uint8_t *p, size_t sz, uint32_t r, unsigned i)
 	size_t pclntab = table ? (size_t)(table - p) : 0;
 
 	switch (i % 6) {
-	case 0: return r % (sizeof(*eh) + 16 * sizeof(Elf64_Phdr));
-	case 1: return eh->e_shoff + r % (eh->e_shnum * sizeof(Elf64_Shdr));
-	case 2: return info + r % 512;
-	case 3: return pclntab + r % 128;
-	case 4: return pclntab + r % 200000;
-	default: return r % sz;
+	case 0:
+		return r % (sizeof(*eh) + 16 * sizeof(Elf64_Phdr));
+	case 1:
+		return eh->e_shoff + r % (eh->e_shnum * sizeof(Elf64_Shdr));
+	case 2:
+		return info + r % 512;
+	case 3:
+		return pclntab + r % 128;
+	case 4:
+		return pclntab + r % 200000;
+	default:
+		return r % sz;
 	}
 }
 
 static void mutate(const char *version, const char *variant, unsigned cnt)
 {
-	static const uint8_t values[] = { 0, 1, 0x7f, 0x80, 0xff };
+	static const uint8_t values[] = {0, 1, 0x7f, 0x80, 0xff};
 	size_t sz;
 	uint8_t *p = load(version, variant, &sz);
 	int fd = fixture_memfd(p, sz);
@@ -283,21 +290,21 @@ static void test_helper(void **state)
 		const char *path;
 		bool want;
 	} rows[] = {
-		{ "github.com/opencontainers/runc", true },
-		{ "github.com/opencontainers/runc/contrib/cmd/recvtty", true },
-		{ "github.com/opencontainers/runc-like", false },
-		{ "github.com/containerd/containerd/cmd/containerd-shim-runc-v2", true },
-		{ "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2", true },
-		{ "gvisor.dev/gvisor/shim/cmd/containerd-shim-runsc-v1", true },
-		{ "github.com/containers/conmon/runner/conmon", true },
-		{ "github.com/containerd/containerd/cmd/containerd", false },
-		{ "k8s.io/kubernetes/cmd/kubelet", false },
-		{ "example.com/hello", false },
-		{ "", false },
+		{"github.com/opencontainers/runc", true},
+		{"github.com/opencontainers/runc/contrib/cmd/recvtty", true},
+		{"github.com/opencontainers/runc-like", false},
+		{"github.com/containerd/containerd/cmd/containerd-shim-runc-v2", true},
+		{"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2", true},
+		{"gvisor.dev/gvisor/shim/cmd/containerd-shim-runsc-v1", true},
+		{"github.com/containers/conmon/runner/conmon", true},
+		{"github.com/containerd/containerd/cmd/containerd", false},
+		{"k8s.io/kubernetes/cmd/kubelet", false},
+		{"example.com/hello", false},
+		{"", false},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct binary b = { 0 };
+		struct binary b = {0};
 
 		strcpy(b.main_path, rows[i].path);
 		if (binary_is_runtime_helper(&b) != rows[i].want)
@@ -359,9 +366,9 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_good),	  cmocka_unit_test(test_others),    cmocka_unit_test(test_versions),
+		cmocka_unit_test(test_good),      cmocka_unit_test(test_others),    cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_truncated), cmocka_unit_test(test_mutations), cmocka_unit_test(test_sparse),
-		cmocka_unit_test(test_helper),	  cmocka_unit_test(test_cache),	    cmocka_unit_test(test_names),
+		cmocka_unit_test(test_helper),    cmocka_unit_test(test_cache),     cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,26 +43,27 @@ static void test_header(void **state)
 		size_t n;
 		int want;
 	} rows[] = {
-		{ "good", 0, 0x7f, 1, 0 },
-		{ "no magic", 0, 'x', 1, BINARY_NOT_ELF },
-		{ "32 bit", EI_CLASS, ELFCLASS32, 1, BINARY_UNSUPPORTED },
-		{ "big endian", EI_DATA, ELFDATA2MSB, 1, BINARY_UNSUPPORTED },
-		{ "386", offsetof(Elf64_Ehdr, e_machine), EM_386, 2, BINARY_UNSUPPORTED },
-		{ "riscv", offsetof(Elf64_Ehdr, e_machine), EM_RISCV, 2, BINARY_UNSUPPORTED },
-		{ "object file", offsetof(Elf64_Ehdr, e_type), ET_REL, 2, BINARY_UNSUPPORTED },
-		{ "core file", offsetof(Elf64_Ehdr, e_type), ET_CORE, 2, BINARY_UNSUPPORTED },
-		{ "phentsize", offsetof(Elf64_Ehdr, e_phentsize), 8, 2, BINARY_NOT_ELF },
-		{ "phnum 0", offsetof(Elf64_Ehdr, e_phnum), 0, 2, BINARY_NOT_ELF },
-		{ "phnum 65535", offsetof(Elf64_Ehdr, e_phnum), 65535, 2, BINARY_NOT_ELF },
-		{ "phoff behind the file", offsetof(Elf64_Ehdr, e_phoff), SZ, 8, BINARY_NOT_ELF },
-		{ "phoff wraps", offsetof(Elf64_Ehdr, e_phoff), UINT64_MAX - 8, 8, BINARY_NOT_ELF },
-		{ "shoff wraps", offsetof(Elf64_Ehdr, e_shoff), UINT64_MAX - 8, 8, 0 },
-		{ "shnum without table", offsetof(Elf64_Ehdr, e_shnum), 65535, 2, 0 },
-		{ "p_offset behind the file", sizeof(Elf64_Ehdr) + offsetof(Elf64_Phdr, p_offset), SZ + 1, 8,
-		  BINARY_NOT_ELF },
-		{ "p_vaddr wraps", sizeof(Elf64_Ehdr) + offsetof(Elf64_Phdr, p_vaddr), UINT64_MAX - 8, 8, BINARY_NOT_ELF },
-		{ "p_filesz too big", sizeof(Elf64_Ehdr) + offsetof(Elf64_Phdr, p_filesz), SZ * 2, 8, 0 },
-		{ "not loaded", sizeof(Elf64_Ehdr), PT_NOTE, 4, BINARY_NOT_ELF },
+		{"good", 0, 0x7f, 1, 0},
+		{"no magic", 0, 'x', 1, BINARY_NOT_ELF},
+		{"32 bit", EI_CLASS, ELFCLASS32, 1, BINARY_UNSUPPORTED},
+		{"big endian", EI_DATA, ELFDATA2MSB, 1, BINARY_UNSUPPORTED},
+		{"386", offsetof(Elf64_Ehdr, e_machine), EM_386, 2, BINARY_UNSUPPORTED},
+		{"riscv", offsetof(Elf64_Ehdr, e_machine), EM_RISCV, 2, BINARY_UNSUPPORTED},
+		{"object file", offsetof(Elf64_Ehdr, e_type), ET_REL, 2, BINARY_UNSUPPORTED},
+		{"core file", offsetof(Elf64_Ehdr, e_type), ET_CORE, 2, BINARY_UNSUPPORTED},
+		{"phentsize", offsetof(Elf64_Ehdr, e_phentsize), 8, 2, BINARY_NOT_ELF},
+		{"phnum 0", offsetof(Elf64_Ehdr, e_phnum), 0, 2, BINARY_NOT_ELF},
+		{"phnum 65535", offsetof(Elf64_Ehdr, e_phnum), 65535, 2, BINARY_NOT_ELF},
+		{"phoff behind the file", offsetof(Elf64_Ehdr, e_phoff), SZ, 8, BINARY_NOT_ELF},
+		{"phoff wraps", offsetof(Elf64_Ehdr, e_phoff), UINT64_MAX - 8, 8, BINARY_NOT_ELF},
+		{"shoff wraps", offsetof(Elf64_Ehdr, e_shoff), UINT64_MAX - 8, 8, 0},
+		{"shnum without table", offsetof(Elf64_Ehdr, e_shnum), 65535, 2, 0},
+		{"p_offset behind the file", sizeof(Elf64_Ehdr) + offsetof(Elf64_Phdr, p_offset), SZ + 1, 8,
+		 BINARY_NOT_ELF},
+		{"p_vaddr wraps", sizeof(Elf64_Ehdr) + offsetof(Elf64_Phdr, p_vaddr), UINT64_MAX - 8, 8,
+		 BINARY_NOT_ELF},
+		{"p_filesz too big", sizeof(Elf64_Ehdr) + offsetof(Elf64_Phdr, p_filesz), SZ * 2, 8, 0},
+		{"not loaded", sizeof(Elf64_Ehdr), PT_NOTE, 4, BINARY_NOT_ELF},
 	};
 	uint8_t buf[SZ];
 
@@ -101,9 +102,15 @@ static void test_ranges(void **state)
 		uint64_t vaddr, len;
 		bool found;
 	} rows[] = {
-		{ FIXTURE_VADDR, SZ, true },	  { FIXTURE_VADDR, SZ + 1, false },	     { FIXTURE_VADDR - 1, 1, false },
-		{ FIXTURE_VADDR + SZ - 1, 1, true }, { FIXTURE_VADDR + SZ, 1, false },   { UINT64_MAX, 1, false },
-		{ FIXTURE_VADDR + 8, UINT64_MAX, false }, { FIXTURE_VADDR + SZ, 0, true }, { 0, 0, false },
+		{FIXTURE_VADDR, SZ, true},
+		{FIXTURE_VADDR, SZ + 1, false},
+		{FIXTURE_VADDR - 1, 1, false},
+		{FIXTURE_VADDR + SZ - 1, 1, true},
+		{FIXTURE_VADDR + SZ, 1, false},
+		{UINT64_MAX, 1, false},
+		{FIXTURE_VADDR + 8, UINT64_MAX, false},
+		{FIXTURE_VADDR + SZ, 0, true},
+		{0, 0, false},
 	};
 	uint8_t buf[SZ], got[SZ];
 	struct elf_image img;
@@ -161,7 +168,7 @@ static void test_window(void **state)
 	struct elf_window w;
 
 	fixture_elf(buf, sz, EM_X86_64, PF_R);
-	memcpy(buf + edge, "needle01", 8);            /* over the edge of the first window, aligned to 4 only */
+	memcpy(buf + edge, "needle01", 8);              /* over the edge of the first window, aligned to 4 only */
 	memcpy(buf + 2 * ELF_WINDOW_SZ, "needle01", 8); /* aligned */
 	assert_int_equal(open_bytes(&img, buf, sz, NULL), 0);
 	assert_int_equal(elf_window_open(&w, &img, 0, UINT64_MAX), 0);
@@ -203,7 +210,7 @@ static void test_self(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_header), cmocka_unit_test(test_short),  cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_header),  cmocka_unit_test(test_short),  cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_shrinks), cmocka_unit_test(test_budget), cmocka_unit_test(test_window),
 		cmocka_unit_test(test_self),
 	};

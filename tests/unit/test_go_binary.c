@@ -10,7 +10,7 @@
 #include "symbols/go_binary.h"
 #include "unit/fixture.h"
 
-#define SZ 4096
+#define SZ      4096
 #define INFO_AT 0x200
 
 static void test_versions(void **state)
@@ -20,25 +20,25 @@ static void test_versions(void **state)
 		int err, minor, patch;
 		bool devel;
 	} rows[] = {
-		{ "go1.22.5", 0, 22, 5, false },
-		{ "go1.18", 0, 18, 0, false },
-		{ "go1.9.7", 0, 9, 7, false },
-		{ "go1.27.12", 0, 27, 12, false },
-		{ "go1.27rc1", 0, 27, -1, true },
-		{ "go1.21beta2", 0, 21, -1, true },
-		{ "go1.24.3 X:boringcrypto", 0, 24, 3, true },
-		{ "go1.24.3-custom", 0, 24, -1, true },
-		{ "devel go1.28-1a2b3c4d Tue Nov 3 10:00:00 2026 +0000", 0, 28, -1, true },
-		{ "devel +1a2b3c4d Tue", -EINVAL, 0, 0, false },
-		{ "unknown", -EINVAL, 0, 0, false },
-		{ "", -EINVAL, 0, 0, false },
-		{ "go1.", -EINVAL, 0, 0, false },
-		{ "go1.99999", -EINVAL, 0, 0, false },
-		{ "go2.1", -EINVAL, 0, 0, false },
+		{"go1.22.5", 0, 22, 5, false},
+		{"go1.18", 0, 18, 0, false},
+		{"go1.9.7", 0, 9, 7, false},
+		{"go1.27.12", 0, 27, 12, false},
+		{"go1.27rc1", 0, 27, -1, true},
+		{"go1.21beta2", 0, 21, -1, true},
+		{"go1.24.3 X:boringcrypto", 0, 24, 3, true},
+		{"go1.24.3-custom", 0, 24, -1, true},
+		{"devel go1.28-1a2b3c4d Tue Nov 3 10:00:00 2026 +0000", 0, 28, -1, true},
+		{"devel +1a2b3c4d Tue", -EINVAL, 0, 0, false},
+		{"unknown", -EINVAL, 0, 0, false},
+		{"", -EINVAL, 0, 0, false},
+		{"go1.", -EINVAL, 0, 0, false},
+		{"go1.99999", -EINVAL, 0, 0, false},
+		{"go2.1", -EINVAL, 0, 0, false},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct binary b = { 0 };
+		struct binary b = {0};
 
 		if (go_binary_parse_version(rows[i].version, &b) != rows[i].err || b.go_minor != rows[i].minor ||
 		    b.go_patch != rows[i].patch || b.go_devel != rows[i].devel)
@@ -51,7 +51,7 @@ static int read_bytes(const uint8_t *buf, size_t n, struct binary *b, char *why)
 	int fd = fixture_memfd(buf, n), err;
 	struct elf_image img;
 
-	*b = (struct binary){ 0 };
+	*b = (struct binary){0};
 	assert_int_equal(elf_image_open(&img, fd, n, why), 0);
 	err = go_binary_read(&img, b, why);
 	elf_image_close(&img);
@@ -163,15 +163,15 @@ static void test_damage(void **state)
 
 static void test_real(void **state)
 {
-	static const char *const versions[] = { "1.18.10", "1.22.12", "1.27.4" };
-	static const char *const variants[] = { "plain", "stripped", "pie", "arm64" };
+	static const char *const versions[] = {"1.18.10", "1.22.12", "1.27.4"};
+	static const char *const variants[] = {"plain", "stripped", "pie", "arm64"};
 
 	for (size_t i = 0; i < 3; i++) {
 		for (size_t j = 0; j < 4; j++) {
 			int fd = fixture_open(versions[i], variants[j]);
 			char want[32], why[WHY_SZ];
 			struct elf_image img;
-			struct binary b = { 0 };
+			struct binary b = {0};
 
 			assert_true(fd >= 0);
 			assert_int_equal(elf_image_open(&img, fd, (uint64_t)lseek(fd, 0, SEEK_END), why), 0);
@@ -187,7 +187,7 @@ static void test_real(void **state)
 			free(img.sections);
 			img.sections = NULL;
 			img.section_cnt = 0;
-			b = (struct binary){ 0 };
+			b = (struct binary){0};
 			assert_int_equal(go_binary_read(&img, &b, why), 0);
 			assert_string_equal(b.go_version, want);
 			assert_true(strlen(b.build_id) > 40);
@@ -201,7 +201,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_versions), cmocka_unit_test(test_inline), cmocka_unit_test(test_pointers),
-		cmocka_unit_test(test_damage),	 cmocka_unit_test(test_real),
+		cmocka_unit_test(test_damage),   cmocka_unit_test(test_real),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,7 +26,7 @@ static void close_image(struct elf_image *img)
 
 static void compare(int minor, int patch, const char *variant, const char *version)
 {
-	struct binary b = { .go_minor = minor, .go_patch = patch };
+	struct binary b = {.go_minor = minor, .go_patch = patch};
 	int16_t dwarf[FIELD_CNT], table[FIELD_CNT];
 	struct elf_image img;
 	char why[WHY_SZ] = "";
@@ -37,7 +37,8 @@ static void compare(int minor, int patch, const char *variant, const char *versi
 		fail_msg("%s %s: %s", version, variant, why);
 	for (int f = 0; f < FIELD_CNT; f++)
 		if (dwarf[f] != table[f])
-			fail_msg("%s %s: field %d is %d by DWARF, %d in the table", version, variant, f, dwarf[f], table[f]);
+			fail_msg("%s %s: field %d is %d by DWARF, %d in the table", version, variant, f, dwarf[f],
+				 table[f]);
 	close_image(&img);
 }
 
@@ -47,9 +48,9 @@ static void test_dwarf_is_table(void **state)
 		int minor, patch;
 		const char *version;
 	} rows[] = {
-		{ 18, 10, "1.18.10" }, { 19, 13, "1.19.13" }, { 20, 14, "1.20.14" }, { 21, 13, "1.21.13" },
-		{ 22, 12, "1.22.12" }, { 23, 3, "1.23.3" },   { 23, 4, "1.23.4" },   { 23, 12, "1.23.12" },
-		{ 24, 13, "1.24.13" }, { 25, 5, "1.25.5" },   { 26, 8, "1.26.8" },   { 27, 4, "1.27.4" },
+		{18, 10, "1.18.10"}, {19, 13, "1.19.13"}, {20, 14, "1.20.14"}, {21, 13, "1.21.13"},
+		{22, 12, "1.22.12"}, {23, 3, "1.23.3"},   {23, 4, "1.23.4"},   {23, 12, "1.23.12"},
+		{24, 13, "1.24.13"}, {25, 5, "1.25.5"},   {26, 8, "1.26.8"},   {27, 4, "1.27.4"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -70,16 +71,22 @@ static void test_numbers(void **state)
 		enum go_field field;
 		int want;
 	} rows[] = {
-		{ 18, 0, "amd64", FIELD_GC_MEMORY_LIMIT, -1 },	    { 18, 3, "amd64", FIELD_GC_HEAP_GOAL, 104 },
-		{ 19, 0, "amd64", FIELD_MEMSTATS_PAUSE_TOTAL, 3600 }, { 20, 1, "arm64", FIELD_WORK_CPUSTATS, 488 },
-		{ 23, 3, "amd64", FIELD_WORK_CPUSTATS, 472 },	    { 23, 4, "amd64", FIELD_WORK_CPUSTATS, 504 },
-		{ 24, 1, "amd64", FIELD_SCHED_GFREE_N, 184 },	    { 25, 0, "amd64", FIELD_SCHED_GFREE_N, -1 },
-		{ 25, 0, "amd64", FIELD_SCHED_GFREE_NOSTACK, 200 }, { 26, 0, "amd64", FIELD_SCHED_GFREE_STACK, 200 },
-		{ 27, 4, "arm64", FIELD_P_GFREE, 2472 },	    { 27, 99, "amd64", FIELD_M_PREEMPTOFF, 248 },
+		{18, 0, "amd64", FIELD_GC_MEMORY_LIMIT, -1},
+		{18, 3, "amd64", FIELD_GC_HEAP_GOAL, 104},
+		{19, 0, "amd64", FIELD_MEMSTATS_PAUSE_TOTAL, 3600},
+		{20, 1, "arm64", FIELD_WORK_CPUSTATS, 488},
+		{23, 3, "amd64", FIELD_WORK_CPUSTATS, 472},
+		{23, 4, "amd64", FIELD_WORK_CPUSTATS, 504},
+		{24, 1, "amd64", FIELD_SCHED_GFREE_N, 184},
+		{25, 0, "amd64", FIELD_SCHED_GFREE_N, -1},
+		{25, 0, "amd64", FIELD_SCHED_GFREE_NOSTACK, 200},
+		{26, 0, "amd64", FIELD_SCHED_GFREE_STACK, 200},
+		{27, 4, "arm64", FIELD_P_GFREE, 2472},
+		{27, 99, "amd64", FIELD_M_PREEMPTOFF, 248},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct binary b = { .go_minor = rows[i].minor, .go_patch = rows[i].patch };
+		struct binary b = {.go_minor = rows[i].minor, .go_patch = rows[i].patch};
 		int16_t fields[FIELD_CNT];
 
 		strcpy(b.arch, rows[i].arch);
@@ -98,13 +105,17 @@ static void test_source(void **state)
 		bool devel;
 		enum layout_source want;
 	} rows[] = {
-		{ "plain", 27, false, LAYOUT_DWARF },  { "plain", 28, true, LAYOUT_DWARF }, { "nodwarf", 27, false, LAYOUT_TABLE },
-		{ "nodwarf", 27, true, LAYOUT_NONE }, { "nodwarf", 28, false, LAYOUT_NONE }, { "stripped", 27, false, LAYOUT_TABLE },
+		{"plain", 27, false, LAYOUT_DWARF},   {"plain", 28, true, LAYOUT_DWARF},
+		{"nodwarf", 27, false, LAYOUT_TABLE}, {"nodwarf", 27, true, LAYOUT_NONE},
+		{"nodwarf", 28, false, LAYOUT_NONE},  {"stripped", 27, false, LAYOUT_TABLE},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct binary b = { .go_version = "go1.27.4", .go_minor = rows[i].minor, .go_patch = 4, .arch = "amd64",
-				    .go_devel = rows[i].devel };
+		struct binary b = {.go_version = "go1.27.4",
+				   .go_minor = rows[i].minor,
+				   .go_patch = 4,
+				   .arch = "amd64",
+				   .go_devel = rows[i].devel};
 		struct elf_image img;
 
 		open_image(&img, fixture_open("1.27.4", rows[i].variant));
@@ -140,7 +151,8 @@ static void damage_section(const char *version, const char *name, unsigned cnt)
 		char why[WHY_SZ] = "";
 
 		seed = seed * 1664525u + 1013904223u;
-		at = s->offset + (i % 2 ? seed >> 8 : i / 2) % s->size; /* the beginning systematically, the rest by chance */
+		at = s->offset +
+		     (i % 2 ? seed >> 8 : i / 2) % s->size; /* the beginning systematically, the rest by chance */
 		v = (uint8_t)(seed >> 24);
 		assert_int_equal(pwrite(img.fd, &v, 1, (off_t)at), 1);
 		img.budget = 1u << 30;
@@ -166,7 +178,9 @@ static void test_damaged(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dwarf_is_table), cmocka_unit_test(test_numbers), cmocka_unit_test(test_source),
+		cmocka_unit_test(test_dwarf_is_table),
+		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_source),
 		cmocka_unit_test(test_damaged),
 	};
 

@@ -14,9 +14,16 @@
 #include "unit/fixture.h"
 
 static const char *const names[] = {
-	"runtime.(*gcControllerState).startCycle", "runtime.(*gcControllerState).endCycle",
-	"runtime.stopTheWorldWithSema", "runtime.startTheWorldWithSema", "runtime.gcStart", "runtime.mallocgc",
-	"runtime.schedule", "runtime.main", "main.main", "fmt.Fprintln",
+	"runtime.(*gcControllerState).startCycle",
+	"runtime.(*gcControllerState).endCycle",
+	"runtime.stopTheWorldWithSema",
+	"runtime.startTheWorldWithSema",
+	"runtime.gcStart",
+	"runtime.mallocgc",
+	"runtime.schedule",
+	"runtime.main",
+	"main.main",
+	"fmt.Fprintln",
 };
 #define CNT (sizeof(names) / sizeof(names[0]))
 
@@ -86,8 +93,9 @@ static void check(const char *version, const char *variant, bool symtab)
 
 static void test_symtab(void **state)
 {
-	static const char *const versions[] = { "1.18.10", "1.20.14", "1.21.13", "1.22.12", "1.24.13", "1.26.8", "1.27.4" };
-	static const char *const variants[] = { "plain", "pie", "cgo", "arm64" };
+	static const char *const versions[] = {"1.18.10", "1.20.14", "1.21.13", "1.22.12",
+					       "1.24.13", "1.26.8",  "1.27.4"};
+	static const char *const variants[] = {"plain", "pie", "cgo", "arm64"};
 
 	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++)
 		for (size_t j = 0; j < sizeof(variants) / sizeof(variants[0]); j++)
@@ -100,7 +108,8 @@ static void test_symtab(void **state)
 
 static void test_stripped(void **state)
 {
-	static const char *const versions[] = { "1.18.10", "1.20.14", "1.21.13", "1.22.12", "1.24.13", "1.26.8", "1.27.4" };
+	static const char *const versions[] = {"1.18.10", "1.20.14", "1.21.13", "1.22.12",
+					       "1.24.13", "1.26.8",  "1.27.4"};
 
 	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++)
 		check(versions[i], "stripped", false);
@@ -119,7 +128,7 @@ static void write_u64(const struct elf_image *img, uint64_t vaddr, uint64_t v)
 /* As lld and arm64 linkers leave it: relocated words are 0 in the file, their values are in .rela.dyn only. */
 static void test_relocated(void **state)
 {
-	static const char *const versions[] = { "1.25.5", "1.27.4" };
+	static const char *const versions[] = {"1.25.5", "1.27.4"};
 
 	for (size_t i = 0; i < 2; i++) {
 		int fd = fixture_open(versions[i], "piestripped");
@@ -152,8 +161,8 @@ static void test_damaged(void **state)
 		unsigned at;
 		uint64_t value;
 	} rows[] = {
-		{ 0, 0 }, { 8, 0 }, { 8, UINT64_MAX }, { 8, 1u << 21 }, { 32, 0 }, { 32, UINT64_MAX }, { 40, 0 }, { 64, 0 },
-		{ 64, UINT64_MAX - 4 }, { 24, 0x10 },
+		{0, 0},           {8, 0},  {8, UINT64_MAX}, {8, 1u << 21},        {32, 0},
+		{32, UINT64_MAX}, {40, 0}, {64, 0},         {64, UINT64_MAX - 4}, {24, 0x10},
 	};
 	int fd = fixture_open("1.22.12", "stripped");
 	struct elf_image img;
@@ -200,7 +209,7 @@ static void test_name_scan(void **state)
 {
 	static const char strings[] = "\0xruntime.work\0runtime.workers\0runtime.sched\0runtime.schedx";
 	uint8_t buf[4096];
-	struct symbol s[3] = { { .name = "runtime.work" }, { .name = "runtime.sched" }, { .name = "runtime.allp" } };
+	struct symbol s[3] = {{.name = "runtime.work"}, {.name = "runtime.sched"}, {.name = "runtime.allp"}};
 	struct elf_image img;
 	struct elf_window w;
 
@@ -220,7 +229,7 @@ static void test_name_scan(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_symtab),	  cmocka_unit_test(test_stripped),  cmocka_unit_test(test_relocated),
+		cmocka_unit_test(test_symtab),  cmocka_unit_test(test_stripped),  cmocka_unit_test(test_relocated),
 		cmocka_unit_test(test_damaged), cmocka_unit_test(test_name_scan),
 	};
 

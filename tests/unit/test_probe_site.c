@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The placement test: each attach point of each Go version and kind of build sits on an instruction that the kernel
- * emulates (amd64) or on the store of the link register (arm64), at the file offset that the segments say, inside of the
- * function that the symbol table says. And prologues by hand. */
+ * emulates (amd64) or on the store of the link register (arm64), at the file offset that the segments say, inside of
+ * the function that the symbol table says. And prologues by hand. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #include "symbols/symtab.h"
 #include "unit/fixture.h"
 
-#define SZ 4096
+#define SZ      4096
 #define CODE_AT 0x400
 
 static void test_prologues(void **state)
@@ -28,36 +28,41 @@ static void test_prologues(void **state)
 		enum probe_how how;
 		unsigned at;
 	} rows[] = {
-		{ "1.21+", EM_X86_64, false, 14, "\x49\x3b\x66\x10\x76\x20\x55\x48\x89\xe5\x90\x90\x90\x90", SITE_PUSH, 6 },
-		{ "1.21+ long jbe", EM_X86_64, false, 14, "\x49\x3b\x66\x10\x0f\x86\x20\x01\x00\x00\x55\x48\x89\xe5",
-		  SITE_PUSH, 10 },
-		{ "1.21+ lea", EM_X86_64, false, 19,
-		  "\x4c\x8d\x64\x24\xb0\x4d\x3b\x66\x10\x0f\x86\x20\x01\x00\x00\x55\x48\x89\xe5", SITE_PUSH, 15 },
-		{ "huge frame", EM_X86_64, false, 28,
-		  "\x49\x89\xe4\x49\x81\xec\x00\x20\x00\x00\x72\x20\x4d\x3b\x66\x10\x76\x10\x55\x48\x89\xe5\x90\x90\x90\x90"
-		  "\x90\x90", SITE_PUSH, 18 },
-		{ "system stack", EM_X86_64, false, 10, "\x49\x3b\x66\x18\x76\x20\x55\x48\x89\xe5", SITE_PUSH, 6 },
-		{ "nosplit", EM_X86_64, false, 8, "\x55\x48\x89\xe5\x48\x83\xec\x20", SITE_PUSH, 0 },
-		{ "1.18", EM_X86_64, false, 12, "\x49\x3b\x66\x10\x76\x20\x48\x83\xec\x20\x48\x89", SITE_JBE, 4 },
-		{ "1.18 long", EM_X86_64, false, 14, "\x49\x3b\x66\x10\x0f\x86\x20\x01\x00\x00\x48\x83\xec\x20", SITE_JBE, 4 },
-		{ "1.18 nosplit, cold", EM_X86_64, true, 8, "\x48\x83\xec\x20\x48\x89\x6c\x24", SITE_FIRST, 0 },
-		{ "1.18 nosplit, hot", EM_X86_64, false, 8, "\x48\x83\xec\x20\x48\x89\x6c\x24", SITE_NONE, 0 },
-		{ "jbe of something else", EM_X86_64, false, 8, "\x48\x39\xd8\x76\x20\x90\x90\x90", SITE_NONE, 0 },
-		{ "push behind a call", EM_X86_64, false, 10, "\x90\xe8\x00\x00\x00\x00\x55\x90\x90\x90", SITE_NONE, 0 },
-		{ "push behind a jump", EM_X86_64, false, 10, "\x74\x02\x90\x90\x55\x90\x90\x90\x90\x90", SITE_NONE, 0 },
-		{ "push rbx", EM_X86_64, false, 8, "\x53\x90\x90\x90\x90\x90\x90\xc3", SITE_NONE, 0 },
-		{ "ends before the push", EM_X86_64, false, 6, "\x49\x3b\x66\x10\x76\x20\x55", SITE_JBE, 4 },
-		{ "no code", EM_X86_64, true, 4, "\x06\x06\x06\x06", SITE_NONE, 0 },
-		{ "arm64", EM_AARCH64, false, 20,
-		  "\x90\x0b\x40\xf9\xff\x63\x30\xeb\x09\x02\x00\x54\xfe\x0f\x1a\xf8\xfd\x83\x1f\xf8", SITE_STORE, 12 },
-		{ "arm64 huge frame", EM_AARCH64, false, 24,
-		  "\x90\x0b\x40\xf9\xf1\x83\x04\xd1\x3f\x02\x10\xeb\x09\x02\x00\x54\xf4\x03\x05\xd1\x9f\x02\x00\x91", SITE_JBE, 12 },
-		{ "arm64 nosplit", EM_AARCH64, false, 8, "\xfe\x0f\x1e\xf8\xfd\x83\x1f\xf8", SITE_STORE, 0 },
-		{ "arm64 leaf, cold", EM_AARCH64, true, 8, "\xe0\x03\x01\xaa\xc0\x03\x5f\xd6", SITE_FIRST, 0 },
-		{ "arm64 leaf, hot", EM_AARCH64, false, 8, "\xe0\x03\x01\xaa\xc0\x03\x5f\xd6", SITE_NONE, 0 },
-		{ "arm64 b.ls of something else", EM_AARCH64, false, 12,
-		  "\x1f\x00\x01\xeb\x09\x02\x00\x54\xfe\x0f\x1a\xf8", SITE_NONE, 0 },
-		{ "arm64 zeros", EM_AARCH64, true, 8, "\0\0\0\0\0\0\0\0", SITE_NONE, 0 },
+		{"1.21+", EM_X86_64, false, 14, "\x49\x3b\x66\x10\x76\x20\x55\x48\x89\xe5\x90\x90\x90\x90", SITE_PUSH,
+		 6},
+		{"1.21+ long jbe", EM_X86_64, false, 14, "\x49\x3b\x66\x10\x0f\x86\x20\x01\x00\x00\x55\x48\x89\xe5",
+		 SITE_PUSH, 10},
+		{"1.21+ lea", EM_X86_64, false, 19,
+		 "\x4c\x8d\x64\x24\xb0\x4d\x3b\x66\x10\x0f\x86\x20\x01\x00\x00\x55\x48\x89\xe5", SITE_PUSH, 15},
+		{"huge frame", EM_X86_64, false, 28,
+		 "\x49\x89\xe4\x49\x81\xec\x00\x20\x00\x00\x72\x20\x4d\x3b\x66\x10\x76\x10\x55\x48\x89\xe5\x90\x90\x90"
+		 "\x90"
+		 "\x90\x90",
+		 SITE_PUSH, 18},
+		{"system stack", EM_X86_64, false, 10, "\x49\x3b\x66\x18\x76\x20\x55\x48\x89\xe5", SITE_PUSH, 6},
+		{"nosplit", EM_X86_64, false, 8, "\x55\x48\x89\xe5\x48\x83\xec\x20", SITE_PUSH, 0},
+		{"1.18", EM_X86_64, false, 12, "\x49\x3b\x66\x10\x76\x20\x48\x83\xec\x20\x48\x89", SITE_JBE, 4},
+		{"1.18 long", EM_X86_64, false, 14, "\x49\x3b\x66\x10\x0f\x86\x20\x01\x00\x00\x48\x83\xec\x20",
+		 SITE_JBE, 4},
+		{"1.18 nosplit, cold", EM_X86_64, true, 8, "\x48\x83\xec\x20\x48\x89\x6c\x24", SITE_FIRST, 0},
+		{"1.18 nosplit, hot", EM_X86_64, false, 8, "\x48\x83\xec\x20\x48\x89\x6c\x24", SITE_NONE, 0},
+		{"jbe of something else", EM_X86_64, false, 8, "\x48\x39\xd8\x76\x20\x90\x90\x90", SITE_NONE, 0},
+		{"push behind a call", EM_X86_64, false, 10, "\x90\xe8\x00\x00\x00\x00\x55\x90\x90\x90", SITE_NONE, 0},
+		{"push behind a jump", EM_X86_64, false, 10, "\x74\x02\x90\x90\x55\x90\x90\x90\x90\x90", SITE_NONE, 0},
+		{"push rbx", EM_X86_64, false, 8, "\x53\x90\x90\x90\x90\x90\x90\xc3", SITE_NONE, 0},
+		{"ends before the push", EM_X86_64, false, 6, "\x49\x3b\x66\x10\x76\x20\x55", SITE_JBE, 4},
+		{"no code", EM_X86_64, true, 4, "\x06\x06\x06\x06", SITE_NONE, 0},
+		{"arm64", EM_AARCH64, false, 20,
+		 "\x90\x0b\x40\xf9\xff\x63\x30\xeb\x09\x02\x00\x54\xfe\x0f\x1a\xf8\xfd\x83\x1f\xf8", SITE_STORE, 12},
+		{"arm64 huge frame", EM_AARCH64, false, 24,
+		 "\x90\x0b\x40\xf9\xf1\x83\x04\xd1\x3f\x02\x10\xeb\x09\x02\x00\x54\xf4\x03\x05\xd1\x9f\x02\x00\x91",
+		 SITE_JBE, 12},
+		{"arm64 nosplit", EM_AARCH64, false, 8, "\xfe\x0f\x1e\xf8\xfd\x83\x1f\xf8", SITE_STORE, 0},
+		{"arm64 leaf, cold", EM_AARCH64, true, 8, "\xe0\x03\x01\xaa\xc0\x03\x5f\xd6", SITE_FIRST, 0},
+		{"arm64 leaf, hot", EM_AARCH64, false, 8, "\xe0\x03\x01\xaa\xc0\x03\x5f\xd6", SITE_NONE, 0},
+		{"arm64 b.ls of something else", EM_AARCH64, false, 12,
+		 "\x1f\x00\x01\xeb\x09\x02\x00\x54\xfe\x0f\x1a\xf8", SITE_NONE, 0},
+		{"arm64 zeros", EM_AARCH64, true, 8, "\0\0\0\0\0\0\0\0", SITE_NONE, 0},
 	};
 	uint8_t buf[SZ];
 
@@ -144,7 +149,7 @@ static void check_sites(const char *version, const char *variant, const struct s
 	for (int i = 0; i < GO_SITE_CNT; i++) {
 		const struct probe_site *s = &b->sites[i];
 		bool before_121 = b->go_minor < 21;
-		uint8_t p[10] = { 0 };
+		uint8_t p[10] = {0};
 
 		if (s->how == SITE_NONE)
 			fail_msg("%s %s %s: %s", version, variant, go_site_symbol(i), s->why);
@@ -161,8 +166,9 @@ static void check_sites(const char *version, const char *variant, const struct s
 
 static void test_placement(void **state)
 {
-	static const char *const versions[] = { "1.18.10", "1.20.14", "1.21.13", "1.22.12", "1.24.13", "1.26.8", "1.27.4" };
-	static const char *const variants[] = { "plain", "stripped", "pie", "cgo", "arm64" };
+	static const char *const versions[] = {"1.18.10", "1.20.14", "1.21.13", "1.22.12",
+					       "1.24.13", "1.26.8",  "1.27.4"};
+	static const char *const variants[] = {"plain", "stripped", "pie", "cgo", "arm64"};
 
 	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
 		struct symbol truth[GO_SITE_CNT];
@@ -184,7 +190,9 @@ static void test_placement(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_prologues), cmocka_unit_test(test_not_code), cmocka_unit_test(test_placement),
+		cmocka_unit_test(test_prologues),
+		cmocka_unit_test(test_not_code),
+		cmocka_unit_test(test_placement),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Puts together what the other files of this folder find in one executable. Order matters for cost only: whatever is no Go
- * program is known after the build information; names are looked up in one pass over the symbol table, and only what it
- * does not have (stripped programs: everything) in one pass over pclntab. */
+/* Puts together what the other files of this folder find in one executable. Order matters for cost only: whatever is no
+ * Go program is known after the build information; names are looked up in one pass over the symbol table, and only what
+ * it does not have (stripped programs: everything) in one pass over pclntab. */
 #include "symbols/binary.h"
 
 #include <string.h>
@@ -19,15 +19,16 @@
 #include "symbols/probe_site.h"
 #include "symbols/symtab.h"
 
-/* All are cold (a few hits a GC cycle): a single-stepped first instruction is acceptable where nothing better exists. */
+/* All are cold (a few hits a GC cycle): a single-stepped first instruction is acceptable where nothing better exists.
+ */
 static const struct {
 	const char *symbol;
 	bool cold;
 } sites[GO_SITE_CNT] = {
-	[GO_SITE_START_CYCLE] = { "runtime.(*gcControllerState).startCycle", true },
-	[GO_SITE_END_CYCLE] = { "runtime.(*gcControllerState).endCycle", true },
-	[GO_SITE_STOP_WORLD] = { "runtime.stopTheWorldWithSema", true },
-	[GO_SITE_START_WORLD] = { "runtime.startTheWorldWithSema", true },
+	[GO_SITE_START_CYCLE] = {"runtime.(*gcControllerState).startCycle", true},
+	[GO_SITE_END_CYCLE] = {"runtime.(*gcControllerState).endCycle", true},
+	[GO_SITE_STOP_WORLD] = {"runtime.stopTheWorldWithSema", true},
+	[GO_SITE_START_WORLD] = {"runtime.startTheWorldWithSema", true},
 };
 
 const char *go_site_symbol(enum go_site site)
@@ -38,11 +39,16 @@ const char *go_site_symbol(enum go_site site)
 const char *probe_how_text(enum probe_how how)
 {
 	switch (how) {
-	case SITE_PUSH: return "push (emulated)";
-	case SITE_JBE: return "branch of the stack check (emulated)";
-	case SITE_STORE: return "store of the link register";
-	case SITE_FIRST: return "first instruction (single-stepped)";
-	case SITE_NONE: break;
+	case SITE_PUSH:
+		return "push (emulated)";
+	case SITE_JBE:
+		return "branch of the stack check (emulated)";
+	case SITE_STORE:
+		return "store of the link register";
+	case SITE_FIRST:
+		return "first instruction (single-stepped)";
+	case SITE_NONE:
+		break;
 	}
 	return "none";
 }
@@ -63,7 +69,7 @@ static void find_sites(struct elf_image *img, const struct symbol *functions, co
 
 static int read_symbols(struct elf_image *img, struct binary *b)
 {
-	struct symbol symbols[GO_SITE_CNT + GLOBAL_CNT] = { { 0 } };
+	struct symbol symbols[GO_SITE_CNT + GLOBAL_CNT] = {{0}};
 	char table_why[WHY_SZ] = "";
 	struct pclntab table;
 	int err;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The cache of executables. A file is known by device, inode, size and change time. Containers of one image see the same
- * file through different overlay mounts, with other device numbers: a new file with a known Go build id and size, whose
- * head and whose code around the probe sites are equal too, shares the entry, at the price of a few small reads. Entries
- * are handed out, so they stay; "no Go program" is only a number and a reason, and those answers overwrite each other in a
- * table of fixed size, so that a node that starts a million shell scripts does not fill the cache. */
+/* The cache of executables. A file is known by device, inode, size and change time. Containers of one image see the
+ * same file through different overlay mounts, with other device numbers: a new file with a known Go build id and size,
+ * whose head and whose code around the probe sites are equal too, shares the entry, at the price of a few small reads.
+ * Entries are handed out, so they stay; "no Go program" is only a number and a reason, and those answers overwrite each
+ * other in a table of fixed size, so that a node that starts a million shell scripts does not fill the cache. */
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,10 +15,10 @@
 #include "symbols/elf_image.h"
 #include "symbols/go_binary.h"
 
-#define NEGATIVE_CNT 2048 /* 480 KB */
-#define ALIASES_PER_ENTRY 16 /* overlay mounts remembered for one content, on average */
-#define HEAD_SZ 4096
-#define CODE_SZ 32
+#define NEGATIVE_CNT      2048 /* 480 KB */
+#define ALIASES_PER_ENTRY 16   /* overlay mounts remembered for one content, on average */
+#define HEAD_SZ           4096
+#define CODE_SZ           32
 
 struct file_id {
 	uint64_t dev, ino, size, ctime_ns;
@@ -31,7 +31,7 @@ struct negative {
 };
 
 struct entry {
-	struct entry *next; /* owner's list */
+	struct entry *next;    /* owner's list */
 	struct binary *binary; /* owned */
 	int outcome;
 	uint64_t content_key, fingerprint;
@@ -46,8 +46,8 @@ struct alias {
 
 struct binary_cache {
 	size_t max_entries, entry_cnt;
-	struct entry *entries;   /* owned list */
-	struct alias *aliases;   /* owned list */
+	struct entry *entries;      /* owned list */
+	struct alias *aliases;      /* owned list */
 	struct hashmap *by_file;    /* hash of file_id -> alias; a collision only costs a second read */
 	struct hashmap *by_content; /* content_key -> entry */
 	struct negative *negatives; /* owned, NEGATIVE_CNT */
@@ -104,8 +104,8 @@ static int read_id(int fd, struct file_id *id)
 
 	if (fstat(fd, &st) != 0)
 		return -errno;
-	*id = (struct file_id){ st.st_dev, st.st_ino, (uint64_t)st.st_size,
-				(uint64_t)st.st_ctim.tv_sec * NS_PER_SEC + (uint64_t)st.st_ctim.tv_nsec };
+	*id = (struct file_id){st.st_dev, st.st_ino, (uint64_t)st.st_size,
+			       (uint64_t)st.st_ctim.tv_sec * NS_PER_SEC + (uint64_t)st.st_ctim.tv_nsec};
 	return 0;
 }
 
@@ -172,7 +172,7 @@ static void add_alias(struct binary_cache *c, const struct file_id *id, struct e
 
 	if (!a)
 		return;
-	*a = (struct alias){ c->aliases, *id, e };
+	*a = (struct alias){c->aliases, *id, e};
 	if (hashmap_add(c->by_file, id_key(id), a) != 0) {
 		free(a);
 		return;
@@ -186,9 +186,10 @@ static int add_entry(struct binary_cache *c, int fd, struct binary *b, int outco
 
 	if (!e)
 		return -ENOMEM;
-	*e = (struct entry){ c->entries, b, outcome, content_key(b->build_id, b->size), take_fingerprint(fd, b) };
+	*e = (struct entry){c->entries, b, outcome, content_key(b->build_id, b->size), take_fingerprint(fd, b)};
 	if (b->build_id[0])
-		hashmap_add(c->by_content, e->content_key, e); /* -EEXIST: the first of its kind is the one that is shared */
+		hashmap_add(c->by_content, e->content_key,
+			    e); /* -EEXIST: the first of its kind is the one that is shared */
 	c->entries = e;
 	c->entry_cnt++;
 	*ret = e;
@@ -213,7 +214,7 @@ static int read_new(struct binary_cache *c, int fd, const struct file_id *id, st
 	if (err != 0 && err != BINARY_TOO_OLD) {
 		struct negative *n = negative_slot(c, id);
 
-		*n = (struct negative){ .id = *id, .outcome = err };
+		*n = (struct negative){.id = *id, .outcome = err};
 		str_copy(n->why, sizeof(n->why), reason);
 		return err;
 	}

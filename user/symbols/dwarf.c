@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A small bounded DWARF reader for one question: at which offset is this field of that runtime struct? Go's linker puts
- * all type entries of a program into one unit named "runtime" (there are several of that name: functions, assembly), with
- * names stored in place and types referred to by their offset in .debug_info. So .debug_info is streamed: each unit's name
- * is read, units of other packages are skipped, and only the unit that mentions the wanted names is kept and walked.
- * DWARF 4 up to Go 1.24, DWARF 5 from 1.25 on. Units of C code in cgo programs have abbreviations and forms of their own;
- * they are skipped by length. Nothing is trusted: a cursor never leaves its buffer, the walk only moves forward. */
+ * all type entries of a program into one unit named "runtime" (there are several of that name: functions, assembly),
+ * with names stored in place and types referred to by their offset in .debug_info. So .debug_info is streamed: each
+ * unit's name is read, units of other packages are skipped, and only the unit that mentions the wanted names is kept
+ * and walked. DWARF 4 up to Go 1.24, DWARF 5 from 1.25 on. Units of C code in cgo programs have abbreviations and forms
+ * of their own; they are skipped by length. Nothing is trusted: a cursor never leaves its buffer, the walk only moves
+ * forward. */
 #include "symbols/dwarf.h"
 
 #include <stdlib.h>
@@ -14,28 +15,30 @@
 #include "base/err.h"
 #include "symbols/elf_stream.h"
 
-#define ABBREV_MAX (1u << 20)    /* bytes of .debug_abbrev that are looked at; Go needs 400 */
-#define ABBREV_CODES 256         /* Go uses codes below 50 */
-#define ABBREV_ATTRS 2048
-#define UNIT_MAX (48u << 20)     /* the unit of types of a 100 MB program has about 12 MB */
-#define UNIT_HEADER_MAX 12       /* length 4, version 2, [unit type 1, address size 1], abbreviations 4 */
-#define UNITS_MAX 100000
-#define DIE_PREFIX 64            /* enough of a unit's first entry for its name */
+#define ABBREV_MAX       (1u << 20) /* bytes of .debug_abbrev that are looked at; Go needs 400 */
+#define ABBREV_CODES     256        /* Go uses codes below 50 */
+#define ABBREV_ATTRS     2048
+#define UNIT_MAX         (48u << 20) /* the unit of types of a 100 MB program has about 12 MB */
+#define UNIT_HEADER_MAX  12          /* length 4, version 2, [unit type 1, address size 1], abbreviations 4 */
+#define UNITS_MAX        100000
+#define DIE_PREFIX       64 /* enough of a unit's first entry for its name */
 #define FIELD_OFFSET_MAX (1 << 20)
-#define TYPE_HOPS 4
+#define TYPE_HOPS        4
 
 enum { TAG_MEMBER = 0x0d, TAG_COMPILE_UNIT = 0x11, TAG_STRUCTURE = 0x13, TAG_TYPEDEF = 0x16 };
 enum { AT_NAME = 0x03, AT_MEMBER_LOCATION = 0x38, AT_TYPE = 0x49 };
+// clang-format off
 enum {
 	FORM_ADDR = 0x01, FORM_BLOCK2 = 0x03, FORM_BLOCK4, FORM_DATA2, FORM_DATA4, FORM_DATA8, FORM_STRING, FORM_BLOCK,
 	FORM_BLOCK1, FORM_DATA1, FORM_FLAG, FORM_SDATA, FORM_STRP, FORM_UDATA, FORM_REF_ADDR, FORM_REF1, FORM_REF2,
-	FORM_REF4, FORM_REF8, FORM_REF_UDATA, FORM_INDIRECT, FORM_SEC_OFFSET, FORM_EXPRLOC, FORM_FLAG_PRESENT, FORM_STRX,
-	FORM_ADDRX, FORM_REF_SUP4, FORM_STRP_SUP, FORM_DATA16, FORM_LINE_STRP, FORM_REF_SIG8, FORM_IMPLICIT_CONST,
-	FORM_LOCLISTX, FORM_RNGLISTX, FORM_REF_SUP8, FORM_STRX1, FORM_STRX2, FORM_STRX3, FORM_STRX4, FORM_ADDRX1,
-	FORM_ADDRX2, FORM_ADDRX3, FORM_ADDRX4,
+	FORM_REF4, FORM_REF8, FORM_REF_UDATA, FORM_INDIRECT, FORM_SEC_OFFSET, FORM_EXPRLOC, FORM_FLAG_PRESENT,
+	FORM_STRX, FORM_ADDRX, FORM_REF_SUP4, FORM_STRP_SUP, FORM_DATA16, FORM_LINE_STRP, FORM_REF_SIG8,
+	FORM_IMPLICIT_CONST, FORM_LOCLISTX, FORM_RNGLISTX, FORM_REF_SUP8, FORM_STRX1, FORM_STRX2, FORM_STRX3,
+	FORM_STRX4, FORM_ADDRX1, FORM_ADDRX2, FORM_ADDRX3, FORM_ADDRX4,
 };
+// clang-format on
 #define OP_PLUS_UCONST 0x23
-#define UT_COMPILE 0x01
+#define UT_COMPILE     0x01
 
 struct cursor {
 	const uint8_t *p, *end;
@@ -147,29 +150,47 @@ static const char *take_string(struct cursor *c)
 	return (const char *)p;
 }
 
-/* Moves over one value; *v is its number, *s its text, where the form has one. Entries of address size 8 and offset size 4
- * only: that was checked in the unit's header. */
+/* Bytes of a form of fixed size, -1 for the others. Entries of address size 8 and offset size 4 only: that was checked
+ * in the unit's header. */
+// clang-format off
+static int form_size(uint64_t form)
+{
+	switch (form) {
+	case FORM_DATA1: case FORM_FLAG: case FORM_REF1: case FORM_STRX1: case FORM_ADDRX1:
+		return 1;
+	case FORM_DATA2: case FORM_REF2: case FORM_STRX2: case FORM_ADDRX2:
+		return 2;
+	case FORM_STRX3: case FORM_ADDRX3:
+		return 3;
+	case FORM_DATA4: case FORM_REF4: case FORM_STRP: case FORM_REF_ADDR: case FORM_SEC_OFFSET: case FORM_STRP_SUP:
+	case FORM_LINE_STRP: case FORM_REF_SUP4: case FORM_STRX4: case FORM_ADDRX4:
+		return 4;
+	case FORM_ADDR: case FORM_DATA8: case FORM_REF8: case FORM_REF_SIG8: case FORM_REF_SUP8:
+		return 8;
+	default:
+		return -1;
+	}
+}
+
+/* Moves over one value; *v is its number, *s its text, where the form has one. */
 static void take_form(struct cursor *c, const struct attr *a, uint64_t *v, const char **s)
 {
-	uint64_t form = a->form;
+	uint64_t form = a->form == FORM_INDIRECT ? take_uleb(c) : a->form;
+	int size = form_size(form);
 
-	if (form == FORM_INDIRECT)
-		form = take_uleb(c);
+	if (size > 0) {
+		*v = take_uint(c, (unsigned)size);
+		return;
+	}
 	switch (form) {
 	case FORM_FLAG_PRESENT: *v = 1; break;
 	case FORM_IMPLICIT_CONST: *v = (uint64_t)a->implicit; break;
-	case FORM_DATA1: case FORM_FLAG: case FORM_REF1: case FORM_STRX1: case FORM_ADDRX1: *v = take_uint(c, 1); break;
-	case FORM_DATA2: case FORM_REF2: case FORM_STRX2: case FORM_ADDRX2: *v = take_uint(c, 2); break;
-	case FORM_STRX3: case FORM_ADDRX3: *v = take_uint(c, 3); break;
-	case FORM_DATA4: case FORM_REF4: case FORM_STRP: case FORM_REF_ADDR: case FORM_SEC_OFFSET: case FORM_STRP_SUP:
-	case FORM_LINE_STRP: case FORM_REF_SUP4: case FORM_STRX4: case FORM_ADDRX4: *v = take_uint(c, 4); break;
-	case FORM_ADDR: case FORM_DATA8: case FORM_REF8: case FORM_REF_SIG8: case FORM_REF_SUP8: *v = take_uint(c, 8); break;
-	case FORM_DATA16: take(c, 16); break;
 	case FORM_UDATA: case FORM_REF_UDATA: case FORM_STRX: case FORM_ADDRX: case FORM_LOCLISTX: case FORM_RNGLISTX:
 		*v = take_uleb(c);
 		break;
 	case FORM_SDATA: *v = (uint64_t)take_sleb(c); break;
 	case FORM_STRING: *s = take_string(c); break;
+	case FORM_DATA16: take(c, 16); break;
 	case FORM_BLOCK1: take(c, take_uint(c, 1)); break;
 	case FORM_BLOCK2: take(c, take_uint(c, 2)); break;
 	case FORM_BLOCK4: take(c, take_uint(c, 4)); break;
@@ -177,6 +198,7 @@ static void take_form(struct cursor *c, const struct attr *a, uint64_t *v, const
 	default: c->broken = true;
 	}
 }
+// clang-format on
 
 /* A member's location is a number, or (as older producers write it) the expression `plus_uconst N`. */
 static void take_location(struct cursor *c, const struct attr *a, struct die *d)
@@ -186,7 +208,7 @@ static void take_location(struct cursor *c, const struct attr *a, struct die *d)
 	if (a->form == FORM_EXPRLOC || a->form == FORM_BLOCK || a->form == FORM_BLOCK1) {
 		uint64_t len = a->form == FORM_BLOCK1 ? take_uint(c, 1) : take_uleb(c);
 		const uint8_t *p = take(c, len);
-		struct cursor in = { p, p ? p + len : p, false };
+		struct cursor in = {p, p ? p + len : p, false};
 
 		if (!p || take_uint(&in, 1) != OP_PLUS_UCONST)
 			return;
@@ -202,7 +224,7 @@ static void take_die(struct cursor *c, const struct abbrevs *ab, uint64_t unit_a
 {
 	uint64_t code = take_uleb(c);
 
-	*d = (struct die){ 0 };
+	*d = (struct die){0};
 	if (code == 0 || c->broken)
 		return;
 	if (code >= ABBREV_CODES || ab->codes[code].tag == 0) {
@@ -231,11 +253,11 @@ static void take_die(struct cursor *c, const struct abbrevs *ab, uint64_t unit_a
 
 static bool parse_abbrev(struct cursor *c, struct abbrevs *ab, uint64_t code)
 {
-	struct abbrev b = { .tag = (uint16_t)take_uleb(c), .attr_at = (uint16_t)ab->attr_cnt };
+	struct abbrev b = {.tag = (uint16_t)take_uleb(c), .attr_at = (uint16_t)ab->attr_cnt};
 
 	b.children = take_uint(c, 1) != 0;
 	for (;;) {
-		struct attr a = { .at = (uint16_t)take_uleb(c), .form = (uint16_t)take_uleb(c) };
+		struct attr a = {.at = (uint16_t)take_uleb(c), .form = (uint16_t)take_uleb(c)};
 
 		if (a.form == FORM_IMPLICIT_CONST)
 			a.implicit = take_sleb(c);
@@ -266,7 +288,7 @@ static bool load_abbrevs(struct abbrevs *ab, uint64_t offset)
 	memset(ab->codes, 0, sizeof(ab->codes));
 	ab->attr_cnt = 0;
 	ab->loaded = false;
-	c = (struct cursor){ ab->bytes + offset, ab->bytes + ab->len, false };
+	c = (struct cursor){ab->bytes + offset, ab->bytes + ab->len, false};
 	while ((code = take_uleb(&c)) != 0)
 		if (!parse_abbrev(&c, ab, code))
 			return false;
@@ -318,7 +340,7 @@ static bool unit_is_runtime(struct abbrevs *ab, const uint8_t *head, size_t len,
 	*first_die = unit_first_die(head, len, &abbrev_offset);
 	if (*first_die == 0 || !load_abbrevs(ab, abbrev_offset))
 		return false;
-	c = (struct cursor){ head + *first_die, head + len, false };
+	c = (struct cursor){head + *first_die, head + len, false};
 	take_die(&c, ab, 0, &d); /* the cut may break it behind the name */
 	return d.abbrev && d.abbrev->tag == TAG_COMPILE_UNIT && d.name && strcmp(d.name, "runtime") == 0;
 }
@@ -326,7 +348,7 @@ static bool unit_is_runtime(struct abbrevs *ab, const uint8_t *head, size_t len,
 /* One pass over the unit's top level. Number of types found. */
 static unsigned walk_unit(struct dwarf_types *t, const char *const *names, unsigned cnt)
 {
-	struct cursor c = { t->unit + t->first_die, t->unit + t->unit_sz, false };
+	struct cursor c = {t->unit + t->first_die, t->unit + t->unit_sz, false};
 	unsigned depth = 0, found = 0;
 	struct die d;
 
@@ -457,7 +479,7 @@ static bool enter_struct(struct dwarf_types *t, uint64_t at, struct cursor *c)
 	for (int i = 0; i < TYPE_HOPS; i++) {
 		if (at < t->first_die || at >= t->unit_sz)
 			return false;
-		*c = (struct cursor){ t->unit + at, t->unit + t->unit_sz, false };
+		*c = (struct cursor){t->unit + at, t->unit + t->unit_sz, false};
 		take_die(c, &t->abbrevs, t->unit_at, &d);
 		if (c->broken || !d.abbrev)
 			return false;

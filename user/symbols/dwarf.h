@@ -10,8 +10,8 @@ struct dwarf_types;
 
 /* True if the image has the sections that dwarf_types_open needs. */
 bool dwarf_exists(const struct elf_image *img);
-/* Finds the named struct types ("runtime.schedt") in the unit of package runtime that has them. 0 with *ret (the caller's)
- * if at least one was found; -ENOENT, -EOPNOTSUPP, -EFBIG, -EBADMSG, -ENOMEM. */
+/* Finds the named struct types ("runtime.schedt") in the unit of package runtime that has them. 0 with *ret (the
+ * caller's) if at least one was found; -ENOENT, -EOPNOTSUPP, -EFBIG, -EBADMSG, -ENOMEM. */
 int dwarf_types_open(struct elf_image *img, const char *const *names, unsigned cnt, struct dwarf_types **ret);
 struct dwarf_types *dwarf_types_free(struct dwarf_types *t);
 /* Offset of a field, given as a path "gFree.stack.size", in the type with that index; -ENOENT, -EBADMSG. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Reads 64-bit little-endian ELF files of amd64 and arm64 with pread into bounded buffers. Not mmap: an executable in a
- * container's layer can be truncated while it is read, and a mapping would then end this process with SIGBUS. Nothing in
- * the file is trusted: each offset is checked against the size, and a budget of bytes bounds what a file that sends a
- * table walk back and forth can cost. Section headers may be missing: segments alone are enough for everything here. */
+ * container's layer can be truncated while it is read, and a mapping would then end this process with SIGBUS. Nothing
+ * in the file is trusted: each offset is checked against the size, and a budget of bytes bounds what a file that sends
+ * a table walk back and forth can cost. Section headers may be missing: segments alone are enough for everything here.
+ */
 #include "symbols/elf_image.h"
 
 #include <stdlib.h>
@@ -13,13 +14,13 @@
 #include "base/err.h"
 #include "symbols/binary.h"
 
-#define BUDGET_FIXED (64ull << 20)
+#define BUDGET_FIXED  (64ull << 20)
 #define BUDGET_FACTOR 4 /* a good file is read less than twice: names, functions, symbols, DWARF */
-#define BUDGET_MAX (1ull << 30)
-#define PHDRS_MAX 128
-#define NAMES_MAX (64u << 10)
-#define DYNAMIC_MAX 1024
-#define PAGE_MASK_4K 0xfffull
+#define BUDGET_MAX    (1ull << 30)
+#define PHDRS_MAX     128
+#define NAMES_MAX     (64u << 10)
+#define DYNAMIC_MAX   1024
+#define PAGE_MASK_4K  0xfffull
 
 static bool in_file(const struct elf_image *img, uint64_t offset, uint64_t len)
 {
@@ -68,7 +69,7 @@ static int check_ident(struct elf_image *img, const Elf64_Ehdr *eh, char *why)
 
 static void add_segment(struct elf_image *img, const Elf64_Phdr *ph)
 {
-	struct elf_segment s = { ph->p_vaddr, ph->p_offset, ph->p_filesz, ph->p_memsz, ph->p_flags };
+	struct elf_segment s = {ph->p_vaddr, ph->p_offset, ph->p_filesz, ph->p_memsz, ph->p_flags};
 
 	if (s.vaddr + s.memsz < s.vaddr || s.vaddr + s.filesz < s.vaddr || s.offset > img->size)
 		return;
@@ -122,8 +123,12 @@ static void fill_section(const struct elf_image *img, const Elf64_Shdr *sh, cons
 {
 	bool stored = sh->sh_type != SHT_NOBITS && in_file(img, sh->sh_offset, sh->sh_size);
 
-	*s = (struct elf_section){ .type = sh->sh_type, .link = sh->sh_link, .flags = sh->sh_flags, .addr = sh->sh_addr,
-				   .offset = sh->sh_offset, .size = stored ? sh->sh_size : 0 };
+	*s = (struct elf_section){.type = sh->sh_type,
+				  .link = sh->sh_link,
+				  .flags = sh->sh_flags,
+				  .addr = sh->sh_addr,
+				  .offset = sh->sh_offset,
+				  .size = stored ? sh->sh_size : 0};
 	if (sh->sh_name < names_sz) {
 		size_t len = strnlen(names + sh->sh_name, ELF_NAME_SZ - 1);
 
@@ -160,7 +165,7 @@ int elf_image_open(struct elf_image *img, int fd, uint64_t size, char *why)
 	Elf64_Ehdr eh;
 	int err;
 
-	*img = (struct elf_image){ .fd = fd, .size = size };
+	*img = (struct elf_image){.fd = fd, .size = size};
 	img->budget = size > BUDGET_MAX / BUDGET_FACTOR ? BUDGET_MAX : BUDGET_FIXED + size * BUDGET_FACTOR;
 	err = elf_image_read(img, 0, &eh, sizeof(eh));
 	if (err == -ENODATA)
@@ -268,7 +273,7 @@ bool elf_image_needs(struct elf_image *img, const char *prefix)
 
 int elf_window_open(struct elf_window *w, struct elf_image *img, uint64_t offset, uint64_t size)
 {
-	*w = (struct elf_window){ .img = img, .start = offset, .size = size };
+	*w = (struct elf_window){.img = img, .start = offset, .size = size};
 	if (offset > img->size)
 		w->size = 0;
 	else if (size > img->size - offset)

@@ -7,11 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ELF_LOADS_MAX 32
-#define ELF_NOTES_MAX 8
+#define ELF_LOADS_MAX    32
+#define ELF_NOTES_MAX    8
 #define ELF_SECTIONS_MAX 1024
-#define ELF_NAME_SZ 32
-#define ELF_WINDOW_SZ (128u << 10)
+#define ELF_NAME_SZ      32
+#define ELF_WINDOW_SZ    (128u << 10)
 
 struct elf_segment {
 	uint64_t vaddr, offset, filesz, memsz;
@@ -29,14 +29,14 @@ struct elf_section {
 struct elf_image {
 	int fd;
 	uint64_t size;
-	uint64_t budget; /* bytes that may still be read: bounds the time that a crafted file can cost */
+	uint64_t budget;  /* bytes that may still be read: bounds the time that a crafted file can cost */
 	uint16_t machine; /* EM_X86_64 or EM_AARCH64 */
 	bool pie;
 	struct elf_segment loads[ELF_LOADS_MAX];
 	unsigned load_cnt;
 	struct elf_segment notes[ELF_NOTES_MAX];
 	unsigned note_cnt;
-	struct elf_segment dynamic; /* filesz 0: none */
+	struct elf_segment dynamic;   /* filesz 0: none */
 	struct elf_section *sections; /* owned; NULL without usable section headers */
 	unsigned section_cnt;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Go's linker compresses DWARF: up to 1.18 as `.zdebug_NAME` ("ZLIB", 8 bytes of big-endian size, zlib data), from 1.19 on
- * as `.debug_NAME` with SHF_COMPRESSED (Elf64_Chdr, zlib data). Decompressing goes through one window, so that a section
- * of any size costs the same memory; CONTENT_MAX bounds the time that a decompression bomb gets. */
+/* Go's linker compresses DWARF: up to 1.18 as `.zdebug_NAME` ("ZLIB", 8 bytes of big-endian size, zlib data), from 1.19
+ * on as `.debug_NAME` with SHF_COMPRESSED (Elf64_Chdr, zlib data). Decompressing goes through one window, so that a
+ * section of any size costs the same memory; CONTENT_MAX bounds the time that a decompression bomb gets. */
 #include "symbols/elf_stream.h"
 
 #include <stdio.h>
@@ -9,9 +9,9 @@
 
 #include "base/err.h"
 
-#define CONTENT_MAX (192ull << 20) /* .debug_info of a 100 MB Go program has about 40 MB */
+#define CONTENT_MAX      (192ull << 20) /* .debug_info of a 100 MB Go program has about 40 MB */
 #define ZDEBUG_HEADER_SZ 12
-#define COMPRESS_ZLIB 1
+#define COMPRESS_ZLIB    1
 
 /* Makes sense of the header of a compressed section; *header_sz bytes come before the data. */
 static int read_header(struct elf_stream *s, struct elf_image *img, const struct elf_section *sec, bool zdebug,
@@ -48,7 +48,7 @@ int elf_stream_open(struct elf_stream *s, struct elf_image *img, const char *nam
 	bool zdebug = false;
 	int err;
 
-	*s = (struct elf_stream){ 0 };
+	*s = (struct elf_stream){0};
 	snprintf(full, sizeof(full), ".%s", name);
 	sec = elf_image_find_section(img, full);
 	if (!sec) {

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Runtime globals by their names in .symtab. Programs without a symbol table keep their functions (pclntab) but lose the
- * names of their variables; those stay unknown, and what is read from them is off with the reason given here. */
+/* Runtime globals by their names in .symtab. Programs without a symbol table keep their functions (pclntab) but lose
+ * the names of their variables; those stay unknown, and what is read from them is off with the reason given here. */
 #include "symbols/globals.h"
 
 static const char *const names[GLOBAL_CNT] = {
-	[GLOBAL_GOMAXPROCS] = "runtime.gomaxprocs",
-	[GLOBAL_GCCONTROLLER] = "runtime.gcController",
-	[GLOBAL_MEMSTATS] = "runtime.memstats",
-	[GLOBAL_WORK] = "runtime.work",
-	[GLOBAL_SCHED] = "runtime.sched",
-	[GLOBAL_ALLP] = "runtime.allp",
+	[GLOBAL_GOMAXPROCS] = "runtime.gomaxprocs", [GLOBAL_GCCONTROLLER] = "runtime.gcController",
+	[GLOBAL_MEMSTATS] = "runtime.memstats",     [GLOBAL_WORK] = "runtime.work",
+	[GLOBAL_SCHED] = "runtime.sched",           [GLOBAL_ALLP] = "runtime.allp",
 	[GLOBAL_ALLGLEN] = "runtime.allglen",
 };
 

@@ -2,8 +2,8 @@
 /* Build information is what `go version -m` prints: 32 bytes with a magic in writable data, 16-byte aligned, found by
  * section or by scanning. Go 1.18 and later store version and module text behind it, each with a varint length; earlier
  * versions store pointers to string headers, which is read only so that such a program can be named as too old. The
- * module text is lines of "path", "mod" and "build" with tabs, between two marks of 16 bytes. Everything that is kept is
- * shown to people later: characters outside of printable ASCII become '?'. */
+ * module text is lines of "path", "mod" and "build" with tabs, between two marks of 16 bytes. Everything that is kept
+ * is shown to people later: characters outside of printable ASCII become '?'. */
 #include "symbols/go_binary.h"
 
 #include <string.h>
@@ -11,17 +11,18 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
-#define MAGIC "\xff Go buildinf:"
-#define MAGIC_SZ 14
-#define HEADER_SZ 32
-#define ALIGN 16
+#define MAGIC           "\xff Go buildinf:"
+#define MAGIC_SZ        14
+#define HEADER_SZ       32
+#define ALIGN           16
 #define FLAG_BIG_ENDIAN 1
-#define FLAG_INLINE 2
-#define MODINFO_MAX (256u << 10) /* some 3,000 dependencies; our lines come first and last, so the cut keeps the first */
-#define MARK_SZ 16
-#define NOTE_NAME "Go"
+#define FLAG_INLINE     2
+#define MODINFO_MAX                                                                                                    \
+	(256u << 10) /* some 3,000 dependencies; our lines come first and last, so the cut keeps the first */
+#define MARK_SZ          16
+#define NOTE_NAME        "Go"
 #define NOTE_GO_BUILD_ID 4
-#define OLDEST_MINOR 18
+#define OLDEST_MINOR     18
 
 static void copy_printable(char *dst, size_t sz, const char *src, size_t len)
 {
@@ -222,7 +223,8 @@ int go_binary_parse_version(const char *version, struct binary *b)
 			p += n + 1;
 	}
 	if (*p == ' ') {
-		devel = true; /* experiments ("X:...") and vendors' builds change layouts, yet keep the release's number */
+		devel = true; /* experiments ("X:...") and vendors' builds change layouts, yet keep the release's number
+			       */
 	} else if (*p != '\0') {
 		devel = true;
 		patch = -1;

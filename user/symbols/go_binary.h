@@ -10,6 +10,6 @@
 int go_binary_read(struct elf_image *img, struct binary *b, char *why);
 /* Only the build id; "" stays if there is none. */
 void go_binary_read_build_id(struct elf_image *img, struct binary *b);
-/* Reads "go1.22.5", "go1.27rc1", "devel go1.28-1a2b3c ...", "go1.24.3 X:boringcrypto" into go_minor, go_patch and go_devel
- * of *b; 0 or -EINVAL. */
+/* Reads "go1.22.5", "go1.27rc1", "devel go1.28-1a2b3c ...", "go1.24.3 X:boringcrypto" into go_minor, go_patch and
+ * go_devel of *b; 0 or -EINVAL. */
 int go_binary_parse_version(const char *version, struct binary *b);

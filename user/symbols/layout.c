@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Offsets come from the binary's own DWARF when it has any: right for each version, experiment and fork. Else from a table
- * that tools/offsetgen makes from real toolchains, by exact release: layouts change between minor versions and once did
- * inside of one (`work` in 1.23.4), and `work` differs between amd64 and arm64 (padding to cache lines). Rows go on for
- * later patch releases of their minor. Development versions and builds with experiments never use the table. */
+/* Offsets come from the binary's own DWARF when it has any: right for each version, experiment and fork. Else from a
+ * table that tools/offsetgen makes from real toolchains, by exact release: layouts change between minor versions and
+ * once did inside of one (`work` in 1.23.4), and `work` differs between amd64 and arm64 (padding to cache lines). Rows
+ * go on for later patch releases of their minor. Development versions and builds with experiments never use the table.
+ */
 #include "symbols/layout.h"
 
 #include <string.h>
@@ -27,37 +28,42 @@ static const struct {
 	unsigned type;
 	const char *path, *other;
 } field_paths[FIELD_CNT] = {
-	[FIELD_GC_PERCENT] = { TYPE_GC_CONTROLLER, "gcPercent", NULL },
-	[FIELD_GC_MEMORY_LIMIT] = { TYPE_GC_CONTROLLER, "memoryLimit", NULL },
-	[FIELD_GC_HEAP_MINIMUM] = { TYPE_GC_CONTROLLER, "heapMinimum", NULL },
-	[FIELD_GC_HEAP_GOAL] = { TYPE_GC_CONTROLLER, "gcPercentHeapGoal", "heapGoal" },
-	[FIELD_GC_HEAP_LIVE] = { TYPE_GC_CONTROLLER, "heapLive", NULL },
-	[FIELD_GC_HEAP_MARKED] = { TYPE_GC_CONTROLLER, "heapMarked", NULL },
-	[FIELD_GC_HEAP_FREE] = { TYPE_GC_CONTROLLER, "heapFree", NULL },
-	[FIELD_GC_TOTAL_ALLOC] = { TYPE_GC_CONTROLLER, "totalAlloc", NULL },
-	[FIELD_GC_TOTAL_FREE] = { TYPE_GC_CONTROLLER, "totalFree", NULL },
-	[FIELD_GC_MAPPED_READY] = { TYPE_GC_CONTROLLER, "mappedReady", NULL },
-	[FIELD_GC_ASSIST_TIME] = { TYPE_GC_CONTROLLER, "assistTime", NULL },
-	[FIELD_MEMSTATS_NUMGC] = { TYPE_MSTATS, "numgc", NULL },
-	[FIELD_MEMSTATS_PAUSE_TOTAL] = { TYPE_MSTATS, "pause_total_ns", NULL },
-	[FIELD_WORK_CPUSTATS] = { TYPE_WORK, "cpuStats", NULL },
-	[FIELD_SCHED_NGSYS] = { TYPE_SCHEDT, "ngsys", NULL },
-	[FIELD_SCHED_GFREE_N] = { TYPE_SCHEDT, "gFree.n", NULL },
-	[FIELD_SCHED_GFREE_STACK] = { TYPE_SCHEDT, "gFree.stack.size", NULL },
-	[FIELD_SCHED_GFREE_NOSTACK] = { TYPE_SCHEDT, "gFree.noStack.size", NULL },
-	[FIELD_P_GFREE] = { TYPE_P, "gFree.n", "gFree.size" },
-	[FIELD_G_M] = { TYPE_G, "m", NULL },
-	[FIELD_M_PREEMPTOFF] = { TYPE_M, "preemptoff", NULL },
+	[FIELD_GC_PERCENT] = {TYPE_GC_CONTROLLER, "gcPercent", NULL},
+	[FIELD_GC_MEMORY_LIMIT] = {TYPE_GC_CONTROLLER, "memoryLimit", NULL},
+	[FIELD_GC_HEAP_MINIMUM] = {TYPE_GC_CONTROLLER, "heapMinimum", NULL},
+	[FIELD_GC_HEAP_GOAL] = {TYPE_GC_CONTROLLER, "gcPercentHeapGoal", "heapGoal"},
+	[FIELD_GC_HEAP_LIVE] = {TYPE_GC_CONTROLLER, "heapLive", NULL},
+	[FIELD_GC_HEAP_MARKED] = {TYPE_GC_CONTROLLER, "heapMarked", NULL},
+	[FIELD_GC_HEAP_FREE] = {TYPE_GC_CONTROLLER, "heapFree", NULL},
+	[FIELD_GC_TOTAL_ALLOC] = {TYPE_GC_CONTROLLER, "totalAlloc", NULL},
+	[FIELD_GC_TOTAL_FREE] = {TYPE_GC_CONTROLLER, "totalFree", NULL},
+	[FIELD_GC_MAPPED_READY] = {TYPE_GC_CONTROLLER, "mappedReady", NULL},
+	[FIELD_GC_ASSIST_TIME] = {TYPE_GC_CONTROLLER, "assistTime", NULL},
+	[FIELD_MEMSTATS_NUMGC] = {TYPE_MSTATS, "numgc", NULL},
+	[FIELD_MEMSTATS_PAUSE_TOTAL] = {TYPE_MSTATS, "pause_total_ns", NULL},
+	[FIELD_WORK_CPUSTATS] = {TYPE_WORK, "cpuStats", NULL},
+	[FIELD_SCHED_NGSYS] = {TYPE_SCHEDT, "ngsys", NULL},
+	[FIELD_SCHED_GFREE_N] = {TYPE_SCHEDT, "gFree.n", NULL},
+	[FIELD_SCHED_GFREE_STACK] = {TYPE_SCHEDT, "gFree.stack.size", NULL},
+	[FIELD_SCHED_GFREE_NOSTACK] = {TYPE_SCHEDT, "gFree.noStack.size", NULL},
+	[FIELD_P_GFREE] = {TYPE_P, "gFree.n", "gFree.size"},
+	[FIELD_G_M] = {TYPE_G, "m", NULL},
+	[FIELD_M_PREEMPTOFF] = {TYPE_M, "preemptoff", NULL},
 };
 
 static const char *dwarf_reason(int err)
 {
 	switch (err) {
-	case -EOPNOTSUPP: return "debug information in a format that is not read here";
-	case -EFBIG: return "debug information is too big";
-	case -ENOENT: return "debug information without the runtime's types";
-	case -ENOMEM: return "out of memory";
-	default: return "debug information is damaged";
+	case -EOPNOTSUPP:
+		return "debug information in a format that is not read here";
+	case -EFBIG:
+		return "debug information is too big";
+	case -ENOENT:
+		return "debug information without the runtime's types";
+	case -ENOMEM:
+		return "out of memory";
+	default:
+		return "debug information is damaged";
 	}
 }
 

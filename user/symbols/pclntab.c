@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Go's pclntab as Go 1.18 to 1.27 write it: a header (magic, 8 words), function names, and at pclnOffset pairs of 32 bits
- * (entry, position of the function's record), whose last pair holds only the end of the text; a record is (entry, position
- * of the name, ...). Entries count from textStart. The header's textStart is 0 from Go 1.26 on, and it may be 0 in
- * position independent files; then moduledata tells: it begins with the 16 bytes (address of the table, address of its
- * names) and has `text` at +176 in all ten versions. Linkers that leave relocated words empty (lld with RELA) hide those
- * bytes: the same two addresses are then found as addends of neighbouring relative relocations. */
+/* Go's pclntab as Go 1.18 to 1.27 write it: a header (magic, 8 words), function names, and at pclnOffset pairs of 32
+ * bits (entry, position of the function's record), whose last pair holds only the end of the text; a record is (entry,
+ * position of the name, ...). Entries count from textStart. The header's textStart is 0 from Go 1.26 on, and it may be
+ * 0 in position independent files; then moduledata tells: it begins with the 16 bytes (address of the table, address of
+ * its names) and has `text` at +176 in all ten versions. Linkers that leave relocated words empty (lld with RELA) hide
+ * those bytes: the same two addresses are then found as addends of neighbouring relative relocations. */
 #include "symbols/pclntab.h"
 
 #include <string.h>
 
 #include "base/err.h"
 
-#define MAGIC_118 0xfffffff0u /* Go 1.18, 1.19 */
-#define MAGIC_120 0xfffffff1u /* Go 1.20 to 1.27 */
-#define HEADER_SZ 72
-#define PAIR_SZ 8
-#define FUNCS_MAX (4u << 20) /* an 80 MB program has 150,000 */
-#define MODULEDATA_TEXT 176
-#define RELA_RELATIVE_X86_64 8
+#define MAGIC_118             0xfffffff0u /* Go 1.18, 1.19 */
+#define MAGIC_120             0xfffffff1u /* Go 1.20 to 1.27 */
+#define HEADER_SZ             72
+#define PAIR_SZ               8
+#define FUNCS_MAX             (4u << 20) /* an 80 MB program has 150,000 */
+#define MODULEDATA_TEXT       176
+#define RELA_RELATIVE_X86_64  8
 #define RELA_RELATIVE_AARCH64 1027
 
 static bool parse_header(const struct elf_image *img, const uint8_t *h, uint64_t size, struct pclntab *t)
@@ -45,13 +45,13 @@ static bool open_at(struct elf_image *img, uint64_t vaddr, uint64_t offset, uint
 {
 	uint8_t h[HEADER_SZ];
 
-	*t = (struct pclntab){ .vaddr = vaddr, .offset = offset };
+	*t = (struct pclntab){.vaddr = vaddr, .offset = offset};
 	return size > HEADER_SZ && elf_image_read(img, offset, h, sizeof(h)) == 0 && parse_header(img, h, size, t);
 }
 
 static bool scan_load(struct elf_image *img, const struct elf_segment *s, uint32_t magic, struct pclntab *t)
 {
-	uint8_t pattern[8] = { (uint8_t)magic, 0xff, 0xff, 0xff, 0, 0, img->machine == EM_X86_64 ? 1 : 4, 8 };
+	uint8_t pattern[8] = {(uint8_t)magic, 0xff, 0xff, 0xff, 0, 0, img->machine == EM_X86_64 ? 1 : 4, 8};
 	struct elf_window w;
 	uint64_t pos = 0;
 	bool found = false;
@@ -68,7 +68,7 @@ static bool scan_load(struct elf_image *img, const struct elf_segment *s, uint32
 
 static bool find_table(struct elf_image *img, struct pclntab *t)
 {
-	static const char *const names[] = { ".gopclntab", ".data.rel.ro.gopclntab" };
+	static const char *const names[] = {".gopclntab", ".data.rel.ro.gopclntab"};
 
 	for (unsigned i = 0; i < 2; i++) {
 		const struct elf_section *s = elf_image_find_section(img, names[i]);
@@ -91,7 +91,7 @@ static bool text_is_good(const struct elf_image *img, uint64_t text)
 static int scan_moduledata(struct elf_image *img, const struct pclntab *t, uint64_t vaddr, uint64_t offset,
 			   uint64_t size, uint64_t *ret)
 {
-	uint64_t pattern[2] = { t->vaddr, t->vaddr + t->names }, pos;
+	uint64_t pattern[2] = {t->vaddr, t->vaddr + t->names}, pos;
 	struct elf_window w;
 	int err;
 
@@ -140,7 +140,8 @@ static int rela_open(struct elf_image *img, struct rela_table *r)
 	return elf_window_open(&r->w, img, vaddr - l->vaddr + l->offset, size);
 }
 
-/* Place of the relative relocation that writes `addend` (want_place 0) or addend of the one at want_place; 0 if none. */
+/* Place of the relative relocation that writes `addend` (want_place 0) or addend of the one at want_place; 0 if none.
+ */
 static uint64_t rela_search(struct rela_table *r, uint64_t want_place, uint64_t addend)
 {
 	const uint8_t *p;
@@ -198,7 +199,8 @@ int pclntab_open(struct elf_image *img, struct pclntab *ret, char *why)
 	if (!text_is_good(img, t.text))
 		find_text(img, &t);
 	if (!text_is_good(img, t.text))
-		return err_why(why, -ENOENT, "the Go function table was found, but not the address that it counts from");
+		return err_why(why, -ENOENT,
+			       "the Go function table was found, but not the address that it counts from");
 	*ret = t;
 	return 0;
 }

@@ -5,18 +5,19 @@
  *   amd64 1.21+:     cmp rsp,[r14+16]; jbe; push rbp      the push (nosplit functions begin with it)
  *   amd64 1.18-1.20: cmp rsp,[r14+16]; jbe; sub rsp,N     the jbe, whose taken hits are dropped
  *   arm64:           ldr x16,[x28,#16]; cmp sp,x16; b.ls; str x30,[sp,#-N]!    the store, else the b.ls (big frames)
- * Frames above 128 bytes compare r12 (x17) = sp - N instead, frames above some kilobytes check that for wrap-around with a
- * `jb` (`b.lo`) of their own. Functions that always run on a system stack compare with the word behind (+24). The decoded
- * bytes must be in the file's executable segment and inside of the function; anything unexpected ends the search. */
+ * Frames above 128 bytes compare r12 (x17) = sp - N instead, frames above some kilobytes check that for wrap-around
+ * with a `jb` (`b.lo`) of their own. Functions that always run on a system stack compare with the word behind (+24).
+ * The decoded bytes must be in the file's executable segment and inside of the function; anything unexpected ends the
+ * search. */
 #include "symbols/probe_site.h"
 
 #include <capstone/capstone.h>
 #include <string.h>
 
-#define CODE_SZ 64
-#define PUSH_WITHIN 24 /* measured: +0, +6, +10, +15, +18 */
-#define GUARD_0 0x10   /* g.stackguard0 */
-#define GUARD_1 0x18   /* g.stackguard1: functions of the system stack */
+#define CODE_SZ     64
+#define PUSH_WITHIN 24   /* measured: +0, +6, +10, +15, +18 */
+#define GUARD_0     0x10 /* g.stackguard0 */
+#define GUARD_1     0x18 /* g.stackguard1: functions of the system stack */
 
 struct code {
 	uint8_t bytes[CODE_SZ];
@@ -165,14 +166,14 @@ static void find_arm64(const struct code *c, bool cold, size_t *at, enum probe_h
 
 static void refuse(struct probe_site *ret, const char *why)
 {
-	*ret = (struct probe_site){ .how = SITE_NONE };
+	*ret = (struct probe_site){.how = SITE_NONE};
 	err_why(ret->why, 0, "%s", why);
 }
 
 void probe_site_find(struct elf_image *img, uint64_t entry, uint64_t end, bool cold, struct probe_site *ret)
 {
 	const struct elf_segment *seg = elf_image_find_load(img, entry, 1);
-	struct code c = { .vaddr = entry };
+	struct code c = {.vaddr = entry};
 	enum probe_how how;
 	uint64_t room;
 	size_t at;
@@ -191,6 +192,6 @@ void probe_site_find(struct elf_image *img, uint64_t entry, uint64_t end, bool c
 		return refuse(ret, "the disassembler did not start");
 	if (how == SITE_NONE)
 		return refuse(ret, "the function does not begin as Go functions do: no instruction to probe");
-	*ret = (struct probe_site){ .vaddr = entry + at, .how = how,
-				    .file_offset = entry + at - seg->vaddr + seg->offset };
+	*ret = (struct probe_site){
+		.vaddr = entry + at, .how = how, .file_offset = entry + at - seg->vaddr + seg->offset};
 }

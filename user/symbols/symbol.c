@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Looking a handful of names up among 200,000: the string table is scanned once for the names, afterwards the entries are
- * compared by number only. GNU ld stores a name that ends another one only once (cgo programs are linked by it), so the
- * tails of strings count as well. */
+/* Looking a handful of names up among 200,000: the string table is scanned once for the names, afterwards the entries
+ * are compared by number only. GNU ld stores a name that ends another one only once (cgo programs are linked by it), so
+ * the tails of strings count as well. */
 #include "symbols/symbol.h"
 
 #include <string.h>
@@ -56,7 +56,7 @@ static void check_string(struct symbol *symbols, unsigned cnt, const struct name
 
 int symbol_scan_names(struct symbol *symbols, unsigned cnt, struct elf_window *names)
 {
-	struct name_filter filter = { { 0 } };
+	struct name_filter filter = {{0}};
 	uint64_t pos = 0;
 	const uint8_t *p, *nul;
 	size_t n;

@@ -10,9 +10,9 @@
 #define SYMBOL_NAMES_MAX 8
 
 struct symbol {
-	const char *name;  /* borrowed, at least 4 characters */
-	uint64_t vaddr;    /* 0 = not found */
-	uint64_t end;      /* behind the last byte; vaddr when the size is unknown */
+	const char *name; /* borrowed, at least 4 characters */
+	uint64_t vaddr;   /* 0 = not found */
+	uint64_t end;     /* behind the last byte; vaddr when the size is unknown */
 	/* where the name was seen in the string table: [0] as a whole string, others as the tail of one */
 	uint32_t name_off[SYMBOL_NAMES_MAX];
 	unsigned name_cnt;
