@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""gopherscope on another kernel than this machine's: Debian's 6.1 with pure cgroup v2 (in the long run also v1 beside v2, and
+newer kernels). One boot each; the guest only runs things and records, the comparisons are made here."""
+import json
+import statistics
+
+import pytest
+
+import gs
+import vm
+
+pytestmark = pytest.mark.limit(400)
+
+QUOTA = 0.3
+PERIOD = 0.1
+CPUS = 2
+
+# The tracer is started detached and attached by a signal, because it says when that is done: emulated machines differ in speed.
+SCRIPT = r"""
+[ -d /sys/fs/cgroup/cpu,cpuacct ] && cpu=/sys/fs/cgroup/cpu,cpuacct || cpu=/sys/fs/cgroup
+mkdir $cpu/burst
+if [ -e $cpu/burst/cpu.max ]; then echo "30000 100000" > $cpu/burst/cpu.max
+else echo 100000 > $cpu/burst/cpu.cfs_period_us; echo 30000 > $cpu/burst/cpu.cfs_quota_us; fi
+burst() { sh -c 'echo $$ > '$cpu'/burst/cgroup.procs; exec "$@"' sh "$@"; }
+await() { # await WORD FILE: at most 60 s
+	i=0
+	until grep -q "$1" $2 2>/dev/null; do i=$((i + 1)); [ $i -lt 600 ] || return 1; sleep 0.1; done
+}
+
+./gopherscope check > out/check.txt 2>&1
+./gopherscope check --json > out/check.json 2>> out/check.txt; echo $? > out/check.status
+
+./gopherscope trace --toggle -o /t/out/trace.jsonl > trace.said 2> out/trace.err &
+tracer=$!
+await ready trace.said || exit 10
+kill -USR1 $tracer
+await on trace.said || exit 11
+cat $cpu/burst/cpu.stat > out/stat.before
+./gcload-old -delay 4s -d 4s -force 250ms -rate 20 -every 0 > out/gcload-old.json & a=$!
+./gcload-new -delay 4s -d 4s -force 250ms -rate 20 -every 0 > out/gcload-new.json & b=$!
+burst ./burn -n 2 -delay 4s -d 4s > out/burn.json & c=$!
+wait $a $b $c
+sleep 1
+cat $cpu/burst/cpu.stat > out/stat.after
+kill -INT $tracer
+wait $tracer; echo $? > out/trace.status
+
+burst ./burn -n 2 -d 30s > /dev/null & a=$!
+./gcload-new -force 250ms -every 0 > /dev/null & b=$!
+sleep 1
+./gopherscope list --json > out/list.json 2> out/list.err; echo $? > out/list.status
+./gopherscope top --once --json -w 4 > out/top.json 2> out/top.err; echo $? > out/top.status
+kill $a $b
+wait $a $b
+exit 0
+"""
+
+KERNELS = [
+    pytest.param(("bookworm", False), id="6.1"),
+    pytest.param(("bookworm", True), id="6.1-hybrid", marks=pytest.mark.slow),
+    pytest.param(("trixie", False), id="6.12", marks=pytest.mark.slow),
+    pytest.param(("trixie-backports", False), id="newest", marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(scope="module", params=KERNELS)
+def guest(request):
+    suite, hybrid = request.param
+    files = {
+        "gopherscope": gs.BIN,
+        "gcload-old": gs.fixture("gcload", "1.18.10"),
+        "gcload-new": gs.fixture("gcload", "1.27.4"),
+        "burn": gs.fixture("burn"),
+    }
+    try:
+        result = vm.run(vm.fetch_kernel(suite), SCRIPT, files, hybrid=hybrid, cpus=CPUS, timeout=240)
+    except vm.VmUnavailable as e:
+        pytest.skip(str(e))
+    assert result.status == 0, result.console + text(result, "trace.err") + text(result, "check.txt")
+    print(f"kernel {result.kernel}, {result.seconds:.0f} s")
+    return result
+
+
+def text(result, name):
+    return result.files.get(name, b"").decode(errors="replace")
+
+
+def lines(result, name):
+    return gs.lines(text(result, name))
+
+
+def cpu_stat(result, name):
+    d = dict(line.split() for line in text(result, name).splitlines())
+    return int(d["throttled_usec"]) / 1e6 if "throttled_usec" in d else int(d["throttled_time"]) / 1e9
+
+
+def test_every_object_loads(guest):
+    assert text(guest, "check.status").strip() == "0", text(guest, "check.txt")
+    check = json.loads(text(guest, "check.json"))
+    assert check["btf"] and check["can_run"]
+    assert check["kernel"] == guest.kernel
+    states = {s["name"]: s["state"] for s in check["signals"]}
+    assert {"go_gc", "cpu_throttle", "proc_watch"} <= set(states)
+    assert set(states.values()) == {"on"}, check["signals"]
+
+
+def test_trace_ends_well(guest):
+    assert text(guest, "trace.status").strip() == "0", text(guest, "trace.err")
+    assert not [e for e in lines(guest, "trace.jsonl") if e["kind"] == "lost"]
+
+
+@pytest.mark.parametrize("which", ["old", "new"])
+def test_gc_cycles(guest, which):
+    """Each cycle that the runtime counted, once, with its two pauses. Lengths only roughly: this machine takes a processor away
+    from the guest for milliseconds, also between the runtime's clock and our probe, so ours are the shorter ones."""
+    truth = lines(guest, f"gcload-{which}.json")[-1]
+    events = [e for e in lines(guest, "trace.jsonl") if e["pid"] == truth["pid"]]
+    cycles = [e for e in events if e["kind"] == "gc.cycle"]
+    assert truth["kind"] == "final" and truth["num_gc"] >= 10
+    assert len(cycles) == truth["num_gc"]
+    assert {c["pauses"] for c in cycles} == {2}
+    reasons = [e["reason"] for e in events if e["kind"] == "gc.pause" and (e["reason"] or "").startswith("GC ")]
+    assert len(reasons) == 2 * truth["num_gc"]
+    shares = [c["pause_seconds"] * 1e9 / t for c, t in zip(cycles, truth["pause_ns"])]
+    assert max(shares) < 1.05
+    assert statistics.median(shares) > 0.5
+
+
+def test_process_events(guest):
+    truth = lines(guest, "gcload-new.json")[-1]
+    kinds = [e["kind"] for e in lines(guest, "trace.jsonl") if e["pid"] == truth["pid"]]
+    assert kinds.count("process.start") == 1
+    assert kinds.count("process.exit") == 1
+
+
+def test_throttled_time(guest):
+    """The sum over CPUs against cpu.stat: 2 %, or one period for what the edges cut."""
+    truth = cpu_stat(guest, "stat.after") - cpu_stat(guest, "stat.before")
+    events = [e for e in lines(guest, "trace.jsonl")
+              if e["kind"] == "cpu.throttle" and (e["owner"]["cgroup"] or "").endswith("/burst")]
+    ours = sum(e["duration_seconds"] for e in events)
+    assert truth > 1
+    assert abs(ours - truth) <= max(0.02 * truth, PERIOD)
+    assert {e["cpu"] for e in events} <= set(range(CPUS))
+
+
+def test_list(guest):
+    assert text(guest, "list.status").strip() == "0", text(guest, "list.err")
+    found = lines(guest, "list.json")
+    assert {p["comm"] for p in found} >= {"burn", "gcload-new"}
+    assert {p["go_version"].removeprefix("go") for p in found if p["comm"] == "gcload-new"} == {"1.27.4"}
+
+
+def test_top(guest):
+    """One window: the burning container is throttled, the other process collects."""
+    assert text(guest, "top.status").strip() == "0", text(guest, "top.err")
+    snapshot = lines(guest, "top.json")[-1]
+    burst = [c for c in snapshot["containers"] if (c["owner"]["cgroup"] or "").endswith("/burst")]
+    assert len(burst) == 1
+    assert burst[0]["cpu"]["limit_cpus"] == pytest.approx(QUOTA)
+    assert burst[0]["cpu"]["throttle"]["ratio"] > 0.3
+    assert sum(c["gc"]["cycles"] or 0 for c in snapshot["containers"]) >= 8
