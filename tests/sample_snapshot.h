@@ -278,6 +278,7 @@ static inline void sample_unknown(struct snapshot *s)
 	sample_signal_state(s, SIGNAL_GO_GC, "degraded", "2 of 3 binaries have no safe probe site");
 	s->signals[SIGNAL_GO_GC].lost[LOSS_RING_FULL] = 12;
 	s->signals[SIGNAL_GO_GC].lost[LOSS_UNPAIRED] = 3;
+	s->signals[SIGNAL_GO_GC].lost_window = 12;
 	s->lost = 15;
 	s->containers = calloc(2, sizeof(*s->containers));
 	s->container_cnt = 2;

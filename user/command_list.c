@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "commands.h"
 #include "export/jsonl.h"
@@ -31,6 +33,15 @@ static void judge_gc(struct process *p)
 		return;
 	}
 	p->go_gc_on = true;
+}
+
+/* Processes younger than PROC_MIN_AGE_NS wait to be examined; one look later settles those of the first pass. */
+static void look_at_the_young(struct session *s)
+{
+	if (!proc_table_pending_cnt(s->procs))
+		return;
+	usleep(PROC_MIN_AGE_NS / 1000);
+	proc_table_tick(s->procs, clock_mono_ns());
 }
 
 static bool shown(const struct options *opts, const struct process *p)
@@ -92,6 +103,7 @@ int command_list(const struct options *opts)
 
 	if (err)
 		return output_open_failed(err, why);
+	look_at_the_young(s);
 	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p))
 		judge_gc(p);
 	if (!session_watched_cnt(s) && !opts->all) {

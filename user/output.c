@@ -66,7 +66,6 @@ int output_open_failed(int err, const char *why)
 
 int output_nothing(const struct session *s, const struct options *opts)
 {
-	const struct proc_table_counts *c = proc_table_counts(s->procs);
 	char text[300];
 
 	if (opts->target || opts->pid || opts->namespace_ || opts->container)
@@ -74,6 +73,6 @@ int output_nothing(const struct session *s, const struct options *opts)
 			  target_text(opts, text, sizeof(text)));
 	else
 		log_error("no Go process on this node (%llu processes looked at); `gopherscope list --all` says why for each",
-			  (unsigned long long)c->looked_at);
+			  (unsigned long long)s->looked_at);
 	return EXIT_NOTHING;
 }

@@ -20,12 +20,13 @@
 #include "procs/proc_info.h"
 #include "stats/dist.h"
 
-#define READINGS 80 /* of node and agent CPU: one a second over the longest window, and room */
+#define READINGS 80 /* of node, agent and losses: one a second over the longest window, and room */
 
 struct reading {
 	uint64_t time_ns;
 	uint64_t busy, steal, total; /* /proc/stat, clock ticks */
 	double agent_cpu;
+	uint64_t lost[SIGNAL_CNT];   /* since start, all reasons */
 };
 
 struct report {
@@ -33,17 +34,6 @@ struct report {
 	struct reading readings[READINGS];
 	unsigned int cnt;        /* ever taken; the ring holds the last READINGS */
 };
-
-int report_new(struct session *s, struct report **ret)
-{
-	struct report *r = calloc(1, sizeof(*r));
-
-	if (!r)
-		return -ENOMEM;
-	r->session = s;
-	*ret = r;
-	return 0;
-}
 
 struct report *report_free(struct report *r)
 {
@@ -61,15 +51,11 @@ static double agent_cpu_seconds(void)
 	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
-static void take_reading(struct report *r, uint64_t now)
+static void read_node(const struct report *r, struct reading *x)
 {
-	struct reading *x = &r->readings[r->cnt % READINGS];
 	unsigned long long t[8] = { 0 };
 	char buf[512];
 
-	memset(x, 0, sizeof(*x));
-	x->time_ns = now;
-	x->agent_cpu = agent_cpu_seconds();
 	if (file_read(r->session->opts->root, "/proc/stat", buf, sizeof(buf)) > 0 &&
 	    sscanf(buf, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &t[6],
 		   &t[7]) == 8) {
@@ -77,7 +63,21 @@ static void take_reading(struct report *r, uint64_t now)
 		x->busy = t[0] + t[1] + t[2] + t[5] + t[6];
 		x->total = x->busy + t[3] + t[4] + t[7];
 	}
-	r->cnt++;
+}
+
+/* s: signals already filled. */
+static void take_reading(struct report *r, const struct snapshot *s, uint64_t now)
+{
+	struct reading *x = &r->readings[r->cnt++ % READINGS];
+
+	memset(x, 0, sizeof(*x));
+	x->time_ns = now;
+	x->agent_cpu = agent_cpu_seconds();
+	read_node(r, x);
+	for (int id = 0; id < SIGNAL_CNT; id++)
+		for (int i = 0; i < LOSS_REASON_CNT; i++)
+			if (loss_reason_hides((enum loss_reason)i))
+				x->lost[id] += s->signals[id].lost[i];
 }
 
 /* The reading nearest to the begin of the window: the oldest one that is not older, else the oldest of all. */
@@ -114,6 +114,8 @@ static void fill_node(struct report *r, uint64_t window_ns, struct snapshot *s)
 	    !file_find_u64(buf, "MemTotal:", &all) && !file_find_u64(buf, "MemAvailable:", &available) && all)
 		s->memory_used_ratio = 1 - (double)available / (double)all;
 	s->agent_cpu_seconds = now->agent_cpu;
+	for (int id = 0; id < SIGNAL_CNT; id++)
+		s->signals[id].lost_window = now->lost[id] - then->lost[id];
 	if (now->time_ns > then->time_ns)
 		s->agent_cpu_ratio = (now->agent_cpu - then->agent_cpu) / ((double)(now->time_ns - then->time_ns) / 1e9);
 	if (file_read("", "/proc/self/status", buf, sizeof(buf)) > 0 && !file_find_u64(buf, "VmRSS:", &all))
@@ -158,6 +160,21 @@ static void fill_signals(const struct session *ses, struct snapshot *s)
 		for (int i = 0; i < LOSS_REASON_CNT; i++)
 			s->lost += x->lost[i];
 	}
+}
+
+int report_new(struct session *s, struct report **ret)
+{
+	struct report *r = calloc(1, sizeof(*r));
+	struct snapshot first; /* only for the counters of now */
+
+	if (!r)
+		return -ENOMEM;
+	r->session = s;
+	snapshot_init(&first);
+	fill_signals(s, &first);
+	take_reading(r, &first, clock_mono_ns());
+	*ret = r;
+	return 0;
 }
 
 /* ---- containers --------------------------------------------------------------------------------------------------- */
@@ -341,9 +358,9 @@ int report_take(struct report *r, uint64_t window_ns, struct snapshot *ret)
 	ret->time_mono_ns = now;
 	ret->time_unix_ns = clock_mono_to_unix(now);
 	ret->window_seconds = (double)window_ns / 1e9;
-	take_reading(r, now);
-	fill_node(r, window_ns, ret);
 	fill_signals(ses, ret);
+	take_reading(r, ret, now);
+	fill_node(r, window_ns, ret);
 	count_processes(ses, ret);
 	err = fill_containers(ses, now, window_ns, ret);
 	if (err)

@@ -22,7 +22,8 @@
 #define TICK_NS (100 * NS_PER_MS)
 #define READ_NS NS_PER_SEC
 #define VERIFY_NS (10 * NS_PER_SEC)
-#define LIMITS_NS (5 * NS_PER_SEC)
+#define LIMITS_NS (10 * NS_PER_SEC) /* 0.1 ms a container */
+#define FRESH_NS (READ_NS / 2) /* younger readings need not be repeated */
 #define DRAIN_MAX 20000u       /* records a slice: 10 ms at 2 million a second */
 #define CONTAINERS_MAX 4096
 #define BINARIES_MAX 1023
@@ -97,10 +98,13 @@ static void attach_process(struct session *s, struct process *p)
 static void open_sampler(struct session *s, struct process *p)
 {
 	struct watched *w = p->watched;
+	int err;
 
 	if (!wanted(s, SIGNAL_GO_RUNTIME) || p->state == PROCESS_REFUSED || !s->want_stats)
 		return;
-	if (sampler_open(s->opts->root, p, &w->sampler, p->go_runtime_why)) {
+	err = sampler_open(s->opts->root, p, &w->sampler, p->go_runtime_why);
+	w->sampler_retry = err == SAMPLER_NOT_READY;
+	if (err) {
 		log_debug("go_runtime off for %s (pid %d): %s", p->exe, p->pid, p->go_runtime_why);
 		return;
 	}
@@ -324,6 +328,8 @@ static void read_process(struct session *s, struct process *p)
 	struct runtime_sample sample;
 	int err;
 
+	if (w && w->sampler_retry)
+		open_sampler(s, p);
 	if (!w || !w->sampler)
 		return;
 	err = sampler_read(w->sampler, &sample);
@@ -384,6 +390,7 @@ void session_read_values(struct session *s)
 	size_t pos = 0;
 	void *c;
 
+	s->values_read_ns = now;
 	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p))
 		read_process(s, p);
 	while (hashmap_next(s->containers, &pos, &key, &c))
@@ -395,7 +402,7 @@ static void on_read(void *arg)
 	struct session *s = arg;
 
 	clock_sync();
-	if (s->want_stats)
+	if (s->want_stats && clock_mono_ns() - s->values_read_ns > FRESH_NS)
 		session_read_values(s);
 	watch_more(s);
 	if (!s->probes || probes_signal(s->probes, SIGNAL_PROC_WATCH)->mode == SIGNAL_OFF)
@@ -406,8 +413,14 @@ static void on_verify(void *arg)
 {
 	struct session *s = arg;
 
+	struct signal_counters c = { 0 };
+
 	proc_table_verify(s->procs);
-	proc_table_scan(s->procs); /* notices may have been lost */
+	if (s->probes)
+		probes_counters(s->probes, SIGNAL_PROC_WATCH, &c);
+	if (c.lost[LOSS_RING_FULL] != s->notices_lost)
+		proc_table_scan(s->procs);
+	s->notices_lost = c.lost[LOSS_RING_FULL];
 }
 
 static void on_quit(int signo, void *arg)
@@ -515,6 +528,7 @@ int session_open(const struct session_cfg *cfg, struct session **ret, char *why)
 		err = proc_table_scan(s->procs);
 		if (err)
 			err_why(why, err, "cannot read %s/proc: %s", s->opts->root, strerror(-err));
+		s->looked_at = proc_table_counts(s->procs)->looked_at;
 	}
 	if (!err && s->want_stats)
 		session_read_values(s);

@@ -21,6 +21,7 @@
 struct watched {
 	struct process *process;   /* borrowed */
 	struct sampler *sampler;   /* owned; NULL: go_runtime off for it */
+	bool sampler_retry;        /* its runtime had not set itself up yet */
 	struct runtime_sample sample; /* last good one */
 	bool sampled;
 	struct gc_cycle_state gc;
@@ -60,8 +61,10 @@ struct session {
 	struct hashmap *containers; /* owner pointer -> struct container */
 	bool want_stats;       /* read usage, limits and runtime values */
 	uint64_t start_ns;
+	uint64_t looked_at;    /* processes of the first pass */
+	uint64_t notices_lost; /* of proc_watch, at the last verification */
+	uint64_t values_read_ns; /* last session_read_values() */
 	uint64_t lost_user[SIGNAL_CNT][LOSS_REASON_MAX];
-	uint64_t probes_down_ns; /* toggle: since when */
 };
 
 struct session_cfg {

@@ -59,7 +59,7 @@ def test_exit_code():
         time.sleep(0.3)
         ends = [e for e in trace.stop() if e["kind"] == "process.exit" and e["pid"] == load.pid]
     assert len(ends) == 1
-    assert ends[0]["exit_signal"] == signal.SIGKILL
+    assert ends[0]["signal"] == signal.SIGKILL
 
 
 def test_short_lived_are_not_attached():

@@ -144,7 +144,7 @@ static void test_partial(void **state)
 	sample_busy(&s);
 	s.signals[SIGNAL_GO_GC].lost[LOSS_UNKNOWN_PROCESS] = 5; /* not ours to miss */
 	check_cell(&s, &s.containers[0], "STW^", "71.4", GRADE_CRITICAL);
-	s.signals[SIGNAL_GO_GC].lost[LOSS_RING_FULL] = 1;
+	s.signals[SIGNAL_GO_GC].lost_window = 1;
 	check_cell(&s, &s.containers[0], "STW^", "~71.4", GRADE_CRITICAL);
 	check_cell(&s, &s.containers[0], "THR", "94.1", GRADE_CRITICAL);
 	s.containers[0].cpu.missed_seconds = 0.4;

@@ -530,3 +530,8 @@ const struct proc_table_counts *proc_table_counts(const struct proc_table *t)
 {
 	return &t->counts;
 }
+
+size_t proc_table_pending_cnt(const struct proc_table *t)
+{
+	return hashmap_cnt(t->pending_of);
+}

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -46,6 +47,8 @@ int proc_table_exec(struct proc_table *t, pid_t pid, uint64_t now_ns);
 void proc_table_exit(struct proc_table *t, pid_t pid);
 /* Examines what is due; call every 10 to 50 ms. Cheap when nothing is due. */
 void proc_table_tick(struct proc_table *t, uint64_t now_ns);
+/* Processes that wait for their age. */
+size_t proc_table_pending_cnt(const struct proc_table *t);
 /* Every so often (10 s): drops entries whose process is gone or was replaced (lost notices), and scans if exec notices
  * were turned away. */
 void proc_table_verify(struct proc_table *t);

@@ -106,3 +106,14 @@ const char *stw_reason_name(uint32_t reason)
 
 	return names[reason < STW_TEST_FIRST ? reason : STW_TEST_FIRST];
 }
+
+bool loss_reason_hides(enum loss_reason r)
+{
+	switch (r) {
+	case LOSS_UNKNOWN_PROCESS: /* not watched, or not yet */
+	case LOSS_UNPAIRED:        /* began before the attach */
+		return false;
+	default:
+		return true;
+	}
+}

@@ -115,7 +115,8 @@ struct snapshot_signal {
 	char reason[200];
 	bool present;    /* built in */
 	uint64_t hits, events, filtered;
-	uint64_t lost[LOSS_REASON_MAX];
+	uint64_t lost[LOSS_REASON_MAX]; /* since start */
+	uint64_t lost_window;           /* in this window, of what should have been seen: marks the numbers with `~` */
 };
 
 struct snapshot {
@@ -146,4 +147,6 @@ void snapshot_gc_unknown(struct snapshot_gc *g);
 void snapshot_throttle_unknown(struct snapshot_cpu *c);
 void snapshot_deinit(struct snapshot *s); /* frees the arrays */
 const char *loss_reason_name(enum loss_reason r); /* "ring_full", ... NULL beyond the last */
+/* True if a loss for this reason makes the numbers of watched processes too low. */
+bool loss_reason_hides(enum loss_reason r);
 const char *stw_reason_name(uint32_t reason);     /* the runtime's words: "GC mark termination", ... */

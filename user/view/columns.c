@@ -153,17 +153,6 @@ void columns_layout(const struct snapshot *s, int width, struct column_layout *r
 
 /* Reasons that mean that something this container should show is missing; the others are ends of what began before us.
  */
-static bool signal_lost(const struct snapshot_signal *sig)
-{
-	static const enum loss_reason missing[] = {LOSS_RING_FULL, LOSS_STATE_FULL, LOSS_UNREADABLE, LOSS_RECURSION,
-						   LOSS_INVALID,   LOSS_STORM,      LOSS_LIMIT};
-
-	for (size_t i = 0; i < ARRAY_SIZE(missing); i++)
-		if (sig->lost[missing[i]])
-			return true;
-	return false;
-}
-
 static enum grade judge(const struct column *col, double judged)
 {
 	if (judged >= col->critical)
@@ -186,7 +175,7 @@ void columns_cell(const struct column *col, const struct snapshot *s, const stru
 		return;
 	}
 	col->format(v.value, text, sizeof(text));
-	snprintf(ret->text, sizeof(ret->text), "%s%s", v.partial || (sig && signal_lost(sig)) ? "~" : "", text);
+	snprintf(ret->text, sizeof(ret->text), "%s%s", v.partial || (sig && sig->lost_window) ? "~" : "", text);
 	ret->grade = c->gone ? GRADE_DIM : judge(col, v.judged);
 }
 
