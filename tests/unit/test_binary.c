@@ -99,7 +99,7 @@ static void test_others(void **state)
 	assert_int_equal(read_path("/proc/self/exe", why), BINARY_NOT_GO);
 	assert_int_equal(read_path("/", why), BINARY_NOT_ELF);
 	assert_int_equal(read_path("/dev/null", why), BINARY_NOT_ELF);
-	assert_int_equal(read_path("/no/such/file", why), BINARY_NOT_ELF);
+	assert_int_equal(read_path("/no/such/file", why), -EBADF);
 	assert_int_equal(read_bytes("", 0, why), BINARY_NOT_ELF);
 	assert_int_equal(read_bytes("#!/bin/sh\necho hello\n", 21, why), BINARY_NOT_ELF);
 	p[EI_CLASS] = ELFCLASS32;

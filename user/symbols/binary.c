@@ -121,17 +121,19 @@ static int read_image(struct elf_image *img, struct binary *b, char *why)
 	return err ? err_why(why, err, "out of memory") : 0;
 }
 
-static bool take_identity(int fd, struct binary *b)
+static int take_identity(int fd, struct binary *b, char *why)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
-		return false;
+	if (fstat(fd, &st) != 0)
+		return err_why(why, -errno, "cannot look at the executable: %s", strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return err_why(why, BINARY_NOT_ELF, "not a regular file");
 	b->dev = st.st_dev;
 	b->ino = st.st_ino;
 	b->size = (uint64_t)st.st_size;
 	b->ctime_ns = (uint64_t)st.st_ctim.tv_sec * NS_PER_SEC + (uint64_t)st.st_ctim.tv_nsec;
-	return true;
+	return 0;
 }
 
 int binary_read(int fd, struct binary **ret, char *why)
@@ -142,15 +144,16 @@ int binary_read(int fd, struct binary **ret, char *why)
 
 	if (!b)
 		return err_why(why, -ENOMEM, "out of memory");
-	if (!take_identity(fd, b)) {
+	err = take_identity(fd, b, why);
+	if (err) {
 		binary_free(b);
-		return err_why(why, BINARY_NOT_ELF, "not a regular file");
+		return err;
 	}
 	err = elf_image_open(&img, fd, b->size, why);
 	if (!err)
 		err = read_image(&img, b, why);
 	elf_image_close(&img);
-	if (err >= 0 && (!take_identity(fd, &now) || now.size != b->size || now.ctime_ns != b->ctime_ns))
+	if (err >= 0 && (take_identity(fd, &now, NULL) || now.size != b->size || now.ctime_ns != b->ctime_ns))
 		err = err_why(why, -EAGAIN, "the executable changed while it was read");
 	if (err == 0 || err == BINARY_TOO_OLD)
 		*ret = b;

@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 
-#define CONTENT_MAX      (192ull << 20) /* .debug_info of a 100 MB Go program has about 40 MB */
+#define CONTENT_MAX      (128ull << 20) /* .debug_info of a 100 MB Go program has about 40 MB */
 #define ZDEBUG_HEADER_SZ 12
 #define COMPRESS_ZLIB    1
 
