@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Windows over raw events: what counts whole, what is cut, late and too many events, edges, ratios of readings. The union
- * is compared with a count of single time slots over random intervals. */
+/* Windows over raw events: what counts whole, what is cut, late and too many events, edges, ratios of readings. The
+ * union is compared with a count of single time slots over random intervals. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 
 #include "stats/container_stats.h"
 
-#define MS 1000000ull
+#define MS  1000000ull
 #define SEC (1000 * MS)
 #define NOW (100 * SEC)
 
@@ -34,21 +34,21 @@ static int teardown(void **state)
 
 static void add_pause(struct container_stats *c, uint64_t start, uint64_t end, uint32_t reason)
 {
-	struct event_gc_pause e = { .hdr = { .time_ns = end }, .start_ns = start, .reason = reason };
+	struct event_gc_pause e = {.hdr = {.time_ns = end}, .start_ns = start, .reason = reason};
 
 	container_stats_pause(c, 1, &e);
 }
 
 static void add_throttle(struct container_stats *c, uint64_t start, uint64_t end, uint32_t cpu)
 {
-	struct event_throttle e = { .hdr = { .time_ns = end }, .start_ns = start, .cpu = cpu };
+	struct event_throttle e = {.hdr = {.time_ns = end}, .start_ns = start, .cpu = cpu};
 
 	container_stats_throttle(c, &e);
 }
 
 static void add_missed(struct container_stats *c, uint64_t start, uint64_t end, int64_t ns)
 {
-	struct event_throttle_missed e = { .hdr = { .time_ns = end }, .start_ns = start, .missed_ns = ns };
+	struct event_throttle_missed e = {.hdr = {.time_ns = end}, .start_ns = start, .missed_ns = ns};
 
 	container_stats_throttle_missed(c, &e);
 }
@@ -56,8 +56,11 @@ static void add_missed(struct container_stats *c, uint64_t start, uint64_t end, 
 static void add_usage(struct container_stats *c, uint64_t time, int64_t cpu, int64_t periods, int64_t throttled,
 		      int64_t throttled_ns)
 {
-	struct cgroup_usage u = { .time_ns = time, .cpu_ns = cpu, .nr_periods = periods, .nr_throttled = throttled,
-				  .throttled_ns = throttled_ns };
+	struct cgroup_usage u = {.time_ns = time,
+				 .cpu_ns = cpu,
+				 .nr_periods = periods,
+				 .nr_throttled = throttled,
+				 .throttled_ns = throttled_ns};
 
 	container_stats_usage(c, &u);
 }
@@ -90,11 +93,11 @@ static void pauses_by_their_end(void **state)
 	struct container_stats *c = *state;
 	struct snapshot_container r;
 
-	add_pause(c, NOW - 12 * SEC, NOW - 10 * SEC, STW_GC_MARK_TERM);    /* ends on the edge: before the window */
+	add_pause(c, NOW - 12 * SEC, NOW - 10 * SEC, STW_GC_MARK_TERM);      /* ends on the edge: before the window */
 	add_pause(c, NOW - 12 * SEC, NOW - 10 * SEC + 1, STW_GC_SWEEP_TERM); /* counts whole: 2 s and 1 ns */
 	add_pause(c, NOW - 3 * MS, NOW - 1 * MS, STW_GC_MARK_TERM);
 	add_pause(c, NOW - 1 * MS, NOW, STW_READ_MEM_STATS);
-	add_pause(c, NOW - 1 * MS, NOW + 1, STW_READ_MEM_STATS);             /* not yet over */
+	add_pause(c, NOW - 1 * MS, NOW + 1, STW_READ_MEM_STATS); /* not yet over */
 	add_pause(c, NOW - 5 * MS, NOW - 4 * MS, 4000000000u);
 	r = fill(c, NOW, 10 * SEC);
 	assert_int_equal(r.gc.pause.cnt, 4);
@@ -117,7 +120,7 @@ static void cycles_and_marks(void **state)
 
 	container_stats_cycle(c, NOW - 11 * SEC, NOW - 9 * SEC);
 	container_stats_cycle(c, NOW - 20 * SEC, NOW - 15 * SEC);
-	container_stats_mark(c, NOW - 11 * SEC, NOW - 9 * SEC); /* 1 s of it in the window */
+	container_stats_mark(c, NOW - 11 * SEC, NOW - 9 * SEC);            /* 1 s of it in the window */
 	container_stats_mark(c, NOW - 10 * SEC, NOW - 9 * SEC - 500 * MS); /* another process, inside the first */
 	container_stats_mark(c, NOW - 2 * SEC, NOW - 1 * SEC);
 	r = fill(c, NOW, 10 * SEC);
@@ -138,17 +141,17 @@ static void throttle_cover(void **state)
 		int cnt, intervals, ended;
 		double union_s, cpu_s;
 	} rows[] = {
-		{ { { -500, -400 } }, 1, 1, 1, .1, .1 },
-		{ { { -500, -400 }, { -500, -400 } }, 2, 2, 2, .1, .2 },               /* two CPUs */
-		{ { { -500, -400 }, { -450, -350 }, { -360, -300 } }, 3, 3, 3, .2, .26 }, /* overlapping in a chain */
-		{ { { -900, -100 }, { -500, -400 }, { -300, -200 } }, 3, 3, 3, .8, 1. },  /* nested */
-		{ { { -500, -400 }, { -300, -200 }, { -900, -100 } }, 3, 3, 3, .8, 1. },  /* nested, the outer one late */
-		{ { { -500, -400 }, { -400, -300 } }, 2, 2, 2, .2, .2 },               /* touching */
-		{ { { -1500, -900 }, { -3000, -1000 } }, 2, 1, 1, .1, .1 },            /* cut at the begin; one over */
-		{ { { -200, 100 }, { -100, 200 }, { 50, 300 } }, 3, 2, 0, .2, .3 },    /* cut at the end; one later */
-		{ { { -5000, 5000 }, { -500, -400 } }, 2, 2, 1, 1., 1.1 },             /* longer than the window */
-		{ { { -5000, 5000 }, { -5000, 4000 }, { -900, 3000 } }, 3, 3, 0, 1., 2.9 },
-		{ { { 0, 0 } }, 0, 0, 0, 0, 0 },
+		{{{-500, -400}}, 1, 1, 1, .1, .1},
+		{{{-500, -400}, {-500, -400}}, 2, 2, 2, .1, .2},                /* two CPUs */
+		{{{-500, -400}, {-450, -350}, {-360, -300}}, 3, 3, 3, .2, .26}, /* overlapping in a chain */
+		{{{-900, -100}, {-500, -400}, {-300, -200}}, 3, 3, 3, .8, 1.},  /* nested */
+		{{{-500, -400}, {-300, -200}, {-900, -100}}, 3, 3, 3, .8, 1.},  /* nested, the outer one late */
+		{{{-500, -400}, {-400, -300}}, 2, 2, 2, .2, .2},                /* touching */
+		{{{-1500, -900}, {-3000, -1000}}, 2, 1, 1, .1, .1},             /* cut at the begin; one over */
+		{{{-200, 100}, {-100, 200}, {50, 300}}, 3, 2, 0, .2, .3},       /* cut at the end; one later */
+		{{{-5000, 5000}, {-500, -400}}, 2, 2, 1, 1., 1.1},              /* longer than the window */
+		{{{-5000, 5000}, {-5000, 4000}, {-900, 3000}}, 3, 3, 0, 1., 2.9},
+		{{{0, 0}}, 0, 0, 0, 0, 0},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -183,7 +186,7 @@ static void throttle_cover_random(void **state)
 	uint64_t seed = 11;
 
 	for (int round = 0; round < 200; round++) {
-		unsigned char slot[300] = { 0 };
+		unsigned char slot[300] = {0};
 		uint64_t sum = 0, cnt = 0, covered = 0, n = next(&seed) % 60;
 		struct container_stats *c;
 		struct snapshot_container r;
@@ -279,6 +282,7 @@ static void expiry(void **state)
 	r = fill(c, NOW, 60 * SEC);
 	assert_int_equal(r.gc.pause.cnt, 0);
 	assert_int_equal(r.cpu.intervals, 0);
+	assert_true(r.cpu.missed_seconds == 0);
 }
 
 static void missed(void **state)
@@ -288,8 +292,8 @@ static void missed(void **state)
 
 	add_missed(c, NOW - 1100 * MS, NOW - 900 * MS, 100 * (int64_t)MS); /* half of it */
 	add_missed(c, NOW - 500 * MS, NOW - 400 * MS, 30 * (int64_t)MS);
-	add_missed(c, NOW - 300 * MS, NOW - 200 * MS, -5 * (int64_t)MS);   /* our stamps were late */
-	add_missed(c, NOW - 100 * MS, NOW - 100 * MS, 7 * (int64_t)MS);    /* no width */
+	add_missed(c, NOW - 300 * MS, NOW - 200 * MS, -5 * (int64_t)MS); /* our stamps were late */
+	add_missed(c, NOW - 100 * MS, NOW - 100 * MS, 7 * (int64_t)MS);  /* no width */
 	add_missed(c, NOW - 3 * SEC, NOW - 2 * SEC, 1000 * (int64_t)MS);
 	r = fill(c, NOW, SEC);
 	assert_true(near(r.cpu.missed_seconds, 0.050 + 0.030 - 0.005 + 0.007));
@@ -355,15 +359,15 @@ static void readings_that_break(void **state)
 
 	add_usage(c, 90 * SEC, 1000000, 5000, 100, 7);
 	add_usage(c, 92 * SEC, 2000000, 5020, 110, 9);
-	add_usage(c, 94 * SEC, 3000000, 40, 3, 1);              /* another cgroup holds the quota now */
-	add_usage(c, 96 * SEC, LIMIT_UNKNOWN, 60, 5, 2);        /* unreadable once */
+	add_usage(c, 94 * SEC, 3000000, 40, 3, 1);       /* another cgroup holds the quota now */
+	add_usage(c, 96 * SEC, LIMIT_UNKNOWN, 60, 5, 2); /* unreadable once */
 	add_usage(c, 98 * SEC, 9000000, 80, 7, 3);
-	add_usage(c, 97 * SEC, 1, 1, 1, 1);                     /* older than the last: ignored */
+	add_usage(c, 97 * SEC, 1, 1, 1, 1); /* older than the last: ignored */
 	add_usage(c, 100 * SEC, 10000000, 100, 9, 5);
 	r = fill(c, NOW, 10 * SEC);
 	assert_int_equal(r.cpu.nr_periods, 20 + 20 + 20 + 20);
 	assert_int_equal(r.cpu.nr_throttled, 10 + 2 + 2 + 2);
-	assert_true(near(r.cpu.usage_seconds, 3e-3));           /* the steps that were read */
+	assert_true(near(r.cpu.usage_seconds, 3e-3)); /* the steps that were read */
 	add_usage(c, 100 * SEC + 200 * MS, LIMIT_UNKNOWN, 102, 9, 5);
 	r = fill(c, NOW + 200 * MS, 10 * SEC);
 	assert_true(isnan(r.cpu.usage_seconds));
@@ -446,6 +450,13 @@ static void long_pauses(void **state)
 	assert_int_equal(r.gc.long_pauses, 4);
 	assert_int_equal(r.gc.long_pauses_throttled, 2);
 	assert_true(near(r.gc.long_pause_throttled_max, 0.040));
+
+	/* held for seconds on one CPU, while others come and go */
+	for (uint64_t t = 100; t < 9000; t += 100)
+		add_throttle(c, NOW + t * MS, NOW + (t + 50) * MS, 1);
+	add_throttle(c, NOW - 30 * MS, NOW + 10 * SEC, 0);
+	r = fill(c, NOW, SEC);
+	assert_int_equal(r.gc.long_pauses_throttled, 3);
 }
 
 static void names(void **state)

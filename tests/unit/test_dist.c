@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Percentiles by selection equal those of the sorted array, in any order of the values; beyond DIST_EXACT_MAX they are a
- * histogram's. */
+/* Percentiles by selection equal those of the sorted array, in any order of the values; beyond DIST_EXACT_MAX they are
+ * a histogram's. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,14 +29,38 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static uint64_t random_value(size_t i, size_t cnt, uint64_t *s) { return next(s) >> 30; }
-static uint64_t few_values(size_t i, size_t cnt, uint64_t *s) { return next(s) % 3; }
-static uint64_t equal(size_t i, size_t cnt, uint64_t *s) { return 42; }
-static uint64_t rising(size_t i, size_t cnt, uint64_t *s) { return i * 1000; }
-static uint64_t falling(size_t i, size_t cnt, uint64_t *s) { return (cnt - i) * 1000; }
-static uint64_t pipes(size_t i, size_t cnt, uint64_t *s) { return i < cnt / 2 ? i : cnt - i; }
-static uint64_t saw(size_t i, size_t cnt, uint64_t *s) { return i % 17; }
-static uint64_t zeros(size_t i, size_t cnt, uint64_t *s) { return i % 50 ? 0 : 90000000; }
+static uint64_t random_value(size_t i, size_t cnt, uint64_t *s)
+{
+	return next(s) >> 30;
+}
+static uint64_t few_values(size_t i, size_t cnt, uint64_t *s)
+{
+	return next(s) % 3;
+}
+static uint64_t equal(size_t i, size_t cnt, uint64_t *s)
+{
+	return 42;
+}
+static uint64_t rising(size_t i, size_t cnt, uint64_t *s)
+{
+	return i * 1000;
+}
+static uint64_t falling(size_t i, size_t cnt, uint64_t *s)
+{
+	return (cnt - i) * 1000;
+}
+static uint64_t pipes(size_t i, size_t cnt, uint64_t *s)
+{
+	return i < cnt / 2 ? i : cnt - i;
+}
+static uint64_t saw(size_t i, size_t cnt, uint64_t *s)
+{
+	return i % 17;
+}
+static uint64_t zeros(size_t i, size_t cnt, uint64_t *s)
+{
+	return i % 50 ? 0 : 90000000;
+}
 
 static uint64_t (*const draws[])(size_t, size_t, uint64_t *) = {
 	random_value, few_values, equal, rising, falling, pipes, saw, zeros,
@@ -51,7 +75,7 @@ static double rank_of(const uint64_t *sorted, size_t cnt, unsigned int percent)
 
 static void exact(void **state)
 {
-	static const size_t cnts[] = { 1, 2, 3, 4, 5, 9, 10, 11, 50, 99, 100, 101, 200, 1000, DIST_EXACT_MAX };
+	static const size_t cnts[] = {1, 2, 3, 4, 5, 9, 10, 11, 50, 99, 100, 101, 200, 1000, DIST_EXACT_MAX};
 	static uint64_t v[CNT_MAX], sorted[CNT_MAX];
 	uint64_t seed = 3;
 

@@ -82,51 +82,52 @@ static void sequences(void **state)
 		const char *events;
 		int marks, cycles, broken;
 	} rows[] = {
-		{ "", 0, 0, 0 },
-		{ "SPET", 1, 1, 0 },
-		{ "SPETSPETSPET", 3, 3, 0 },
-		{ "SPMMET", 1, 1, 0 },         /* mark restarted twice */
-		{ "SPGET", 1, 1, 0 },
-		{ "oSPoEToSPETo", 2, 2, 0 },   /* other stops in between */
+		{"", 0, 0, 0},
+		{"SPET", 1, 1, 0},
+		{"SPETSPETSPET", 3, 3, 0},
+		{"SPMMET", 1, 1, 0}, /* mark restarted twice */
+		{"SPGET", 1, 1, 0},
+		{"oSPoEToSPETo", 2, 2, 0}, /* other stops in between */
 		/* attached in the middle */
-		{ "PETSPET", 1, 1, 1 },
-		{ "ETSPET", 1, 1, 1 },
-		{ "METSPET", 1, 1, 1 },
-		{ "TSPET", 1, 1, 1 },
+		{"PETSPET", 1, 1, 1},
+		{"ETSPET", 1, 1, 1},
+		{"METSPET", 1, 1, 1},
+		{"TSPET", 1, 1, 1},
 		/* lost: one event */
-		{ "SETSPET", 2, 2, 0 },        /* first pause: the cycle is whole, its begin less exact */
-		{ "SPTSPET", 1, 1, 1 },        /* mark end */
-		{ "SPESPET", 2, 1, 1 },        /* last pause: its mark was seen */
-		{ "SPETPETSPET", 2, 2, 1 },    /* start */
+		{"SETSPET", 2, 2, 0},     /* first pause: the cycle is whole, its begin less exact */
+		{"SPTSPET", 1, 1, 1},     /* mark end */
+		{"SPESPET", 2, 1, 1},     /* last pause: its mark was seen */
+		{"SPETPETSPET", 2, 2, 1}, /* start */
 		/* lost: several */
-		{ "SPSPET", 1, 1, 1 },
-		{ "SSSPET", 1, 1, 2 },
-		{ "SPPETSPET", 1, 1, 2 },      /* end of one and start of the next */
-		{ "SPEPETSPET", 2, 1, 2 },
-		{ "SPEETSPET", 2, 1, 2 },
-		{ "SETTSPET", 2, 2, 1 },
-		{ "EESPET", 1, 1, 2 },
-		{ "PPPSPET", 1, 1, 3 },
+		{"SPSPET", 1, 1, 1},
+		{"SSSPET", 1, 1, 2},
+		{"SPPETSPET", 1, 1, 2}, /* end of one and start of the next */
+		{"SPEPETSPET", 2, 1, 2},
+		{"SPEETSPET", 2, 1, 2},
+		{"SETTSPET", 2, 2, 1},
+		{"EESPET", 1, 1, 2},
+		{"PPPSPET", 1, 1, 3},
 		/* loss told from outside: what is open is not closed by a later end */
-		{ "SPLETSPET", 1, 1, 1 },
-		{ "SPELTSPET", 2, 1, 1 },
-		{ "LSPETL", 1, 1, 0 },
+		{"SPLETSPET", 1, 1, 1},
+		{"SPELTSPET", 2, 1, 1},
+		{"LSPETL", 1, 1, 0},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct gc_cycle_state s = { 0 };
+		struct gc_cycle_state s = {0};
 		struct outcome o;
 
 		feed(&s, rows[i].events, &o);
 		if (o.marks != rows[i].marks || o.cycles != rows[i].cycles || s.broken != (uint64_t)rows[i].broken ||
 		    s.cycles != (uint64_t)o.cycles)
-			fail_msg("%s: %d marks, %d cycles, %d broken", rows[i].events, o.marks, o.cycles, (int)s.broken);
+			fail_msg("%s: %d marks, %d cycles, %d broken", rows[i].events, o.marks, o.cycles,
+				 (int)s.broken);
 	}
 }
 
 static void stamps(void **state)
 {
-	struct gc_cycle_state s = { 0 };
+	struct gc_cycle_state s = {0};
 	struct outcome o;
 
 	feed(&s, "SPMET", &o); /* S 10000, P 9500-11000, M 11700-12000, E 13000, T 12500-14000 */
@@ -153,7 +154,7 @@ static void stamps(void **state)
 
 static void implausible(void **state)
 {
-	struct gc_cycle_state s = { 0 };
+	struct gc_cycle_state s = {0};
 	struct gc_cycle_done done;
 	union event e = event_of('S', 5000, 9000); /* a stamp in the future */
 
@@ -172,6 +173,15 @@ static void implausible(void **state)
 	assert_false(gc_cycle_feed(&s, &e, &done));
 	assert_false(s.in_cycle);
 	assert_int_equal(s.broken, 2);
+
+	memset(&s, 0, sizeof(s)); /* the same first pause twice */
+	e = event_of('S', 5000, 4000);
+	gc_cycle_feed(&s, &e, &done);
+	e = event_of('P', 6000, 0);
+	gc_cycle_feed(&s, &e, &done);
+	assert_true(s.in_cycle);
+	gc_cycle_feed(&s, &e, &done);
+	assert_false(s.in_cycle);
 
 	memset(&s, 0, sizeof(s));
 	e = event_of('T', 5000, 0);

@@ -32,30 +32,61 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static uint64_t uniform(uint64_t *s) { return next(s) % 1000000; }
-static uint64_t small(uint64_t *s) { return next(s) % 7; }
-static uint64_t constant(uint64_t *s) { return 94600000; }
-static uint64_t exponential(uint64_t *s) { return (uint64_t)(-log(1 - unit(s)) * 250000); }
-static uint64_t log_uniform(uint64_t *s) { return (uint64_t)exp(unit(s) * 40); }
-static uint64_t pareto(uint64_t *s) { return (uint64_t)(1000 / pow(1 - unit(s), 1.3)); }
-static uint64_t two_peaks(uint64_t *s) { return next(s) % 10 ? 41000 + next(s) % 9000 : 71000000 + next(s) % 500000; }
-static uint64_t powers(uint64_t *s) { return 1ull << (next(s) % 63); }
-static uint64_t low_edges(uint64_t *s) { return 5ull << (next(s) % 20); }
-static uint64_t high_edges(uint64_t *s) { return (5ull << (next(s) % 20)) - 1; }
+static uint64_t uniform(uint64_t *s)
+{
+	return next(s) % 1000000;
+}
+static uint64_t small(uint64_t *s)
+{
+	return next(s) % 7;
+}
+static uint64_t constant(uint64_t *s)
+{
+	return 94600000;
+}
+static uint64_t exponential(uint64_t *s)
+{
+	return (uint64_t)(-log(1 - unit(s)) * 250000);
+}
+static uint64_t log_uniform(uint64_t *s)
+{
+	return (uint64_t)exp(unit(s) * 40);
+}
+static uint64_t pareto(uint64_t *s)
+{
+	return (uint64_t)(1000 / pow(1 - unit(s), 1.3));
+}
+static uint64_t two_peaks(uint64_t *s)
+{
+	return next(s) % 10 ? 41000 + next(s) % 9000 : 71000000 + next(s) % 500000;
+}
+static uint64_t powers(uint64_t *s)
+{
+	return 1ull << (next(s) % 63);
+}
+static uint64_t low_edges(uint64_t *s)
+{
+	return 5ull << (next(s) % 20);
+}
+static uint64_t high_edges(uint64_t *s)
+{
+	return (5ull << (next(s) % 20)) - 1;
+}
 
 static const struct {
 	const char *name;
 	uint64_t (*draw)(uint64_t *seed);
 } rows[] = {
-	{ "uniform", uniform },         { "small", small },         { "constant", constant },
-	{ "exponential", exponential }, { "log_uniform", log_uniform }, { "pareto", pareto },
-	{ "two peaks", two_peaks },     { "powers", powers },       { "low edges", low_edges },
-	{ "high edges", high_edges },
+	{"uniform", uniform},         {"small", small},
+	{"constant", constant},       {"exponential", exponential},
+	{"log_uniform", log_uniform}, {"pareto", pareto},
+	{"two peaks", two_peaks},     {"powers", powers},
+	{"low edges", low_edges},     {"high edges", high_edges},
 };
 
 static void check_quantiles(const char *name, const struct histogram *h, const uint64_t *sorted, size_t cnt)
 {
-	static const double q[] = { 0, 0.001, 0.01, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999, 1 };
+	static const double q[] = {0, 0.001, 0.01, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999, 1};
 
 	for (size_t i = 0; i < sizeof(q) / sizeof(*q); i++) {
 		size_t rank = (size_t)ceil(q[i] * (double)cnt);
@@ -68,7 +99,7 @@ static void check_quantiles(const char *name, const struct histogram *h, const u
 
 static void quantiles(void **state)
 {
-	static const size_t cnts[] = { 1, 2, 3, 10, 100, CNT };
+	static const size_t cnts[] = {1, 2, 3, 10, 100, CNT};
 	uint64_t v[CNT], seed = 1;
 
 	for (size_t r = 0; r < sizeof(rows) / sizeof(*rows); r++) {

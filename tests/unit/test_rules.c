@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Each rule: pairs of situations that differ in one number, one fires and one stays quiet; texts, computed numbers, what
- * is unknown. The situation is that of the screens: checkout-api, limit 2 on 32 CPUs. */
+/* Each rule: pairs of situations that differ in one number, one fires and one stays quiet; texts, computed numbers,
+ * what is unknown. The situation is that of the screens: checkout-api, limit 2 on 32 CPUs. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,7 +14,7 @@
 #include "stats/dist.h"
 
 #define MIB (1ll << 20)
-#define NO (-1) /* the rule stays quiet */
+#define NO  (-1) /* the rule stays quiet */
 
 struct scene {
 	struct snapshot s;
@@ -36,7 +36,8 @@ static void quiet_scene(struct scene *x)
 
 static struct dist lengths(int64_t cnt, double max)
 {
-	return (struct dist){ .cnt = cnt, .sum = 4, .min = max / 2, .p50 = max / 1.5, .p90 = max, .p99 = max, .max = max };
+	return (struct dist){
+		.cnt = cnt, .sum = 4, .min = max / 2, .p50 = max / 1.5, .p90 = max, .p99 = max, .max = max};
 }
 
 static void checkout_scene(struct scene *x)
@@ -86,7 +87,7 @@ static int severity(rule_fn rule, const struct scene *x, double scale, struct ve
 
 #define CHECK(rule, scene, scale, want) assert_int_equal(severity(rule, scene, scale, &v), want)
 
-/* ---- throttled ---------------------------------------------------------------------------------------------------- */
+/* ---- throttled ---- */
 
 static void throttled_text(void **state)
 {
@@ -96,13 +97,16 @@ static void throttled_text(void **state)
 	checkout_scene(&x);
 	CHECK(rule_throttled, &x, 1, VERDICT_CRITICAL);
 	assert_string_equal(v.culprit, "gc");
-	assert_string_equal(v.text, "Held by its CPU limit 41% of the time, up to 94 ms at once; 62% of the CPU it burned was "
-				    "garbage collection.");
-	assert_string_equal(v.advice, "set GOMAXPROCS=2 (is 32: 32 threads empty the 200 ms quota in 6.3 ms); GOGC=400 cuts "
-				      "14.2 cycles/s to about 3.5.");
-	assert_string_equal(v.seen, "limit 2.0, 62 of 100 periods throttled, GC 12.3 of 19.8 cpu-s, heap live 38M goal 76M, "
-				    "memory limit 512M. Stop-the-world 71 ms follows from it (3 of 3 pauses of 10 ms or more "
-				    "overlap a throttle).");
+	assert_string_equal(v.text,
+			    "Held by its CPU limit 41% of the time, up to 94 ms at once; 62% of the CPU it burned was "
+			    "garbage collection.");
+	assert_string_equal(v.advice,
+			    "set GOMAXPROCS=2 (is 32: 32 threads empty the 200 ms quota in 6.3 ms); GOGC=400 cuts "
+			    "14.2 cycles/s to about 3.5.");
+	assert_string_equal(v.seen,
+			    "limit 2.0, 62 of 100 periods throttled, GC 12.3 of 19.8 cpu-s, heap live 38M goal 76M, "
+			    "memory limit 512M. Stop-the-world 71 ms follows from it (3 of 3 pauses of 10 ms or more "
+			    "overlap a throttle).");
 	assert_string_equal(v.evidence[0].name, "throttle_ratio");
 	assert_true(v.evidence[0].value == 0.41 && v.evidence[0].threshold == 0.25);
 	assert_true(v.evidence_cnt >= 6);
@@ -114,17 +118,17 @@ static void throttled_thresholds(void **state)
 		double ratio, scale;
 		int want;
 	} rows[] = {
-		{ 0, 1, NO },
-		{ 0.0499, 1, NO },
-		{ 0.05, 1, VERDICT_WARNING },
-		{ 0.2499, 1, VERDICT_WARNING },
-		{ 0.25, 1, VERDICT_CRITICAL },
-		{ 1, 1, VERDICT_CRITICAL },
-		{ 0.034, 0.7, NO },
-		{ 0.036, 0.7, VERDICT_WARNING },
-		{ 0.176, 0.7, VERDICT_CRITICAL },
-		{ NAN, 1, NO },
-		{ NAN, 0.7, NO },
+		{0, 1, NO},
+		{0.0499, 1, NO},
+		{0.05, 1, VERDICT_WARNING},
+		{0.2499, 1, VERDICT_WARNING},
+		{0.25, 1, VERDICT_CRITICAL},
+		{1, 1, VERDICT_CRITICAL},
+		{0.034, 0.7, NO},
+		{0.036, 0.7, VERDICT_WARNING},
+		{0.176, 0.7, VERDICT_CRITICAL},
+		{NAN, 1, NO},
+		{NAN, 0.7, NO},
 	};
 	struct scene x;
 	struct verdict v;
@@ -152,10 +156,12 @@ static void throttled_culprit(void **state)
 	x.c.gc.cpu_ratio = 0.29;
 	CHECK(rule_throttled, &x, 1, VERDICT_CRITICAL);
 	assert_string_equal(v.culprit, "gomaxprocs");
-	assert_string_equal(v.text,
-			    "Held by its CPU limit 41% of the time, up to 94 ms at once; GOMAXPROCS is 32 where the limit is 2.0.");
-	assert_string_equal(v.advice, "set GOMAXPROCS=2 (is 32: 32 threads empty the 200 ms quota in 6.3 ms), or build with Go "
-				      "1.25 or newer and that in go.mod: then Go follows the limit by itself.");
+	assert_string_equal(
+		v.text,
+		"Held by its CPU limit 41% of the time, up to 94 ms at once; GOMAXPROCS is 32 where the limit is 2.0.");
+	assert_string_equal(v.advice,
+			    "set GOMAXPROCS=2 (is 32: 32 threads empty the 200 ms quota in 6.3 ms), or build with Go "
+			    "1.25 or newer and that in go.mod: then Go follows the limit by itself.");
 	assert_non_null(strstr(v.seen, "limit 2.0, 62 of 100 periods throttled, GC 5.7 of 19.8 cpu-s. Stop"));
 
 	x.p[0].gomaxprocs = 2;
@@ -177,11 +183,17 @@ static void throttled_gc_share_unknown(void **state)
 	x.c.gc.cpu_ratio = NAN; /* 8 workers of 32 Ps could burn the limit of 2 CPUs for half of the time: 1 of 1.98 */
 	CHECK(rule_throttled, &x, 1, VERDICT_CRITICAL);
 	assert_string_equal(v.culprit, "gc");
-	assert_non_null(strstr(v.text, "; it was marking garbage 50% of the time (the CPU that took is unknown, by its workers "
-				       "above 30%)."));
+	assert_non_null(strstr(v.text,
+			       "; it was marking garbage 50% of the time (the CPU that took is unknown, by its workers "
+			       "above 30%)."));
 	assert_null(strstr(v.seen, "GC "));
 	assert_non_null(strstr(v.seen, "19.8 cpu-s used"));
 
+	x.c.gc.mark_wall_ratio = 0.1; /* never more than the limit: 0.2 of 1.98, not 0.8 */
+	CHECK(rule_throttled, &x, 1, VERDICT_CRITICAL);
+	assert_string_equal(v.culprit, "gomaxprocs");
+
+	x.c.gc.mark_wall_ratio = 0.5;
 	x.p[0].gomaxprocs = 4; /* one worker: 0.5 of 1.98 */
 	CHECK(rule_throttled, &x, 1, VERDICT_CRITICAL);
 	assert_string_equal(v.culprit, "gomaxprocs");
@@ -206,8 +218,9 @@ static void throttled_raise_limit(void **state)
 	x.p[0].gomaxprocs = 2;
 	x.c.gc.cpu_ratio = 0.1;
 	CHECK(rule_throttled, &x, 1, VERDICT_CRITICAL); /* 1.98 / 0.59 = 3.36 */
-	assert_string_equal(v.advice, "raise the CPU limit to about 3.4 (it used 1.98 CPUs and ran free 59% of the time; less "
-				      "may do if work only piled up).");
+	assert_string_equal(v.advice,
+			    "raise the CPU limit to about 3.4 (it used 1.98 CPUs and ran free 59% of the time; less "
+			    "may do if work only piled up).");
 
 	x.c.cpu.ratio = 0.99; /* would be 198: no more than the node has */
 	CHECK(rule_throttled, &x, 1, VERDICT_CRITICAL);
@@ -219,8 +232,9 @@ static void throttled_raise_limit(void **state)
 	x.c.cpu.ratio = 0.06;
 	x.c.cpu.usage_cpus = 0.4;
 	CHECK(rule_throttled, &x, 1, VERDICT_WARNING);
-	assert_string_equal(v.advice, "it uses 0.4 CPUs on average but comes in bursts: bound its parallel work, or raise the "
-				      "CPU limit.");
+	assert_string_equal(v.advice,
+			    "it uses 0.4 CPUs on average but comes in bursts: bound its parallel work, or raise the "
+			    "CPU limit.");
 
 	x.c.cpu.usage_cpus = NAN;
 	CHECK(rule_throttled, &x, 1, VERDICT_WARNING);
@@ -238,26 +252,26 @@ static void throttled_gogc(void **state)
 		int64_t gogc, live, goal, limit, working_set, gomemlimit;
 		const char *want; /* part of the advice; NULL: no GOGC in it */
 	} rows[] = {
-		{ 100, 38, 76, 512, 174, -1, "; GOGC=400 cuts 14.2 cycles/s to about 3.5." },
-		{ 50, 38, 57, 512, 174, -1, "; GOGC=200 cuts" },
-		{ 100, 100, 200, 512, 240, -1, "; GOGC=250 cuts" },   /* 0.8 * 512 - 40 = 369.6: 269 % */
-		{ 100, 150, 300, 512, 310, -1, "; GOGC=160 cuts" },   /* 399.6: 166 % */
-		{ 100, 200, 400, 512, 410, -1, NULL },                /* no room: 99 % */
-		{ 100, 38, 76, 512, 174, 100, "; GOGC=110" /* below */ },
-		{ 100, 38, 76, -1, 174, -1, "; GOGC=400 cuts 14.2 cycles/s to about 3.5, for a heap goal of 190M." },
-		{ -1, 38, 76, 512, 174, -1, NULL },                   /* GC by memory limit only */
-		{ STAT_UNKNOWN, 38, 76, 512, 174, -1, NULL },
-		{ 100, STAT_UNKNOWN, 76, 512, 174, -1, NULL },
-		{ 100, 38, STAT_UNKNOWN, 512, 174, -1, NULL },
-		{ 100, 38, 76, STAT_UNKNOWN, 174, -1, NULL },
-		{ 100, 38, 76, 512, STAT_UNKNOWN, -1, NULL },
-		{ 100, 0, 4, 512, 20, -1, NULL },
+		{100, 38, 76, 512, 174, -1, "; GOGC=400 cuts 14.2 cycles/s to about 3.5."},
+		{50, 38, 57, 512, 174, -1, "; GOGC=200 cuts"},
+		{100, 100, 200, 512, 240, -1, "; GOGC=250 cuts"}, /* 0.8 * 512 - 40 = 369.6: 269 % */
+		{100, 150, 300, 512, 310, -1, "; GOGC=160 cuts"}, /* 399.6: 166 % */
+		{100, 200, 400, 512, 410, -1, NULL},              /* no room: 99 % */
+		{100, 38, 76, 512, 174, 100, "; GOGC=110" /* below */},
+		{100, 38, 76, -1, 174, -1, "; GOGC=400 cuts 14.2 cycles/s to about 3.5, for a heap goal of 190M."},
+		{-1, 38, 76, 512, 174, -1, NULL}, /* GC by memory limit only */
+		{STAT_UNKNOWN, 38, 76, 512, 174, -1, NULL},
+		{100, STAT_UNKNOWN, 76, 512, 174, -1, NULL},
+		{100, 38, STAT_UNKNOWN, 512, 174, -1, NULL},
+		{100, 38, 76, STAT_UNKNOWN, 174, -1, NULL},
+		{100, 38, 76, 512, STAT_UNKNOWN, -1, NULL},
+		{100, 0, 4, 512, 20, -1, NULL},
 	};
 	struct scene x;
 	struct verdict v;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-#define BYTES(n) ((n) == STAT_UNKNOWN || (n) < 0 ? (n) : (n) * MIB)
+#define BYTES(n) ((n) == STAT_UNKNOWN || (n) < 0 ? (n) : (n)*MIB)
 		checkout_scene(&x);
 		x.c.gc.gogc = rows[i].gogc;
 		x.c.gc.heap_live_bytes = BYTES(rows[i].live);
@@ -278,8 +292,11 @@ static void throttled_gogc(void **state)
 	x.p[0].gomaxprocs = 2;
 	x.c.gc.gogc = -1;
 	CHECK(rule_throttled, &x, 1, VERDICT_CRITICAL);
-	assert_int_equal(strncmp(v.advice, "allocate less (no higher GOGC surely fits its memory); raise the CPU limit to about "
-					   "3.4 (", 85), 0);
+	assert_int_equal(strncmp(v.advice,
+				 "allocate less (no higher GOGC surely fits its memory); raise the CPU limit to about "
+				 "3.4 (",
+				 85),
+			 0);
 }
 
 static void throttled_unknowns(void **state)
@@ -323,7 +340,7 @@ static void throttled_pauses_and_missed(void **state)
 	assert_null(strstr(v.seen, "without"));
 }
 
-/* ---- gomaxprocs --------------------------------------------------------------------------------------------------- */
+/* ---- gomaxprocs ---- */
 
 static void gomaxprocs_condition(void **state)
 {
@@ -333,27 +350,27 @@ static void gomaxprocs_condition(void **state)
 		bool env, aware;
 		int want;
 	} rows[] = {
-		{ 32, 4, 0, 1, false, false, VERDICT_ADVICE },
-		{ 5, 4, 0, 1, false, false, VERDICT_ADVICE },
-		{ 4, 4, 0, 1, false, false, NO },
-		{ 3, 2.5, 0, 1, false, false, NO },  /* up to ceil(limit) */
-		{ 4, 2.5, 0, 1, false, false, VERDICT_ADVICE },
-		{ 1, 0.2, 0, 1, false, false, NO },
-		{ 2, 0.2, 0, 1, false, false, VERDICT_ADVICE },
-		{ 32, 4, 0.0099, 1, false, false, VERDICT_ADVICE },
-		{ 32, 4, 0.01, 1, false, false, VERDICT_WARNING },
-		{ 32, 4, 0.008, 0.7, false, false, VERDICT_WARNING },
-		{ 4, 4, 0.008, 0.7, false, false, NO }, /* a setting has no hysteresis */
-		{ 32, 4, NAN, 1, false, false, VERDICT_ADVICE },
+		{32, 4, 0, 1, false, false, VERDICT_ADVICE},
+		{5, 4, 0, 1, false, false, VERDICT_ADVICE},
+		{4, 4, 0, 1, false, false, NO},
+		{3, 2.5, 0, 1, false, false, NO}, /* up to ceil(limit) */
+		{4, 2.5, 0, 1, false, false, VERDICT_ADVICE},
+		{1, 0.2, 0, 1, false, false, NO},
+		{2, 0.2, 0, 1, false, false, VERDICT_ADVICE},
+		{32, 4, 0.0099, 1, false, false, VERDICT_ADVICE},
+		{32, 4, 0.01, 1, false, false, VERDICT_WARNING},
+		{32, 4, 0.008, 0.7, false, false, VERDICT_WARNING},
+		{4, 4, 0.008, 0.7, false, false, NO}, /* a setting has no hysteresis */
+		{32, 4, NAN, 1, false, false, VERDICT_ADVICE},
 		/* Go 1.25's own choice is at least 2 */
-		{ 2, 0.2, 0.5, 1, false, true, NO },
-		{ 2, 0.2, 0.5, 1, true, false, VERDICT_WARNING },
-		{ 3, 0.2, 0.5, 1, false, true, VERDICT_WARNING },
+		{2, 0.2, 0.5, 1, false, true, NO},
+		{2, 0.2, 0.5, 1, true, false, VERDICT_WARNING},
+		{3, 0.2, 0.5, 1, false, true, VERDICT_WARNING},
 		/* unknown or none */
-		{ STAT_UNKNOWN, 4, 0, 1, false, false, NO },
-		{ 32, -1, 0, 1, false, false, NO },
-		{ 32, NAN, 0, 1, false, false, NO },
-		{ 32, 0, 0, 1, false, false, NO },
+		{STAT_UNKNOWN, 4, 0, 1, false, false, NO},
+		{32, -1, 0, 1, false, false, NO},
+		{32, NAN, 0, 1, false, false, NO},
+		{32, 0, 0, 1, false, false, NO},
 	};
 	struct scene x;
 	struct verdict v;
@@ -388,8 +405,9 @@ static void gomaxprocs_text(void **state)
 	strcpy(x.p[0].go_version, "go1.24.3");
 	CHECK(rule_gomaxprocs, &x, 1, VERDICT_ADVICE);
 	assert_string_equal(v.text, "GOMAXPROCS is 32 (default: the node has 32 CPUs), its CPU limit is 4.0.");
-	assert_string_equal(v.advice, "set GOMAXPROCS=4 (is 32: 32 threads empty the 400 ms quota in 13 ms), or build with Go "
-				      "1.25 or newer and that in go.mod: then Go follows the limit by itself.");
+	assert_string_equal(v.advice,
+			    "set GOMAXPROCS=4 (is 32: 32 threads empty the 400 ms quota in 13 ms), or build with Go "
+			    "1.25 or newer and that in go.mod: then Go follows the limit by itself.");
 	assert_string_equal(v.seen, "limit 4.0, GOMAXPROCS 32 in pid 7 (go1.24.3), throttled 0% of the time.");
 	assert_string_equal(v.culprit, "");
 
@@ -439,7 +457,7 @@ static void gomaxprocs_of_several(void **state)
 	assert_non_null(strstr(v.seen, "GOMAXPROCS 8 in pid 99"));
 }
 
-/* ---- gomemlimit --------------------------------------------------------------------------------------------------- */
+/* ---- gomemlimit ---- */
 
 static void memory_scene(struct scene *x, int64_t gomemlimit, int64_t peak, int64_t working_set, int64_t ready)
 {
@@ -460,24 +478,24 @@ static void gomemlimit_condition(void **state)
 		double scale;
 		int want;
 	} rows[] = {
-		{ -1, 409, 200, 180, 1, NO },
-		{ -1, 410, 200, 180, 1, VERDICT_ADVICE },
-		{ -1, 287, 200, 180, 0.7, VERDICT_ADVICE },
-		{ -1, 286, 200, 180, 0.7, NO },
-		{ -1, u, 410, 180, 1, VERDICT_ADVICE }, /* no peak: the working set */
-		{ -1, u, 409, 180, 1, NO },
-		{ -1, 300, 410, 180, 1, NO },           /* the peak is what counts where it is known */
-		{ -1, u, u, 180, 1, NO },
-		{ u, 500, 500, 180, 1, NO },
+		{-1, 409, 200, 180, 1, NO},
+		{-1, 410, 200, 180, 1, VERDICT_ADVICE},
+		{-1, 287, 200, 180, 0.7, VERDICT_ADVICE},
+		{-1, 286, 200, 180, 0.7, NO},
+		{-1, u, 410, 180, 1, VERDICT_ADVICE}, /* no peak: the working set */
+		{-1, u, 409, 180, 1, NO},
+		{-1, 300, 410, 180, 1, NO}, /* the peak is what counts where it is known */
+		{-1, u, u, 180, 1, NO},
+		{u, 500, 500, 180, 1, NO},
 		/* 512 - 20: 90 % is 442.8 */
-		{ 443, 100, 200, 180, 1, VERDICT_ADVICE },
-		{ 442, 500, 200, 180, 1, NO },
-		{ 442, 500, 200, 180, 0.7, VERDICT_ADVICE },
-		{ 389, 500, 200, 180, 0.7, NO },        /* as advised: clears */
-		{ 443, 100, u, 180, 1, NO },            /* non-Go unknown: only what is certain */
-		{ 461, 100, 200, u, 1, VERDICT_ADVICE },
-		{ 460, 100, 200, u, 1, NO },
-		{ 443, 100, 180, 200, 1, NO },          /* ready memory that is not resident: none of it is other */
+		{443, 100, 200, 180, 1, VERDICT_ADVICE},
+		{442, 500, 200, 180, 1, NO},
+		{442, 500, 200, 180, 0.7, VERDICT_ADVICE},
+		{389, 500, 200, 180, 0.7, NO}, /* as advised: clears */
+		{443, 100, u, 180, 1, NO},     /* non-Go unknown: only what is certain */
+		{461, 100, 200, u, 1, VERDICT_ADVICE},
+		{460, 100, 200, u, 1, NO},
+		{470, 100, 180, 200, 1, VERDICT_ADVICE}, /* ready memory that is not resident: none of it is other */
 	};
 	struct scene x;
 	struct verdict v;
@@ -503,11 +521,13 @@ static void gomemlimit_text(void **state)
 
 	memory_scene(&x, -1, 466, 200, 180);
 	CHECK(rule_gomemlimit, &x, 1, VERDICT_ADVICE);
-	assert_string_equal(v.text, "No GOMEMLIMIT, and its memory peaked at 91% of the 512M limit: the heap grows without "
-				    "regard to it.");
+	assert_string_equal(v.text,
+			    "No GOMEMLIMIT, and its memory peaked at 91% of the 512M limit: the heap grows without "
+			    "regard to it.");
 	assert_string_equal(v.advice, "set GOMEMLIMIT=389MiB (80% of the 512M limit, less 20M that is not Go's).");
-	assert_string_equal(v.seen, "peak 466M, working set 200M, memory limit 512M, GOMEMLIMIT none, heap live 100M, not Go's "
-				    "20M.");
+	assert_string_equal(v.seen,
+			    "peak 466M, working set 200M, memory limit 512M, GOMEMLIMIT none, heap live 100M, not Go's "
+			    "20M.");
 
 	memory_scene(&x, -1, STAT_UNKNOWN, 450, STAT_UNKNOWN);
 	CHECK(rule_gomemlimit, &x, 1, VERDICT_ADVICE);
@@ -517,15 +537,17 @@ static void gomemlimit_text(void **state)
 
 	memory_scene(&x, 500, 300, 200, 180);
 	CHECK(rule_gomemlimit, &x, 1, VERDICT_ADVICE);
-	assert_string_equal(v.text, "GOMEMLIMIT 500M comes into force too late: the memory limit is 512M, of which 20M are not "
-				    "Go's.");
+	assert_string_equal(v.text,
+			    "GOMEMLIMIT 500M comes into force too late: the memory limit is 512M, of which 20M are not "
+			    "Go's.");
 	assert_non_null(strstr(v.advice, "set GOMEMLIMIT=389MiB"));
 
 	memory_scene(&x, -1, 466, 200, 180); /* no sensible limit fits: say so instead */
 	x.c.gc.heap_live_bytes = 400 * MIB;
 	CHECK(rule_gomemlimit, &x, 1, VERDICT_ADVICE);
-	assert_string_equal(v.advice, "raise the memory limit to about 650M, then set GOMEMLIMIT to 80% of it less the 20M "
-				      "that is not Go's (live heap 400M does not fit now).");
+	assert_string_equal(v.advice,
+			    "raise the memory limit to about 650M, then set GOMEMLIMIT to 80% of it less the 20M "
+			    "that is not Go's (live heap 400M does not fit now).");
 }
 
 static void gomemlimit_of_several(void **state)
@@ -549,12 +571,12 @@ static void gomemlimit_of_several(void **state)
 	CHECK(rule_gomemlimit, &x, 1, VERDICT_ADVICE);
 }
 
-/* ---- words -------------------------------------------------------------------------------------------------------- */
+/* ---- words ---- */
 
 static void words(void **state)
 {
 	char buf[WORD_SZ], text[12] = "";
-	struct verdict v = { 0 };
+	struct verdict v = {0};
 
 	assert_string_equal(words_duration(0.00625, buf), "6.3 ms");
 	assert_string_equal(words_duration(0.0000412, buf), "0.04 ms");

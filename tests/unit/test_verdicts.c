@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory of verdicts: hold, clearing at 70 %, severity up and down, since, suppression, forgetting; order of containers.
- * A sequence is the throttle ratio of one evaluation after the other, in percent, and what is shown after each. */
+/* Memory of verdicts: hold, clearing at 70 %, severity up and down, since, suppression, forgetting; order of
+ * containers. A sequence is the throttle ratio of one evaluation after the other, in percent, and what is shown after
+ * each. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,19 +60,20 @@ static void sequences(void **state)
 		int percent[12]; /* -1: unknown */
 		const char *want;
 	} rows[] = {
-		{ 3, { 6, 6, 6, 6 }, "..ww" },
-		{ 1, { 6, 0, 6 }, "w.w" },
-		{ 0, { 6 }, "w" },                                /* at least one */
-		{ 3, { 6, 6, 4, 6, 6, 6 }, ".....w" },            /* in a row */
-		{ 3, { 6, 6, 6, 4, 4, 3, 4, 4 }, "..www..." },    /* clears below 3.5, then needs 5 again */
-		{ 3, { 30, 30, 30, 30 }, "..cc" },
-		{ 3, { 30, 30, 6, 6 }, "..ww" },                  /* critical did not hold, the warning did */
-		{ 3, { 6, 30, 30, 30 }, "..wc" },
-		{ 3, { 6, 6, 6, 30, 30, 6, 30, 30, 30 }, "..wwwwwwc" },
-		{ 3, { 30, 30, 30, 18, 18, 17, 18, 26 }, "..cccwww" }, /* back to warning below 17.5 */
-		{ 3, { 30, 30, 30, 0, 30 }, "..c.." },
-		{ 1, { 20, 20, 26, 18, 17 }, "wwccw" },           /* 18 is above 70 % of 25, but was not critical before */
-		{ 3, { 6, 6, 6, -1, 6 }, "..w.." },               /* unknown is not held */
+		{3, {6, 6, 6, 6}, "..ww"},
+		{1, {6, 0, 6}, "w.w"},
+		{0, {6}, "w"},                             /* at least one */
+		{3, {6, 6, 4, 6, 6, 6}, ".....w"},         /* in a row */
+		{3, {6, 6, 6, 4, 4, 3, 4, 4}, "..www..."}, /* clears below 3.5, then needs 5 again */
+		{3, {30, 30, 30, 30}, "..cc"},
+		{3, {30, 30, 6, 6}, "..ww"}, /* critical did not hold, the warning did */
+		{3, {6, 30, 30, 30}, "..wc"},
+		{3, {6, 6, 6, 30, 30, 6, 30, 30, 30}, "..wwwwwwc"},
+		{3, {30, 30, 30, 18, 18, 17, 18, 26}, "..cccwww"}, /* back to warning below 17.5 */
+		{3, {30, 30, 30, 0, 30}, "..c.."},
+		{1, {20, 20, 26, 18, 17}, "wwccw"}, /* 18 is above 70 % of 25, but was not critical before */
+		{3, {6, 6, 6, 4, 18}, "..www"},     /* 18 does not raise what is held as a warning */
+		{3, {6, 6, 6, -1, 6}, "..w.."},     /* unknown is not held */
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
@@ -112,12 +114,19 @@ static void complete(void **state)
 	assert_string_equal(s.containers->verdicts[0].id, "throttled");
 	assert_string_equal(s.containers->verdicts[0].culprit, "gomaxprocs");
 	assert_int_equal(s.containers->verdicts[0].severity, VERDICT_WARNING);
-	assert_int_equal(s.containers->verdicts[0].since_unix_ns, 1000 * SEC); /* when it began to hold */
+	assert_int_equal(s.containers->verdicts[0].since_unix_ns, 1000 * SEC);       /* when it began to hold */
 	assert_non_null(strstr(s.containers->verdicts[0].text, "4.0% of the time")); /* the numbers of now */
 	verdict_short(&s.containers->verdicts[0], name, sizeof(name));
 	assert_string_equal(name, "throttled+gomaxprocs");
 	verdict_short(&s.containers->verdicts[0], name, 6);
 	assert_string_equal(name, "throt");
+	for (int i = 0; i < 3; i++) {
+		s.time_unix_ns += SEC;
+		s.containers->cpu.ratio = 0.3;
+		verdicts_apply(v, &s);
+	}
+	assert_int_equal(s.containers->verdicts[0].severity, VERDICT_CRITICAL);
+	assert_int_equal(s.containers->verdicts[0].since_unix_ns, 1000 * SEC); /* it was never gone */
 	snapshot_deinit(&s);
 	verdicts_free(v);
 }
@@ -162,7 +171,7 @@ static void suppression(void **state)
 /* The gomaxprocs advice is shown while throttling has not held long enough. */
 static void suppression_waits_for_the_cause(void **state)
 {
-	static const char *const want[] = { "", "", "gomaxprocs", "gomaxprocs", "throttled" };
+	static const char *const want[] = {"", "", "gomaxprocs", "gomaxprocs", "throttled"};
 	struct verdicts *v;
 
 	assert_int_equal(verdicts_new(3, &v), 0);
@@ -199,7 +208,7 @@ static void containers_apart(void **state)
 		strcpy(s.containers[1].owner.cgroup, s.containers[0].owner.cgroup);
 		s.containers[0].owner.host_pid = 10;
 		s.containers[1].owner.host_pid = 11;
-		s.containers[i].cpu.ratio = 0.3;
+		s.containers[1 - i].cpu.ratio = 0.3; /* one right after the other */
 		verdicts_apply(v, &s);
 		assert_int_equal(s.containers[0].verdict_cnt + s.containers[1].verdict_cnt, 0);
 		snapshot_deinit(&s);
@@ -261,15 +270,15 @@ static void order(void **state)
 		const char *namespace_, *pod, *container;
 		int place;
 	} rows[] = {
-		{ 0, 0, 3, "a", "quiet", "x", 6 },
-		{ 0.3, 10, 1, "z", "critical-short", "x", 2 },
-		{ 0, NAN, NAN, "a", "unknown", "x", 8 },
-		{ 0.06, 99, 1, "a", "warning", "x", 3 },
-		{ 0.3, 1, 50, "z", "critical-long", "x", 1 },
-		{ 0, NAN, 70, "b", "pause", "x", 4 },
-		{ 0, 0, 3, "a", "quiet", "y", 7 },
-		{ 0.9, 80, 80, "z", "worst", "x", 0 },
-		{ 0, 3, 3, "a", "almost", "x", 5 },
+		{0, 0, 3, "a", "quiet", "x", 6},
+		{0.3, 10, 1, "z", "critical-short", "x", 2},
+		{0, NAN, NAN, "a", "unknown", "x", 8},
+		{0.06, 99, 1, "a", "warning", "x", 3},
+		{0.3, 1, 50, "z", "critical-long", "x", 1},
+		{0, NAN, 70, "b", "pause", "x", 4},
+		{0, 0, 3, "a", "quiet", "y", 7},
+		{0.9, 80, 80, "z", "worst", "x", 0},
+		{0, 3, 3, "a", "almost", "x", 5},
 	};
 	int cnt = (int)(sizeof(rows) / sizeof(*rows));
 	struct snapshot s = snapshot_of(cnt);
@@ -279,8 +288,8 @@ static void order(void **state)
 		struct snapshot_container *c = &s.containers[i];
 
 		c->cpu.ratio = rows[i].ratio;
-		c->cpu.length = (struct dist){ .cnt = isnan(rows[i].throttle) ? -1 : 1, .p99 = rows[i].throttle / 1000 };
-		c->gc.pause = (struct dist){ .cnt = isnan(rows[i].pause) ? -1 : 1, .max = rows[i].pause / 1000 };
+		c->cpu.length = (struct dist){.cnt = isnan(rows[i].throttle) ? -1 : 1, .p99 = rows[i].throttle / 1000};
+		c->gc.pause = (struct dist){.cnt = isnan(rows[i].pause) ? -1 : 1, .max = rows[i].pause / 1000};
 		strcpy(c->owner.namespace_, rows[i].namespace_);
 		strcpy(c->owner.pod, rows[i].pod);
 		strcpy(c->owner.container, rows[i].container);
@@ -309,7 +318,7 @@ static void order_is_stable(void **state)
 		*s.containers[i].owner.pod = '\0';
 		strcpy(s.containers[i].owner.cgroup, "/same");
 		s.containers[i].owner.host_pid = 1000 + i;
-		s.containers[i].gc.pause = (struct dist){ .cnt = 1, .max = i % 3 };
+		s.containers[i].gc.pause = (struct dist){.cnt = 1, .max = i % 3};
 		s.containers[i].goroutines = i;
 	}
 	assert_int_equal(verdicts_new(1, &v), 0);
@@ -343,16 +352,11 @@ static void small(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sequences),
-		cmocka_unit_test(complete),
-		cmocka_unit_test(suppression),
-		cmocka_unit_test(suppression_waits_for_the_cause),
-		cmocka_unit_test(containers_apart),
-		cmocka_unit_test(names_come_later),
-		cmocka_unit_test(forgets),
-		cmocka_unit_test(order),
-		cmocka_unit_test(order_is_stable),
-		cmocka_unit_test(small),
+		cmocka_unit_test(sequences),        cmocka_unit_test(complete),
+		cmocka_unit_test(suppression),      cmocka_unit_test(suppression_waits_for_the_cause),
+		cmocka_unit_test(containers_apart), cmocka_unit_test(names_come_later),
+		cmocka_unit_test(forgets),          cmocka_unit_test(order),
+		cmocka_unit_test(order_is_stable),  cmocka_unit_test(small),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Before Go 1.25 GOMAXPROCS is by default the number of CPUs that the affinity mask allows, whatever the quota. From 1.25
- * on it is min(CPUs, max(2, ceil(quota / period))) of the process's own cgroup, re-read every second, unless the
- * environment, a call or GODEBUG set it, or the main module's go.mod says less than go 1.25 (go-runtime.md 6). So two Ps
- * under a limit of one CPU are the runtime's own choice and nothing to complain about. */
+/* Before Go 1.25 GOMAXPROCS is by default the number of CPUs that the affinity mask allows, whatever the quota.
+ * From 1.25 on it is min(CPUs, max(2, ceil(quota / period))) of the process's own cgroup, re-read every second, unless
+ * the environment, a call or GODEBUG set it, or the main module's go.mod says less than go 1.25 (go-runtime.md 6). So
+ * two Ps under a limit of one CPU are the runtime's own choice and nothing to complain about. */
 #include "diagnose/maxprocs.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@
 #include "diagnose/words.h"
 
 #define AWARE_PROCS_MIN 2 /* the runtime does not go below */
-#define AWARE_GO_MINOR 25
+#define AWARE_GO_MINOR  25
 
 static int64_t ceil_limit(double limit_cpus)
 {
@@ -61,8 +61,9 @@ void maxprocs_who(const struct snapshot *s, const struct snapshot_process *p, ch
 	if (p->gomaxprocs_env)
 		snprintf(buf, sz, "set by its environment");
 	else if (p->go_container_aware)
-		snprintf(buf, sz, "though Go 1.25 and newer follow the limit of their own cgroup: the limit is on a parent, "
-				  "the program or go.mod says otherwise");
+		snprintf(buf, sz,
+			 "though Go 1.25 and newer follow the limit of their own cgroup: the limit is on a parent, "
+			 "the program or go.mod says otherwise");
 	else if (s->node_cpus > 0 && p->gomaxprocs == s->node_cpus)
 		snprintf(buf, sz, "default: the node has %d CPUs", s->node_cpus);
 	else
@@ -94,5 +95,6 @@ void maxprocs_advice_version(const struct snapshot_process *p, char *buf, size_t
 	if (minor >= AWARE_GO_MINOR)
 		words_add(buf, sz, ", or say go 1.25 or newer in go.mod: then Go follows the limit by itself");
 	else if (minor >= 0)
-		words_add(buf, sz, ", or build with Go 1.25 or newer and that in go.mod: then Go follows the limit by itself");
+		words_add(buf, sz,
+			  ", or build with Go 1.25 or newer and that in go.mod: then Go follows the limit by itself");
 }

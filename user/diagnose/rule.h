@@ -8,9 +8,9 @@
 
 struct rule {
 	const char *id;
-	/* scale: 1.0 to raise, 0.7 while it is already shown (hysteresis); it lowers thresholds of measured numbers, not of
-	 * settings. True if the condition holds; then *ret is filled but for id and since_unix_ns. A number that the rule
-	 * needs and that is unknown keeps it quiet. */
+	/* scale: 1.0 to raise, 0.7 while it is already shown (hysteresis); it lowers thresholds of measured numbers,
+	 * not of settings. True if the condition holds; then *ret is filled but for id and since_unix_ns. A number that
+	 * the rule needs and that is unknown keeps it quiet. */
 	bool (*test)(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret);
 };
 

@@ -33,7 +33,8 @@ bool rule_gomaxprocs(const struct snapshot *s, const struct snapshot_container *
 	if (*m.process->go_version)
 		words_add(ret->seen, sizeof(ret->seen), " (%.31s)", m.process->go_version);
 	if (c->cpu.ratio >= 0)
-		words_add(ret->seen, sizeof(ret->seen), ", throttled %s of the time", words_percent(c->cpu.ratio, ratio));
+		words_add(ret->seen, sizeof(ret->seen), ", throttled %s of the time",
+			  words_percent(c->cpu.ratio, ratio));
 	words_add(ret->seen, sizeof(ret->seen), ".");
 
 	words_evidence(ret, "gomaxprocs", (double)m.process->gomaxprocs, "{thread}", (double)m.want);

@@ -8,15 +8,15 @@
 
 #include <math.h>
 
-#define PEAK_RATIO     0.80 /* of the memory limit */
-#define ADVICE_RATIO   0.80
-#define TIGHT_RATIO    0.90 /* GOMEMLIMIT, of the limit less non-Go memory */
+#define PEAK_RATIO   0.80 /* of the memory limit */
+#define ADVICE_RATIO 0.80
+#define TIGHT_RATIO  0.90 /* GOMEMLIMIT, of the limit less non-Go memory */
 /* To clear: 70 % of the 90 % would be less than the advice itself, which could then never clear it. */
 #define TIGHT_CLEAR_RATIO 0.85
-#define HEAP_ROOM_MIN  1.25 /* a limit nearer to the live heap lets the collector run all the time */
+#define HEAP_ROOM_MIN     1.25 /* a limit nearer to the live heap lets the collector run all the time */
 
 struct go_limits {
-	int64_t sum;  /* GOMEMLIMIT over the Go processes that have one */
+	int64_t sum; /* GOMEMLIMIT over the Go processes that have one */
 	int set, none;
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The CPU limit holds the container: share of wall time with at least one CPU of it throttled. What burned the quota
- * decides the advice: the collector, too many Ps, or simply work. Stop-the-worlds that overlap throttling follow from it
- * (a thread that has to stop is held and cannot), so they are told here and are no verdict of their own. */
+ * decides the advice: the collector, too many Ps, or simply work. Stop-the-worlds that overlap throttling follow from
+ * it (a thread that has to stop is held and cannot), so they are told here and are no verdict of their own. */
 #include "diagnose/maxprocs.h"
 #include "diagnose/rule.h"
 #include "diagnose/words.h"
@@ -11,15 +11,15 @@
 #include "base/clock.h"
 #include "base/str.h"
 
-#define WARN_RATIO     0.05
-#define CRITICAL_RATIO 0.25
-#define GC_SHARE       0.30 /* of the CPU: from here on the collector is the culprit */
+#define WARN_RATIO       0.05
+#define CRITICAL_RATIO   0.25
+#define GC_SHARE         0.30 /* of the CPU: from here on the collector is the culprit */
 #define MARK_UTILIZATION 0.25 /* of GOMAXPROCS: what the runtime's pacer gives to mark workers */
 
 /* GOGC: a fourfold one leaves a quarter of the cycles; beyond that little is won for much memory. */
 #define GOGC_FACTOR_MAX 4
-#define GOGC_FACTOR_MIN 1.5 /* less is not worth an advice */
-#define MEMORY_SHARE 0.80   /* of the memory limit that the heap goal and all the rest may take */
+#define GOGC_FACTOR_MIN 1.5  /* less is not worth an advice */
+#define MEMORY_SHARE    0.80 /* of the memory limit that the heap goal and all the rest may take */
 
 struct gc_share {
 	bool culprit;
@@ -72,7 +72,8 @@ static void say_text(const struct snapshot_container *c, const struct gc_share *
 			  words_percent(c->gc.cpu_ratio, share));
 	else if (gc->culprit)
 		words_add(ret->text, sizeof(ret->text),
-			  "; it was marking garbage %s of the time (the CPU that took is unknown, by its workers above %s)",
+			  "; it was marking garbage %s of the time (the CPU that took is unknown, by its workers above "
+			  "%s)",
 			  words_percent(c->gc.mark_wall_ratio, share), words_percent(GC_SHARE, max));
 	else if (m->process)
 		words_add(ret->text, sizeof(ret->text), "; GOMAXPROCS is %lld where the limit is %s",
@@ -80,8 +81,8 @@ static void say_text(const struct snapshot_container *c, const struct gc_share *
 	words_add(ret->text, sizeof(ret->text), ".");
 }
 
-/* Bytes that the heap goal may have: MEMORY_SHARE of the memory limit less what the container holds beside the heap, and
- * below GOMEMLIMIT. NAN where there is no limit or something is unknown. */
+/* Bytes that the heap goal may have: MEMORY_SHARE of the memory limit less what the container holds beside the heap,
+ * and below GOMEMLIMIT. NAN where there is no limit or something is unknown. */
 static double goal_room(const struct snapshot_container *c)
 {
 	const struct snapshot_memory *m = &c->memory;
@@ -140,9 +141,9 @@ static void say_gogc(const struct snapshot_container *c, char *buf, size_t sz)
 		words_add(buf, sz, ", for a heap goal of %s", words_bytes(goal, bytes));
 }
 
-/* What it would use if it were not held: usage / (1 - ratio), its rate in the time it ran free. It supposes that it would
- * go on at that rate, so it is too high where held back work only comes later, and says little where it hardly ran: hence
- * at most the node. The percentile of unthrottled use would be better, but is not measured yet. */
+/* What it would use if it were not held: usage / (1 - ratio), its rate in the time it ran free. It supposes that it
+ * would go on at that rate, so it is too high where held back work only comes later, and says little where it hardly
+ * ran: hence at most the node. The percentile of unthrottled use would be better, but is not measured yet. */
 static void say_limit(const struct snapshot *s, const struct snapshot_container *c, char *buf, size_t sz)
 {
 	double free_ratio = 1 - c->cpu.ratio, want = c->cpu.usage_cpus / free_ratio;
@@ -158,12 +159,14 @@ static void say_limit(const struct snapshot *s, const struct snapshot_container 
 	want = ceil(want * 10 - 1e-6) / 10;
 	if (want <= c->cpu.limit_cpus) { /* bursts: on average it needs no more than it has */
 		words_part(buf, sz, "; ",
-			   "it uses %s CPUs on average but comes in bursts: bound its parallel work, or raise the CPU limit",
+			   "it uses %s CPUs on average but comes in bursts: bound its parallel work, or raise the CPU "
+			   "limit",
 			   words_cpus(c->cpu.usage_cpus, used));
 		return;
 	}
-	words_part(buf, sz, "; ", "raise the CPU limit to about %s (it used %s CPUs and ran free %s of the time; "
-				  "less may do if work only piled up)",
+	words_part(buf, sz, "; ",
+		   "raise the CPU limit to about %s (it used %s CPUs and ran free %s of the time; "
+		   "less may do if work only piled up)",
 		   words_cpus(want, about), words_cpus(c->cpu.usage_cpus, used), words_percent(free_ratio, share));
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is remembered between two snapshots: for each container and rule how many evaluations in a row it held at each
  * severity, and what is shown. A severity is reached after `hold` evaluations at its full threshold and left when the
- * lowered one (70 %) is no longer met, so a number near a threshold does not flicker. A container is known by its cgroup
- * (names come later and change), and forgotten with the first snapshot without it. */
+ * lowered one (70 %) is no longer met, so a number near a threshold does not flicker. A container is known by its
+ * cgroup (names come later and change), and forgotten with the first snapshot without it. */
 #include "diagnose/verdicts.h"
 
 #include <errno.h>
@@ -15,27 +15,27 @@
 #include "base/str.h"
 #include "diagnose/rule.h"
 
-#define CLEAR_SCALE 0.7
-#define RULES_MAX VERDICTS_MAX
-#define SEVERITIES (VERDICT_CRITICAL + 1)
+#define CLEAR_SCALE    0.7
+#define RULES_MAX      VERDICTS_MAX
+#define SEVERITIES     (VERDICT_CRITICAL + 1)
 #define CONTAINERS_MAX 4096 /* ten nodes' worth; beyond, verdicts have no memory */
 
 struct rule_state {
-	int run[SEVERITIES];     /* evaluations in a row that reached this severity */
-	uint64_t since_unix_ns;  /* first of the present run */
-	int shown;               /* severity, -1 not shown */
+	int run[SEVERITIES];    /* evaluations in a row that reached this severity */
+	uint64_t since_unix_ns; /* first of the present run */
+	int shown;              /* severity, -1 not shown */
 };
 
 struct container_state {
 	uint64_t key;
-	uint64_t generation;     /* of the last snapshot that had it */
+	uint64_t generation; /* of the last snapshot that had it */
 	struct rule_state rules[RULES_MAX];
 };
 
 struct verdicts {
 	int hold;
 	uint64_t generation;
-	struct hashmap *map;            /* key -> struct container_state */
+	struct hashmap *map;             /* key -> struct container_state */
 	struct container_state **states; /* owned, in no order; the same as in map */
 	size_t cnt, cap;
 };
@@ -256,8 +256,7 @@ static int compare_rank(const void *a, const void *b)
 	if (x->delay != y->delay)
 		return x->delay > y->delay ? -1 : 1;
 	if ((cmp = strcmp(x->owner->namespace_, y->owner->namespace_)) ||
-	    (cmp = strcmp(x->owner->pod, y->owner->pod)) ||
-	    (cmp = strcmp(x->owner->container, y->owner->container)) ||
+	    (cmp = strcmp(x->owner->pod, y->owner->pod)) || (cmp = strcmp(x->owner->container, y->owner->container)) ||
 	    (cmp = strcmp(x->owner->cgroup, y->owner->cgroup)))
 		return cmp;
 	return x->index - y->index; /* stable */

@@ -16,11 +16,11 @@ void words_part(char *buf, size_t sz, const char *separator, const char *fmt, ..
 	__attribute__((format(printf, 4, 5)));
 
 /* All write to buf of WORD_SZ bytes and return it. */
-char *words_percent(double ratio, char *buf);     /* "41%" "2.1%" */
-char *words_duration(double seconds, char *buf);  /* "6.3 ms" "94 ms" "1.2 s" "12 s" */
-char *words_cpus(double cpus, char *buf);         /* "2.0" "0.25" "1.98" */
-char *words_bytes(int64_t bytes, char *buf);      /* "38M" "1.2G" */
-char *words_memlimit(int64_t bytes, char *buf);   /* as GOMEMLIMIT takes it, rounded down: "409MiB" */
+char *words_percent(double ratio, char *buf);    /* "41%" "2.1%" */
+char *words_duration(double seconds, char *buf); /* "6.3 ms" "94 ms" "1.2 s" "12 s" */
+char *words_cpus(double cpus, char *buf);        /* "2.0" "0.25" "1.98" */
+char *words_bytes(int64_t bytes, char *buf);     /* "38M" "1.2G" */
+char *words_memlimit(int64_t bytes, char *buf);  /* as GOMEMLIMIT takes it, rounded down: "409MiB" */
 
 /* threshold NAN: none. More than EVIDENCE_MAX are dropped. An unknown value (NAN) is no evidence. */
 void words_evidence(struct verdict *v, const char *name, double value, const char *unit, double threshold);

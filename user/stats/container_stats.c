@@ -2,10 +2,10 @@
 /* Keeps the raw spans and readings of one container and counts them afresh for each window asked for, so that a late
  * event lands where it belongs and any window up to a minute can be shown at any time.
  *
- * What ended in (now - window, now] is counted whole, with its own length; where shares of time are shown, spans are cut
- * to the window. Throttling is seen by its end, at the next period tick, and can outlast periods, so the spans of several
- * CPUs overlap and nest: the union is wall time, the sum is what cpu.stat counts. Throttled time that passed no timer
- * (a changed limit, a CPU that went offline) comes as an amount that lies somewhere in a span. */
+ * What ended in (now - window, now] is counted whole, with its own length; where shares of time are shown, spans are
+ * cut to the window. Throttling is seen by its end, at the next period tick, and can outlast periods, so the spans of
+ * several CPUs overlap and nest: the union is wall time, the sum is what cpu.stat counts. Throttled time that passed no
+ * timer (a changed limit, a CPU that went offline) comes as an amount that lies somewhere in a span. */
 #include "stats/container_stats.h"
 
 #include <errno.h>
@@ -31,13 +31,13 @@ struct missed {
 };
 
 struct container_stats {
-	struct span_ring pauses;    /* tag: reason, at most STW_TEST_FIRST */
+	struct span_ring pauses; /* tag: reason, at most STW_TEST_FIRST */
 	struct span_ring cycles, marks, throttles;
-	struct missed *missed;      /* owned, ordered by arrival */
+	struct missed *missed; /* owned, ordered by arrival */
 	size_t missed_cnt, missed_cap;
 	struct readings usage, gc_cpu, cost;
-	uint64_t since_ns;          /* 0 not told */
-	uint64_t first_usage_ns;    /* 0 none yet */
+	uint64_t since_ns;       /* 0 not told */
+	uint64_t first_usage_ns; /* 0 none yet */
 	uint64_t lost;
 };
 
@@ -151,7 +151,8 @@ void container_stats_usage(struct container_stats *c, const struct cgroup_usage 
 	(void)readings_add(&c->usage, u->time_ns, v); /* out of memory: one reading less */
 }
 
-void container_stats_gc_cpu(struct container_stats *c, uint64_t time_ns, int64_t gc_cpu_ns_total, int64_t assist_ns_total)
+void container_stats_gc_cpu(struct container_stats *c, uint64_t time_ns, int64_t gc_cpu_ns_total,
+			    int64_t assist_ns_total)
 {
 	int64_t v[READINGS_VALUES] = {[GC_CPU] = gc_cpu_ns_total, [GC_ASSIST] = assist_ns_total};
 
@@ -200,8 +201,7 @@ static double window_seconds(const struct window *w)
 	return (double)(w->to_ns - w->watched_ns) / NS_PER_SEC;
 }
 
-static struct window window_make(const struct container_stats *c, uint64_t now_ns, uint64_t window_ns,
-				 uint64_t seen_ns)
+static struct window window_make(const struct container_stats *c, uint64_t now_ns, uint64_t window_ns, uint64_t seen_ns)
 {
 	uint64_t from = now_ns > window_ns ? now_ns - window_ns : 0, since = from;
 
@@ -251,8 +251,8 @@ static bool pause_throttled(const struct span_ring *throttles, const struct span
 
 		if (span_start(t) < pause->end_ns)
 			return true;
-		if (t->end_ns > pause->end_ns + STATS_WINDOW_MAX_NS / 60)
-			break; /* a second later: only an interval of more than that could still reach back */
+		if (t->end_ns > pause->end_ns && t->end_ns - pause->end_ns > throttles->longest_ns)
+			break; /* none of those behind it is long enough to reach back */
 	}
 	return false;
 }
@@ -292,8 +292,8 @@ static void fill_gc(const struct container_stats *c, const struct window *w, str
 	gc->mark_wall_ratio = seconds > 0 ? (double)cover.union_ns / NS_PER_SEC / seconds : NAN;
 }
 
-/* The missing time lies somewhere in its span: by its share where the window cuts it. Signed: stamps that are late leave
- * a negative gap, which must not hide by being dropped. */
+/* The missing time lies somewhere in its span: by its share where the window cuts it. Signed: stamps that are late
+ * leave a negative gap, which must not hide by being dropped. */
 static double missed_seconds(const struct container_stats *c, const struct window *w)
 {
 	double sum = 0;

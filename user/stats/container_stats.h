@@ -12,10 +12,10 @@
 #include "stats/snapshot.h"
 
 #define STATS_WINDOW_MAX_NS 60000000000ull
-#define STATS_PAUSES_MAX 16384    /* 60 s at 100 cycles/s with two pauses each, and room */
-#define STATS_CYCLES_MAX 8192
-#define STATS_MISSED_MAX 2048     /* one a period at most, and room */
-#define STATS_READINGS_MAX 2048   /* readings closer than 60 ms replace one another */
+#define STATS_PAUSES_MAX    16384 /* 60 s at 100 cycles/s with two pauses each, and room */
+#define STATS_CYCLES_MAX    8192
+#define STATS_MISSED_MAX    2048  /* one a period at most, and room */
+#define STATS_READINGS_MAX  2048  /* readings closer than 60 ms replace one another */
 #define STATS_THROTTLES_MAX 65536 /* 64 CPUs x 10 periods/s x 60 s, and room */
 
 struct container_stats;
@@ -31,17 +31,19 @@ void container_stats_cycle(struct container_stats *c, uint64_t start_ns, uint64_
 void container_stats_mark(struct container_stats *c, uint64_t start_ns, uint64_t end_ns);
 void container_stats_throttle(struct container_stats *c, const struct event_throttle *e);
 void container_stats_throttle_missed(struct container_stats *c, const struct event_throttle_missed *e);
-/* Readings, about one a second and one right before a snapshot. Counters that fall (a process went, another cgroup holds
- * the quota) are a break: nothing is counted for that step. Totals that gain a process with a past must be told as
- * INT64_MIN (unknown) once, or the past would count as use. */
+/* Readings, about one a second and one right before a snapshot. Counters that fall (a process went, another cgroup
+ * holds the quota) are a break: nothing is counted for that step. Totals that gain a process with a past must be told
+ * as INT64_MIN (unknown) once, or the past would count as use. */
 void container_stats_usage(struct container_stats *c, const struct cgroup_usage *u);
-void container_stats_gc_cpu(struct container_stats *c, uint64_t time_ns, int64_t gc_cpu_ns_total, int64_t assist_ns_total);
+void container_stats_gc_cpu(struct container_stats *c, uint64_t time_ns, int64_t gc_cpu_ns_total,
+			    int64_t assist_ns_total);
 void container_stats_cost(struct container_stats *c, uint64_t time_ns, double cost_ns_total);
 
 /* Drops what is older than STATS_WINDOW_MAX_NS. */
 void container_stats_expire(struct container_stats *c, uint64_t now_ns);
-/* Fills seen_ns, gc (not on, cycles_total and heap values), cpu (not limits), cost_ratio of ret for [now - window, now].
- * A ret->seen_ns > 0 given by the caller says how long it was watched when container_stats_since() was not called. */
+/* Fills seen_ns, gc (not on, cycles_total and heap values), cpu (not limits), cost_ratio of ret for [now - window,
+ * now]. A ret->seen_ns > 0 given by the caller says how long it was watched when container_stats_since() was not
+ * called. */
 void container_stats_fill(const struct container_stats *c, uint64_t now_ns, uint64_t window_ns,
 			  struct snapshot_container *ret);
 /* Events that did not fit, since the start: loss reason `limit`. */

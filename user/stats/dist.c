@@ -10,7 +10,8 @@
 #include "base/clock.h"
 #include "stats/histogram.h"
 
-/* Rounds of partitioning before the order is taken for hostile; random orders of DIST_EXACT_MAX values need about 15. */
+/* Rounds of partitioning before the order is taken for hostile; random orders of DIST_EXACT_MAX values need about 15.
+ */
 #define SELECT_ROUNDS_MAX 48
 
 static int compare_u64(const void *a, const void *b)

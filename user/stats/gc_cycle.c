@@ -3,9 +3,9 @@
  * reason 1 (mark was not done after all and restarts), GC_MARK_END inside the last stop, the pause with reason 1 around
  * it, which ends the cycle. The world is stopped at each of them, so the ring keeps this order within a process.
  *
- * The stamp that the runtime passes to startCycle and endCycle is taken before it stops the world, so mark runs from the
- * end of the first pause to the stamp of GC_MARK_END: tMark and tMarkTerm of a gctrace line. A cycle is told only when
- * its begin and end were both seen; everything else is counted as broken. */
+ * The stamp that the runtime passes to startCycle and endCycle is taken before it stops the world, so mark runs from
+ * the end of the first pause to the stamp of GC_MARK_END: tMark and tMarkTerm of a gctrace line. A cycle is told only
+ * when its begin and end were both seen; everything else is counted as broken. */
 #include "stats/gc_cycle.h"
 
 #include <string.h>

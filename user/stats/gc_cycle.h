@@ -15,16 +15,16 @@ struct gc_cycle_state {
 	uint64_t mark_start_ns; /* end of that pause, as gctrace has it; the runtime's stamp where it was not seen */
 	uint64_t mark_end_ns;
 	uint32_t trigger, procs;
-	uint32_t pauses;        /* GC pauses seen in this cycle */
+	uint32_t pauses; /* GC pauses seen in this cycle */
 	uint64_t pause_sum_ns;
-	uint64_t cycles;        /* finished since start */
-	uint64_t broken;        /* cycles whose end or begin was not seen (loss, or attached in the middle) */
+	uint64_t cycles; /* finished since start */
+	uint64_t broken; /* cycles whose end or begin was not seen (loss, or attached in the middle) */
 };
 
 /* One finished thing an event can complete. */
 struct gc_cycle_done {
-	bool mark;             /* mark phase finished: mark_start_ns .. mark_end_ns */
-	bool cycle;            /* cycle finished: start_ns .. end_ns */
+	bool mark;  /* mark phase finished: mark_start_ns .. mark_end_ns */
+	bool cycle; /* cycle finished: start_ns .. end_ns */
 	uint64_t start_ns, end_ns, mark_start_ns, mark_end_ns;
 	uint32_t trigger, procs, pauses;
 	uint64_t pause_sum_ns;

@@ -16,8 +16,8 @@ struct histogram {
 void histogram_init(struct histogram *h);
 void histogram_add(struct histogram *h, uint64_t value);
 void histogram_merge(struct histogram *h, const struct histogram *other);
-unsigned int histogram_bucket(uint64_t value);       /* same function as in the kernel programs */
-uint64_t histogram_bucket_low(unsigned int bucket);  /* smallest value of the bucket */
+unsigned int histogram_bucket(uint64_t value);      /* same function as in the kernel programs */
+uint64_t histogram_bucket_low(unsigned int bucket); /* smallest value of the bucket */
 /* Value at q (0..1) by nearest rank: the middle of the rank's bucket, clamped to min and max. So it is off by at most
  * half a bucket, 12.5 % of the value, whatever the distribution (interpolating could be off by 25 %). 0 when empty. */
 double histogram_quantile(const struct histogram *h, double q);

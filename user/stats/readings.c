@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Counters come from cgroup files and from the memory of other processes. They fall when a process of the container
  * ends, or when another cgroup of the path holds the quota, so not the counter is kept but the sum of its steps: a fall
- * costs one step, never a window. The delta over a window is taken between the two readings nearest to its edges and not
- * scaled: it is something that was measured. Divide by the time between these two, not by the window. */
+ * costs one step, never a window. The delta over a window is taken between the two readings nearest to its edges and
+ * not scaled: it is something that was measured. Divide by the time between these two, not by the window. */
 #include "stats/readings.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 /* Closer readings replace one another, so that `max` of them always cover the longest window. */
 #define READINGS_MIN_GAP_NS (60 * NS_PER_MS)
-#define READINGS_CAP_MIN 16
+#define READINGS_CAP_MIN    16
 
 void readings_init(struct readings *r, size_t max)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Counters read about once a second, kept for the longest window: how much did they move between two times? Embedded. */
+/* Counters read about once a second, kept for the longest window: how much did they move between two times? Embedded.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -22,8 +23,8 @@ struct readings {
 
 void readings_init(struct readings *r, size_t max);
 void readings_deinit(struct readings *r);
-/* values[READINGS_VALUES] as read; READING_UNKNOWN breaks a counter: the step over the gap is not counted. A counter that
- * falls is broken too. An older reading than the last one is ignored. 0 or -ENOMEM. */
+/* values[READINGS_VALUES] as read; READING_UNKNOWN breaks a counter: the step over the gap is not counted. A counter
+ * that falls is broken too. An older reading than the last one is ignored. 0 or -ENOMEM. */
 int readings_add(struct readings *r, uint64_t time_ns, const int64_t *values);
 /* Keeps one reading at or before the time, as base of the longest window. */
 void readings_expire(struct readings *r, uint64_t before_ns);

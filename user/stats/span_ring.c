@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* An array that slides: new spans are put at its back, old ones leave at its front, and it is moved down when the back
- * is reached. Events come from one ring buffer, so they are almost ordered by their end; a late one is moved past the few
- * that overtook it. With that order a window is found by bisection, and the union of overlapping spans is one walk
+ * is reached. Events come from one ring buffer, so they are almost ordered by their end; a late one is moved past the
+ * few that overtook it. With that order a window is found by bisection, and the union of overlapping spans is one walk
  * from the newest end backwards: no sort for a snapshot. */
 #include "stats/span_ring.h"
 
@@ -98,6 +98,8 @@ int span_ring_add(struct span_ring *r, uint64_t start_ns, uint64_t end_ns, uint1
 	memmove(s + 1, s, (r->cnt - at) * sizeof(*s));
 	*s = (struct span){.end_ns = end_ns, .len_ns = len < SPAN_LEN_MAX ? len : SPAN_LEN_MAX, .tag = tag};
 	r->cnt++;
+	if (s->len_ns > r->longest_ns)
+		r->longest_ns = s->len_ns;
 	return dropped;
 }
 
@@ -108,7 +110,7 @@ void span_ring_expire(struct span_ring *r, uint64_t before_ns)
 	r->head += old;
 	r->cnt -= old;
 	if (!r->cnt)
-		r->head = 0;
+		r->head = r->longest_ns = 0;
 	/* Memory follows the load down; half is left so that it does not grow again at once. Failing is harmless. */
 	if (r->cap > SPAN_RING_CAP_MIN && r->cnt < r->cap / 8)
 		(void)ring_resize(r, r->cap / 4 > SPAN_RING_CAP_MIN ? r->cap / 4 : SPAN_RING_CAP_MIN);

@@ -17,6 +17,7 @@ _Static_assert(sizeof(struct span) == 16, "a minute of throttling on 64 CPUs is 
 struct span_ring {
 	struct span *items; /* owned; in use are [head, head + cnt) */
 	size_t head, cnt, cap, max;
+	uint64_t longest_ns; /* no span in use is longer */
 };
 
 static inline uint64_t span_start(const struct span *s)
@@ -44,6 +45,6 @@ size_t span_ring_upper(const struct span_ring *r, uint64_t time_ns);
 struct span_cover {
 	uint64_t union_ns; /* time with at least one of them: never more than to - from */
 	uint64_t sum_ns;
-	size_t cnt;        /* spans that overlap it */
+	size_t cnt; /* spans that overlap it */
 };
 void span_ring_cover(const struct span_ring *r, uint64_t from_ns, uint64_t to_ns, struct span_cover *ret);
