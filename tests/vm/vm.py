@@ -7,7 +7,7 @@ Its console is the output of the run; what the script leaves in /t/out comes bac
 so that kernel messages cannot get in between. Pure cgroup v2 unless hybrid is asked for (v1 controllers, v2 beside them).
 Emulation is good for correctness (throttled time agrees within 1-2 %), and useless for costs in nanoseconds.
 
-	vm.py [--suite bookworm] [--hybrid] [--module veth]... SCRIPT [FILE...]
+    vm.py [--suite bookworm] [--hybrid] [--module veth]... SCRIPT [FILE...]
 """
 import argparse
 import dataclasses
@@ -28,8 +28,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 # Machine, console and emulator by processor architecture.
 MACHINES = {
-	"x86_64": (["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max"], "ttyS0"),
-	"aarch64": (["qemu-system-aarch64", "-machine", "virt,accel=tcg", "-cpu", "cortex-a72"], "ttyAMA0"),
+    "x86_64": (["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max"], "ttyS0"),
+    "aarch64": (["qemu-system-aarch64", "-machine", "virt,accel=tcg", "-cpu", "cortex-a72"], "ttyAMA0"),
 }
 
 INIT = r"""#!/bin/busybox sh
@@ -43,16 +43,16 @@ mount -t tracefs t /sys/kernel/tracing
 mount -t bpf b /sys/fs/bpf
 ln -sf /proc/self/fd /dev/fd
 if [ @HYBRID@ = 1 ]; then
-	mount -t tmpfs c /sys/fs/cgroup
-	for c in cpu,cpuacct memory cpuset pids; do
-		mkdir -p /sys/fs/cgroup/$c
-		mount -t cgroup -o $c c /sys/fs/cgroup/$c
-	done
-	mkdir /sys/fs/cgroup/unified
-	mount -t cgroup2 c /sys/fs/cgroup/unified
+    mount -t tmpfs c /sys/fs/cgroup
+    for c in cpu,cpuacct memory cpuset pids; do
+        mkdir -p /sys/fs/cgroup/$c
+        mount -t cgroup -o $c c /sys/fs/cgroup/$c
+    done
+    mkdir /sys/fs/cgroup/unified
+    mount -t cgroup2 c /sys/fs/cgroup/unified
 else
-	mount -t cgroup2 c /sys/fs/cgroup
-	for c in cpu memory cpuset io pids; do echo +$c > /sys/fs/cgroup/cgroup.subtree_control; done 2>/dev/null
+    mount -t cgroup2 c /sys/fs/cgroup
+    for c in cpu memory cpuset io pids; do echo +$c > /sys/fs/cgroup/cgroup.subtree_control; done 2>/dev/null
 fi
 while read -r m; do insmod /lib/modules/$m || echo "insmod $m failed"; done < /modules
 ip link set lo up
@@ -68,212 +68,212 @@ poweroff -f
 
 
 class VmError(Exception):
-	"""The machine could not be started, or did not come to its end: a reason to fail."""
+    """The machine could not be started, or did not come to its end: a reason to fail."""
 
 
 class VmUnavailable(Exception):
-	"""Something outside is missing (emulator, kernel mirror): a reason to skip."""
+    """Something outside is missing (emulator, kernel mirror): a reason to skip."""
 
 
 @dataclasses.dataclass
 class Result:
-	kernel: str
-	status: int
-	console: str
-	files: dict
-	seconds: float
+    kernel: str
+    status: int
+    console: str
+    files: dict
+    seconds: float
 
 
 class Cpio:
-	"""An initramfs in the `newc` format, which needs no root and no tool to write."""
+    """An initramfs in the `newc` format, which needs no root and no tool to write."""
 
-	def __init__(self, path):
-		self.out = open(path, "wb")
-		self.count = 0
-		self.dirs = set()
+    def __init__(self, path):
+        self.out = open(path, "wb")
+        self.count = 0
+        self.dirs = set()
 
-	def _entry(self, name, mode, data=b"", rdev=(0, 0)):
-		self.count += 1
-		name = name.encode() + b"\0"
-		fields = (self.count, mode, 0, 0, 1, 0, len(data), 0, 0, *rdev, len(name), 0)
-		head = b"070701" + b"".join(b"%08X" % f for f in fields) + name
-		self.out.write(head + b"\0" * (-len(head) % 4) + data + b"\0" * (-len(data) % 4))
+    def _entry(self, name, mode, data=b"", rdev=(0, 0)):
+        self.count += 1
+        name = name.encode() + b"\0"
+        fields = (self.count, mode, 0, 0, 1, 0, len(data), 0, 0, *rdev, len(name), 0)
+        head = b"070701" + b"".join(b"%08X" % f for f in fields) + name
+        self.out.write(head + b"\0" * (-len(head) % 4) + data + b"\0" * (-len(data) % 4))
 
-	def directory(self, name):
-		for i, c in enumerate(name + "/"):
-			if c == "/" and name[:i] and name[:i] not in self.dirs:
-				self.dirs.add(name[:i])
-				self._entry(name[:i], stat.S_IFDIR | 0o755)
+    def directory(self, name):
+        for i, c in enumerate(name + "/"):
+            if c == "/" and name[:i] and name[:i] not in self.dirs:
+                self.dirs.add(name[:i])
+                self._entry(name[:i], stat.S_IFDIR | 0o755)
 
-	def data(self, name, data, mode=0o755):
-		self.directory(os.path.dirname(name))
-		self._entry(name, stat.S_IFREG | mode, data)
+    def data(self, name, data, mode=0o755):
+        self.directory(os.path.dirname(name))
+        self._entry(name, stat.S_IFREG | mode, data)
 
-	def file(self, name, path):
-		with open(path, "rb") as f:
-			self.data(name, f.read(), os.stat(path).st_mode & 0o777)
+    def file(self, name, path):
+        with open(path, "rb") as f:
+            self.data(name, f.read(), os.stat(path).st_mode & 0o777)
 
-	def device(self, name, major, minor):
-		self.directory(os.path.dirname(name))
-		self._entry(name, stat.S_IFCHR | 0o600, rdev=(major, minor))
+    def device(self, name, major, minor):
+        self.directory(os.path.dirname(name))
+        self._entry(name, stat.S_IFCHR | 0o600, rdev=(major, minor))
 
-	def close(self):
-		self._entry("TRAILER!!!", 0)
-		self.out.close()
+    def close(self):
+        self._entry("TRAILER!!!", 0)
+        self.out.close()
 
 
 def libraries(path):
-	"""Absolute paths of what the dynamic linker loads for a binary, itself included; empty for a static one."""
-	r = subprocess.run(["ldd", path], capture_output=True, text=True)
-	return re.findall(r"(?:=> |^\s*)(/\S+)", r.stdout, re.M) if r.returncode == 0 else []
+    """Absolute paths of what the dynamic linker loads for a binary, itself included; empty for a static one."""
+    r = subprocess.run(["ldd", path], capture_output=True, text=True)
+    return re.findall(r"(?:=> |^\s*)(/\S+)", r.stdout, re.M) if r.returncode == 0 else []
 
 
 def find_kernel(directory):
-	# Up to 7.2 boot/vmlinuz-VERSION, from 7.3 usr/lib/modules/VERSION/vmlinuz.
-	for path, _, names in os.walk(directory):
-		for n in names:
-			if n.startswith("vmlinuz"):
-				return os.path.join(path, n)
-	raise VmError(f"no vmlinuz under {directory}")
+    # Up to 7.2 boot/vmlinuz-VERSION, from 7.3 usr/lib/modules/VERSION/vmlinuz.
+    for path, _, names in os.walk(directory):
+        for n in names:
+            if n.startswith("vmlinuz"):
+                return os.path.join(path, n)
+    raise VmError(f"no vmlinuz under {directory}")
 
 
 def read_module(path):
-	with open(path, "rb") as f:
-		data = f.read()
-	if path.endswith(".xz"):
-		return lzma.decompress(data)
-	if path.endswith(".zst"):
-		return subprocess.run(["zstd", "-qdc"], input=data, stdout=subprocess.PIPE, check=True).stdout
-	return data
+    with open(path, "rb") as f:
+        data = f.read()
+    if path.endswith(".xz"):
+        return lzma.decompress(data)
+    if path.endswith(".zst"):
+        return subprocess.run(["zstd", "-qdc"], input=data, stdout=subprocess.PIPE, check=True).stdout
+    return data
 
 
 def load_order(directory, wanted):
-	"""[(file name, content)] of modules after what they depend on, from the depends= lines inside, without modules.dep."""
-	at = {}
-	for p in glob.glob(os.path.join(glob.escape(directory), "**", "*.ko*"), recursive=True):
-		at[os.path.basename(p).split(".ko")[0].replace("-", "_")] = p
-	order = {}
+    """[(file name, content)] of modules after what they depend on, from the depends= lines inside, without modules.dep."""
+    at = {}
+    for p in glob.glob(os.path.join(glob.escape(directory), "**", "*.ko*"), recursive=True):
+        at[os.path.basename(p).split(".ko")[0].replace("-", "_")] = p
+    order = {}
 
-	def add(name):
-		name = name.replace("-", "_")
-		if not name or name in order or name not in at: # absent: built into the kernel
-			return
-		data = read_module(at[name])
-		depends = re.search(rb"\0depends=([^\0]*)\0", data)
-		for d in (depends.group(1).decode() if depends else "").split(","):
-			add(d)
-		order[name] = data
+    def add(name):
+        name = name.replace("-", "_")
+        if not name or name in order or name not in at: # absent: built into the kernel
+            return
+        data = read_module(at[name])
+        depends = re.search(rb"\0depends=([^\0]*)\0", data)
+        for d in (depends.group(1).decode() if depends else "").split(","):
+            add(d)
+        order[name] = data
 
-	for w in wanted:
-		add(w)
-	return [(n + ".ko", d) for n, d in order.items()]
+    for w in wanted:
+        add(w)
+    return [(n + ".ko", d) for n, d in order.items()]
 
 
 def write_initramfs(path, kernel_dir, script, files, modules, hybrid, back):
-	cpio = Cpio(path)
-	for d in ("proc", "sys", "dev", "tmp", "run", "t", "etc", "lib/modules"):
-		cpio.directory(d)
-	cpio.device("dev/console", 5, 1)
-	cpio.device("dev/null", 1, 3)
-	cpio.data("etc/passwd", b"root:x:0:0:root:/:/bin/sh\n", 0o644)
-	busybox = shutil.which("busybox", path=os.environ["PATH"] + ":/sbin:/usr/sbin")
-	if not busybox:
-		raise VmUnavailable("busybox is missing (package busybox-static)")
-	cpio.file("bin/busybox", busybox)
-	needed = set(libraries(busybox))
-	for name, source in files.items():
-		cpio.file("t/" + name, source)
-		needed.update(libraries(source))
-	for lib in sorted(needed):
-		cpio.file(lib.lstrip("/"), lib)
-	order = load_order(kernel_dir, modules)
-	for name, data in order:
-		cpio.data("lib/modules/" + name, data, 0o644)
-	cpio.data("modules", "".join(n + "\n" for n, _ in order).encode(), 0o644)
-	cpio.data("t/run.sh", script.encode())
-	cpio.data("init", INIT.replace("@HYBRID@", str(int(hybrid))).replace("@BACK@", back).encode())
-	cpio.close()
+    cpio = Cpio(path)
+    for d in ("proc", "sys", "dev", "tmp", "run", "t", "etc", "lib/modules"):
+        cpio.directory(d)
+    cpio.device("dev/console", 5, 1)
+    cpio.device("dev/null", 1, 3)
+    cpio.data("etc/passwd", b"root:x:0:0:root:/:/bin/sh\n", 0o644)
+    busybox = shutil.which("busybox", path=os.environ["PATH"] + ":/sbin:/usr/sbin")
+    if not busybox:
+        raise VmUnavailable("busybox is missing (package busybox-static)")
+    cpio.file("bin/busybox", busybox)
+    needed = set(libraries(busybox))
+    for name, source in files.items():
+        cpio.file("t/" + name, source)
+        needed.update(libraries(source))
+    for lib in sorted(needed):
+        cpio.file(lib.lstrip("/"), lib)
+    order = load_order(kernel_dir, modules)
+    for name, data in order:
+        cpio.data("lib/modules/" + name, data, 0o644)
+    cpio.data("modules", "".join(n + "\n" for n, _ in order).encode(), 0o644)
+    cpio.data("t/run.sh", script.encode())
+    cpio.data("init", INIT.replace("@HYBRID@", str(int(hybrid))).replace("@BACK@", back).encode())
+    cpio.close()
 
 
 def untar(path):
-	try:
-		with tarfile.open(path, "r:gz") as tar:
-			return {os.path.normpath(m.name): tar.extractfile(m).read() for m in tar if m.isfile()}
-	except (tarfile.TarError, EOFError, OSError) as e:
-		raise VmError(f"what the guest sent back is damaged: {e}") from None
+    try:
+        with tarfile.open(path, "r:gz") as tar:
+            return {os.path.normpath(m.name): tar.extractfile(m).read() for m in tar if m.isfile()}
+    except (tarfile.TarError, EOFError, OSError) as e:
+        raise VmError(f"what the guest sent back is damaged: {e}") from None
 
 
 def tail(console):
-	return "\n".join(console.splitlines()[-25:])
+    return "\n".join(console.splitlines()[-25:])
 
 
 def run(kernel_dir, script, files=None, modules=(), hybrid=False, memory_mb=1024, cpus=2, timeout=120, log=None):
-	"""Boots, runs SCRIPT (text) in /t beside FILES ({name in /t: path}), powers off. -> Result"""
-	command, console = MACHINES[platform.machine()]
-	if not shutil.which(command[0]):
-		raise VmUnavailable(f"{command[0]} is missing")
-	kernel = find_kernel(kernel_dir)
-	with tempfile.TemporaryDirectory(prefix="gopherscope-vm.") as work:
-		initrd, back = os.path.join(work, "initrd"), os.path.join(work, "back.tgz")
-		# x86 has a second port of the same kind; arm64's virt machine gets a virtio one.
-		x86 = platform.machine() == "x86_64"
-		write_initramfs(initrd, kernel_dir, script, files or {}, modules if x86 else [*modules, "virtio_console"],
-			hybrid, "ttyS1" if x86 else "vport0p1")
-		port = ["-serial", "file:" + back] if x86 else ["-device", "virtio-serial-pci", "-chardev", f"file,id=b,path={back}",
-			"-device", "virtserialport,chardev=b"]
-		args = [*command, "-smp", str(cpus), "-m", str(memory_mb), "-display", "none", "-nodefaults", "-serial", "stdio", *port,
-			"-no-reboot", "-kernel", kernel, "-initrd", initrd,
-			"-append", f"console={console} panic=-1 quiet loglevel=3 mitigations=off"]
-		began = time.monotonic()
-		with subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as qemu:
-			try:
-				raw, _ = qemu.communicate(timeout=timeout)
-				late = False
-			except subprocess.TimeoutExpired:
-				qemu.kill()
-				raw, _ = qemu.communicate()
-				late = True
-		seconds = time.monotonic() - began
-		text = raw.decode(errors="replace").replace("\r", "")
-		if log:
-			with open(log, "w") as f:
-				f.write(text)
-		if late:
-			raise VmError(f"no end after {timeout} s; console:\n{tail(text)}")
-		m = re.search(r"^.*=== guest (\S+)\n(.*)^=== exit (\d+)$", text, re.S | re.M)
-		if not m or "=== end" not in text:
-			raise VmError(f"the guest did not come to its end; console:\n{tail(text)}")
-		return Result(m.group(1), int(m.group(3)), m.group(2), untar(back), seconds)
+    """Boots, runs SCRIPT (text) in /t beside FILES ({name in /t: path}), powers off. -> Result"""
+    command, console = MACHINES[platform.machine()]
+    if not shutil.which(command[0]):
+        raise VmUnavailable(f"{command[0]} is missing")
+    kernel = find_kernel(kernel_dir)
+    with tempfile.TemporaryDirectory(prefix="gopherscope-vm.") as work:
+        initrd, back = os.path.join(work, "initrd"), os.path.join(work, "back.tgz")
+        # x86 has a second port of the same kind; arm64's virt machine gets a virtio one.
+        x86 = platform.machine() == "x86_64"
+        write_initramfs(initrd, kernel_dir, script, files or {}, modules if x86 else [*modules, "virtio_console"],
+            hybrid, "ttyS1" if x86 else "vport0p1")
+        port = ["-serial", "file:" + back] if x86 else ["-device", "virtio-serial-pci", "-chardev", f"file,id=b,path={back}",
+            "-device", "virtserialport,chardev=b"]
+        args = [*command, "-smp", str(cpus), "-m", str(memory_mb), "-display", "none", "-nodefaults", "-serial", "stdio", *port,
+            "-no-reboot", "-kernel", kernel, "-initrd", initrd,
+            "-append", f"console={console} panic=-1 quiet loglevel=3 mitigations=off"]
+        began = time.monotonic()
+        with subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as qemu:
+            try:
+                raw, _ = qemu.communicate(timeout=timeout)
+                late = False
+            except subprocess.TimeoutExpired:
+                qemu.kill()
+                raw, _ = qemu.communicate()
+                late = True
+        seconds = time.monotonic() - began
+        text = raw.decode(errors="replace").replace("\r", "")
+        if log:
+            with open(log, "w") as f:
+                f.write(text)
+        if late:
+            raise VmError(f"no end after {timeout} s; console:\n{tail(text)}")
+        m = re.search(r"^.*=== guest (\S+)\n(.*)^=== exit (\d+)$", text, re.S | re.M)
+        if not m or "=== end" not in text:
+            raise VmError(f"the guest did not come to its end; console:\n{tail(text)}")
+        return Result(m.group(1), int(m.group(3)), m.group(2), untar(back), seconds)
 
 
 def fetch_kernel(suite="bookworm"):
-	r = subprocess.run([os.path.join(HERE, "fetch-kernel"), suite], capture_output=True, text=True)
-	if r.returncode:
-		raise VmUnavailable((r.stderr.strip().splitlines() or ["fetch-kernel failed"])[-1])
-	return r.stdout.strip()
+    r = subprocess.run([os.path.join(HERE, "fetch-kernel"), suite], capture_output=True, text=True)
+    if r.returncode:
+        raise VmUnavailable((r.stderr.strip().splitlines() or ["fetch-kernel failed"])[-1])
+    return r.stdout.strip()
 
 
 def main():
-	p = argparse.ArgumentParser(description="run a script in a virtual machine with a Debian kernel")
-	p.add_argument("--suite", default="bookworm")
-	p.add_argument("--hybrid", action="store_true")
-	p.add_argument("--module", action="append", default=[])
-	p.add_argument("--timeout", type=float, default=300)
-	p.add_argument("script")
-	p.add_argument("file", nargs="*")
-	a = p.parse_args()
-	with open(a.script) as f:
-		script = f.read()
-	try:
-		r = run(fetch_kernel(a.suite), script, {os.path.basename(f): f for f in a.file}, a.module, a.hybrid, timeout=a.timeout)
-	except (VmError, VmUnavailable) as e:
-		sys.exit(f"vm.py: {e}")
-	sys.stdout.write(r.console)
-	for name, data in sorted(r.files.items()):
-		print(f"--- {name}: {len(data)} bytes")
-	print(f"=== {r.kernel}: status {r.status}, {r.seconds:.1f} s")
-	sys.exit(r.status)
+    p = argparse.ArgumentParser(description="run a script in a virtual machine with a Debian kernel")
+    p.add_argument("--suite", default="bookworm")
+    p.add_argument("--hybrid", action="store_true")
+    p.add_argument("--module", action="append", default=[])
+    p.add_argument("--timeout", type=float, default=300)
+    p.add_argument("script")
+    p.add_argument("file", nargs="*")
+    a = p.parse_args()
+    with open(a.script) as f:
+        script = f.read()
+    try:
+        r = run(fetch_kernel(a.suite), script, {os.path.basename(f): f for f in a.file}, a.module, a.hybrid, timeout=a.timeout)
+    except (VmError, VmUnavailable) as e:
+        sys.exit(f"vm.py: {e}")
+    sys.stdout.write(r.console)
+    for name, data in sorted(r.files.items()):
+        print(f"--- {name}: {len(data)} bytes")
+    print(f"=== {r.kernel}: status {r.status}, {r.seconds:.1f} s")
+    sys.exit(r.status)
 
 
 if __name__ == "__main__":
-	main()
+    main()
