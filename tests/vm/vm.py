@@ -156,7 +156,7 @@ def load_order(directory, wanted):
 
     def add(name):
         name = name.replace("-", "_")
-        if not name or name in order or name not in at: # absent: built into the kernel
+        if not name or name in order or name not in at:  # absent: built into the kernel
             return
         data = read_module(at[name])
         depends = re.search(rb"\0depends=([^\0]*)\0", data)
