@@ -204,23 +204,9 @@ static __always_inline void on_start_world(const struct hit *h)
 		on_start_world_paired(h);
 }
 
-/* Fills the hit of a wanted process; everything else is counted here. */
-static __always_inline bool filter(struct hit *h, __u64 cookie)
+/* The current process, if it is in the table; else it is counted here. */
+static __always_inline bool find_process(struct hit *h)
 {
-	__u32 index = COOKIE_BINARY(cookie);
-	struct binary_entry *b = bpf_map_lookup_elem(&binaries, &index);
-
-	count_hit(SIGNAL_GO_GC);
-	if (!b) {
-		count_lost(SIGNAL_GO_GC, LOSS_UNKNOWN_PROCESS);
-		return false;
-	}
-	__sync_fetch_and_add(&b->hits, 1);
-	h->binary = b;
-	if ((cookie & COOKIE_JBE) && go_branch_taken(h->ctx)) { /* it comes again when the stack has grown */
-		count_filtered(SIGNAL_GO_GC);
-		return false;
-	}
 	h->task = (void *)bpf_get_current_task();
 	h->tgid = filter_tgid_of(h->task);
 	if (!h->tgid) { /* not in the agent's pid namespace: can never be wanted */
@@ -228,10 +214,46 @@ static __always_inline bool filter(struct hit *h, __u64 cookie)
 		return false;
 	}
 	h->process = bpf_map_lookup_elem(&processes, &h->tgid);
-	if (!h->process) {
+	if (!h->process)
+		count_lost(SIGNAL_GO_GC, LOSS_UNKNOWN_PROCESS);
+	return h->process;
+}
+
+static __always_inline bool find_binary(struct hit *h, __u32 index)
+{
+	struct binary_entry *b = bpf_map_lookup_elem(&binaries, &index);
+
+	if (!b) {
 		count_lost(SIGNAL_GO_GC, LOSS_UNKNOWN_PROCESS);
 		return false;
 	}
+	__sync_fetch_and_add(&b->hits, 1);
+	h->binary = b;
+	return true;
+}
+
+/* Fills the hit of a wanted process; everything else is counted here. */
+static __always_inline bool filter(struct hit *h, __u64 cookie)
+{
+	__u32 index = COOKIE_BINARY(cookie);
+	bool jbe = cookie & COOKIE_JBE;
+
+	count_hit(SIGNAL_GO_GC);
+	if (index) {
+		if (!find_binary(h, index))
+			return false;
+	} else { /* a kernel without cookies: the binary is that of the process */
+		if (!find_process(h) || !find_binary(h, h->process->binary))
+			return false;
+		index = h->process->binary;
+		jbe = h->binary->jbe_sites >> COOKIE_SITE(cookie) & 1;
+	}
+	if (jbe && go_branch_taken(h->ctx)) { /* it comes again when the stack has grown */
+		count_filtered(SIGNAL_GO_GC);
+		return false;
+	}
+	if (!h->process && !find_process(h))
+		return false;
 	/* another index: the process maps a probed file that is not its executable */
 	if (!(h->process->signals & (1u << SIGNAL_GO_GC)) || h->process->binary != index) {
 		count_filtered(SIGNAL_GO_GC);
@@ -240,12 +262,13 @@ static __always_inline bool filter(struct hit *h, __u64 cookie)
 	return true;
 }
 
-static __always_inline void handle(struct pt_regs *ctx, __u64 cookie)
+/* A function of its own, so that the programs below share it in the object. */
+static __noinline int handle(struct pt_regs *ctx, __u64 cookie)
 {
 	struct hit h = { .ctx = ctx, .now = bpf_ktime_get_ns() };
 
 	if (!filter(&h, cookie))
-		return;
+		return 0;
 	switch (COOKIE_SITE(cookie)) {
 	case GO_SITE_START_CYCLE:
 		on_start_cycle(&h);
@@ -262,6 +285,7 @@ static __always_inline void handle(struct pt_regs *ctx, __u64 cookie)
 	default:
 		count_filtered(SIGNAL_GO_GC);
 	}
+	return 0;
 }
 
 /* Loaded with BPF_TRACE_UPROBE_MULTI as expected attach type where the kernel has multi links, else without: a program of
@@ -269,8 +293,32 @@ static __always_inline void handle(struct pt_regs *ctx, __u64 cookie)
 SEC("uprobe")
 int go_gc(struct pt_regs *ctx)
 {
-	handle(ctx, bpf_get_attach_cookie(ctx));
-	return 0;
+	return handle(ctx, bpf_get_attach_cookie(ctx));
+}
+
+/* Only loaded on kernels without cookies (before 5.15). */
+SEC("uprobe")
+int go_gc_start_cycle(struct pt_regs *ctx)
+{
+	return handle(ctx, GO_SITE_START_CYCLE);
+}
+
+SEC("uprobe")
+int go_gc_end_cycle(struct pt_regs *ctx)
+{
+	return handle(ctx, GO_SITE_END_CYCLE);
+}
+
+SEC("uprobe")
+int go_gc_stop_world(struct pt_regs *ctx)
+{
+	return handle(ctx, GO_SITE_STOP_WORLD);
+}
+
+SEC("uprobe")
+int go_gc_start_world(struct pt_regs *ctx)
+{
+	return handle(ctx, GO_SITE_START_WORLD);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -27,11 +27,11 @@ struct binary_entry {
 	__u32 go_minor;        /* 18 ... */
 	__u32 m_in_g;          /* field offset of g.m */
 	__u32 preemptoff_in_m; /* field offset of m.preemptoff (a string), 0 = do not read */
-	__u32 pad;
+	__u32 jbe_sites;       /* bit (1 << enum go_site): as COOKIE_JBE, for kernels without cookies */
 	__u64 hits;            /* all probe hits on this binary, atomic: the storm guard reads it */
 };
 
-/* Attach cookie of a uprobe: binary index << 8 | enum go_site (symbols/go_site.h). */
+/* Attach cookie of a uprobe: binary index << 8 | enum go_site. */
 #define COOKIE(binary, site) (((__u64)(binary) << 8) | (site))
 #define COOKIE_BINARY(c) ((__u32)((c) >> 8))
 #define COOKIE_SITE(c) ((__u32)((c) & 0x7f))

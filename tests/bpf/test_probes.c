@@ -4,7 +4,8 @@
  * a full ring, unknown processes, a killed agent. Privileged. Prints one line a case, exits 1 if one failed, 77 if BPF is
  * not allowed here.
  *
- *   test_probes [-v] [CASE...]          run the cases whose names contain one of these
+ *   test_probes [-vds] [CASE...]        run the cases whose names contain one of these; -v: say what was good, too,
+ *                                       -d: debug messages, -s: slow machine (emulation), lengths and times are not judged
  *   test_probes -e VERSION VARIANT      print the events of one run as text
  *
  * Runs in the top folder of the sources (tools/go-fixture). */
@@ -30,7 +31,7 @@
 #define WANT_WATCH (1u << SIGNAL_PROC_WATCH)
 #define CYCLES 50
 
-static bool verbose;
+static bool verbose, slow;
 
 __attribute__((format(printf, 2, 3))) static bool expect(bool good, const char *fmt, ...)
 {
@@ -149,7 +150,7 @@ static bool check_lengths(const struct rig *r, const struct prey_answer *a, int 
 	for (unsigned int i = 0; i < n; i++)
 		diff[i] = (int64_t)a->pause_ns[i] - (int64_t)ours[i];
 	qsort(diff, n, sizeof(diff[0]), compare_s64);
-	return expect(diff[0] >= lowest && llabs(diff[n / 2]) <= LENGTH_MEDIAN_MAX_NS,
+	return expect(slow || (diff[0] >= lowest && llabs(diff[n / 2]) <= LENGTH_MEDIAN_MAX_NS),
 		      "own - our pauses of a cycle: min %.1f, median %.1f, p90 %.1f, max %.1f us", (double)diff[0] / 1e3,
 		      (double)diff[n / 2] / 1e3, (double)diff[n * 9 / 10] / 1e3, (double)diff[n - 1] / 1e3);
 }
@@ -480,6 +481,8 @@ static void run_agent(const struct prey *prey, int up)
 
 	if (!watched_init(&s.watched, prey->pid, why) && !rig_start(&s.rig, &cfg, why) && !rig_add(&s.rig, &s.watched, why))
 		(void)!write(up, "u", 1);
+	else
+		_exit(1);
 	pause();
 }
 
@@ -601,7 +604,7 @@ static bool test_start_up(void)
 	start = clock_mono_ns();
 	probes_free(p);
 	down = clock_mono_ns() - start;
-	return good & expect(up < 400 * NS_PER_MS && down < NS_PER_SEC, "up in %.0f ms, down in %.0f ms", (double)up / 1e6, (double)down / 1e6);
+	return good & expect(slow || (up < 400 * NS_PER_MS && down < NS_PER_SEC), "up in %.0f ms, down in %.0f ms", (double)up / 1e6, (double)down / 1e6);
 }
 
 /* ---- */
@@ -656,12 +659,13 @@ int main(int argc, char **argv)
 
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	while ((opt = getopt(argc, argv, "vde")) != -1) {
+	while ((opt = getopt(argc, argv, "vdes")) != -1) {
 		if (opt == 'e' && optind + 2 == argc)
 			return show_events(argv[optind], argv[optind + 1]);
 		if (opt == 'd')
 			log_set_level(LOG_LEVEL_DEBUG);
-		verbose = true;
+		verbose |= opt == 'v' || opt == 'd';
+		slow |= opt == 's';
 	}
 	kernel_features_read(&f);
 	kernel_features_try(&f);

@@ -81,9 +81,10 @@ int group_make(struct group *g, const struct group *parent, const char *name)
 
 	if (g->v2)
 		write_file(parent ? parent->path : root, "cgroup.subtree_control", "+cpu");
-	if (snprintf(g->path, sizeof(g->path), "%s/%s", parent ? parent->path : root, name) >= (int)sizeof(g->path))
-		return -ENAMETOOLONG;
-	rmdir(g->path);
+	if (parent)
+		snprintf(g->path, sizeof(g->path), "%.200s/%.40s", parent->path, name);
+	else
+		snprintf(g->path, sizeof(g->path), "%.200s/%.40s-%d", root, name, getpid());
 	if (mkdir(g->path, 0755) || stat(g->path, &st))
 		return -errno;
 	g->id = st.st_ino;

@@ -20,7 +20,7 @@ struct cpu_stat {
 	uint64_t throttled_ns;
 };
 
-/* parent: NULL for the root. Removes a leftover of the same name first. 0 or -errno. */
+/* parent: NULL for the root, where the name gets our pid. 0 or -errno. */
 int group_make(struct group *g, const struct group *parent, const char *name);
 int group_remove(const struct group *g);
 /* quota_us < 0: no limit. */

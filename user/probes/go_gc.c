@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* go_gc: one program, attached to three functions of each Go binary, four before Go 1.22. The program is loaded once and
- * every binary is a set of links with cookies. A program with the expected attach type uprobe_multi is refused by perf
+ * every binary is a set of links with cookies; on kernels without cookies (before 5.15) there is a program a function. A program with the expected attach type uprobe_multi is refused by perf
  * events and the other way round (kernel: bpf_prog_attach_check_attach_type), hence the choice before loading. */
 #include "probes/go_gc.h"
 
@@ -17,15 +17,39 @@
 
 static bool use_multi(const struct signal_env *env)
 {
-	return env->features->uprobe_multi && !env->cfg->force_perf_links;
+	return env->features->uprobe_multi && env->features->attach_cookie && !env->cfg->force_perf_links;
+}
+
+/* The program for a site: one for all, or one each. */
+static struct bpf_program *program_of(const struct go_gc_bpf *skel, enum go_site site)
+{
+	struct bpf_program *const each[GO_SITE_CNT] = {
+		[GO_SITE_START_CYCLE] = skel->progs.go_gc_start_cycle,
+		[GO_SITE_END_CYCLE] = skel->progs.go_gc_end_cycle,
+		[GO_SITE_STOP_WORLD] = skel->progs.go_gc_stop_world,
+		[GO_SITE_START_WORLD] = skel->progs.go_gc_start_world,
+	};
+
+	return bpf_program__autoload(skel->progs.go_gc) ? skel->progs.go_gc : each[site];
+}
+
+static void choose_programs(struct go_gc_bpf *skel, const struct signal_env *env)
+{
+	bool cookies = env->features->attach_cookie;
+
+	bpf_program__set_autoload(skel->progs.go_gc, cookies);
+	bpf_program__set_autoload(skel->progs.go_gc_start_cycle, !cookies);
+	bpf_program__set_autoload(skel->progs.go_gc_end_cycle, !cookies);
+	bpf_program__set_autoload(skel->progs.go_gc_stop_world, !cookies);
+	bpf_program__set_autoload(skel->progs.go_gc_start_world, !cookies);
+	if (use_multi(env))
+		bpf_program__set_expected_attach_type(skel->progs.go_gc, ATTACH_TYPE_UPROBE_MULTI);
 }
 
 static int check_features(const struct signal_env *env, char *why)
 {
 	const struct kernel_features *f = env->features;
 
-	if (!f->attach_cookie)
-		return err_why(why, -ENOTSUP, "this kernel has no cookies for uprobes (Linux 5.15); GC comes from passive reads");
 	if (!use_multi(env) && !f->uprobe_perf)
 		return err_why(why, -ENOTSUP, "this kernel has no uprobes (CONFIG_UPROBE_EVENTS); GC comes from passive reads");
 	return 0;
@@ -47,8 +71,7 @@ static int go_gc_open(struct signal *s, const struct signal_env *env, char *why)
 	s->skel = skel;
 	s->skeleton = skel->skeleton;
 	skel->rodata->agent_pidns_inum = env->pidns_inum;
-	if (use_multi(env))
-		bpf_program__set_expected_attach_type(skel->progs.go_gc, ATTACH_TYPE_UPROBE_MULTI);
+	choose_programs(skel, env);
 	return 0;
 }
 
@@ -101,23 +124,32 @@ void go_gc_fill_entry(const struct binary *b, volatile struct binary_entry *ret)
 	ret->go_minor = (uint32_t)b->go_minor;
 	ret->m_in_g = text ? (uint32_t)b->fields[FIELD_G_M] : 0;
 	ret->preemptoff_in_m = text ? (uint32_t)b->fields[FIELD_M_PREEMPTOFF] : 0;
-	ret->pad = 0;
+	ret->jbe_sites = 0;
+	for (int i = 0; i < GO_SITE_CNT; i++)
+		ret->jbe_sites |= b->sites[i].how == SITE_JBE ? 1u << i : 0;
 	ret->hits = 0;
+}
+
+static uint64_t cookie_of(const struct binary *b, uint32_t index, enum go_site site)
+{
+	return COOKIE(index, site) | (b->sites[site].how == SITE_JBE ? COOKIE_JBE : 0);
 }
 
 int go_gc_attach_binary(struct signal *s, const struct binary *b, uint32_t index, const char *path, struct link_set **ret,
 			char *why)
 {
-	struct go_gc_bpf *skel = s->skel;
+	const struct go_gc_bpf *skel = s->skel;
+	bool cookies = bpf_program__autoload(skel->progs.go_gc);
 	struct link_site sites[GO_SITE_CNT];
 	size_t cnt = 0;
 
 	for (int i = 0; i < GO_SITE_CNT; i++) {
 		if (!needs_site(b, i))
 			continue;
+		sites[cnt].prog = program_of(skel, i);
 		sites[cnt].file_offset = b->sites[i].file_offset;
-		sites[cnt].cookie = COOKIE(index, i) | (b->sites[i].how == SITE_JBE ? COOKIE_JBE : 0);
+		sites[cnt].cookie = cookies ? cookie_of(b, index, i) : 0;
 		cnt++;
 	}
-	return link_set_new(skel->progs.go_gc, path, sites, cnt, go_gc_is_multi(s), ret, why);
+	return link_set_new(path, sites, cnt, go_gc_is_multi(s), ret, why);
 }

@@ -189,6 +189,19 @@ static void find_symbols(struct kernel_features *f, const char *text)
 		f->sym_csd_unthrottle = kernel_features_find_symbol(text, "__cfsb_csd_unthrottle");
 }
 
+/* Hidden addresses read as zeros. Not the first line alone: a kernel with absolute per-CPU symbols starts with a true zero. */
+static bool is_hidden(const char *text)
+{
+	static const char zeros[] = "0000000000000000 ";
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (*line && !str_starts(line, zeros))
+			return false;
+	}
+	return true;
+}
+
 /* Bytes of an unfinished last line, moved to the start of the buffer for the next read; cut if absurdly long. */
 static size_t keep_tail(char *buf, size_t len)
 {
@@ -202,11 +215,12 @@ static size_t keep_tail(char *buf, size_t len)
 }
 
 /* Searches chunk by chunk: the whole text is some 15 MB. */
-static int scan_kallsyms(struct kernel_features *f, bool *ret_zeros)
+static int scan_kallsyms(struct kernel_features *f, bool *ret_hidden)
 {
 	_cleanup_free_ char *buf = malloc(KALLSYMS_CHUNK + KALLSYMS_LINE_MAX + 1);
 	_cleanup_close_ int fd = file_open("", "/proc/kallsyms");
 	size_t tail = 0, after = 0;
+	bool first = true;
 	ssize_t n;
 
 	if (!buf)
@@ -221,8 +235,10 @@ static int scan_kallsyms(struct kernel_features *f, bool *ret_zeros)
 		nl = memrchr(buf, '\n', len);
 		if (nl) /* only whole lines: a name cut at its end could look like another */
 			*nl = '\0';
-		if (!*ret_zeros && str_starts(buf, "0000000000000000 ") && strstr(buf, "\n0000000000000000 "))
-			return *ret_zeros = true, 0;
+		*ret_hidden = first && is_hidden(buf);
+		if (*ret_hidden)
+			break;
+		first = false;
 		find_symbols(f, buf);
 		if (nl)
 			*nl = '\n';
@@ -235,14 +251,14 @@ static int scan_kallsyms(struct kernel_features *f, bool *ret_zeros)
 
 static void read_kallsyms(struct kernel_features *f)
 {
-	bool zeros = false;
-	int err = scan_kallsyms(f, &zeros);
+	bool hidden = false;
+	int err = scan_kallsyms(f, &hidden);
 
 	if (err)
 		err_why(f->kallsyms_why, err, "cannot read /proc/kallsyms: %s", strerror(-err));
-	else if (zeros && !f->cap_syslog)
+	else if (hidden && !f->cap_syslog)
 		err_why(f->kallsyms_why, -EPERM, "addresses in /proc/kallsyms are hidden: CAP_SYSLOG is missing");
-	else if (zeros)
+	else if (hidden)
 		err_why(f->kallsyms_why, -EPERM, "addresses in /proc/kallsyms are hidden: sysctl kernel.kptr_restrict is 2");
 	else if (!f->sym_period_timer)
 		err_why(f->kallsyms_why, -ENOENT, "no symbol sched_cfs_period_timer in /proc/kallsyms (CONFIG_CFS_BANDWIDTH)");

@@ -2,7 +2,7 @@
 /* Links of one binary. With uprobe_multi (Linux 6.6) all sites are one link: five sites detach in 32 to 60 ms, where five
  * single links take 180 ms and perf events 100 ms each (facts/attach.md 3). libbpf before 1.3 has no helper for it and its
  * uapi header no union, so the system call is made here, with our own layout of its arguments (kernel: include/uapi/linux/
- * bpf.h, BPF_LINK_CREATE). Without multi links: perf events with cookies (5.15). */
+ * bpf.h, BPF_LINK_CREATE). Without multi links: perf events, with cookies from 5.15 on. */
 #include "probes/link_set.h"
 
 #include <bpf/bpf.h>
@@ -50,7 +50,7 @@ int link_set_create_multi(int prog_fd, const char *path, const uint64_t *offsets
 	return fd < 0 ? -errno : fd;
 }
 
-static int attach_multi(struct link_set *s, int prog_fd, const char *path, const struct link_site *sites, size_t cnt, char *why)
+static int attach_multi(struct link_set *s, const char *path, const struct link_site *sites, size_t cnt, char *why)
 {
 	uint64_t offsets[LINK_SET_SITES_MAX], cookies[LINK_SET_SITES_MAX];
 
@@ -58,18 +58,17 @@ static int attach_multi(struct link_set *s, int prog_fd, const char *path, const
 		offsets[i] = sites[i].file_offset;
 		cookies[i] = sites[i].cookie;
 	}
-	s->multi_fd = link_set_create_multi(prog_fd, path, offsets, cookies, (uint32_t)cnt, 0);
+	s->multi_fd = link_set_create_multi(bpf_program__fd(sites[0].prog), path, offsets, cookies, (uint32_t)cnt, 0);
 	if (s->multi_fd < 0)
 		return err_why(why, s->multi_fd, "the kernel refused a uprobe_multi link: %s", strerror(-s->multi_fd));
 	return 0;
 }
 
-static int attach_perf(struct link_set *s, const struct bpf_program *prog, const char *path, const struct link_site *sites,
-		       size_t cnt, char *why)
+static int attach_perf(struct link_set *s, const char *path, const struct link_site *sites, size_t cnt, char *why)
 {
 	for (size_t i = 0; i < cnt; i++) {
 		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = sites[i].cookie);
-		struct bpf_link *link = bpf_program__attach_uprobe_opts(prog, -1, path, sites[i].file_offset, &opts);
+		struct bpf_link *link = bpf_program__attach_uprobe_opts(sites[i].prog, -1, path, sites[i].file_offset, &opts);
 
 		if (!link)
 			return err_why(why, -errno, "the kernel refused a uprobe: %s", strerror(errno));
@@ -78,8 +77,8 @@ static int attach_perf(struct link_set *s, const struct bpf_program *prog, const
 	return 0;
 }
 
-int link_set_new(const struct bpf_program *prog, const char *path, const struct link_site *sites, size_t sites_cnt, bool multi,
-		 struct link_set **ret, char *why)
+int link_set_new(const char *path, const struct link_site *sites, size_t sites_cnt, bool multi, struct link_set **ret,
+		 char *why)
 {
 	struct link_set *s;
 	int err;
@@ -91,9 +90,9 @@ int link_set_new(const struct bpf_program *prog, const char *path, const struct 
 		return err_why(why, -ENOMEM, "out of memory");
 	s->multi_fd = -1;
 	if (multi)
-		err = attach_multi(s, bpf_program__fd(prog), path, sites, sites_cnt, why);
+		err = attach_multi(s, path, sites, sites_cnt, why);
 	else
-		err = attach_perf(s, prog, path, sites, sites_cnt, why);
+		err = attach_perf(s, path, sites, sites_cnt, why);
 	if (err) {
 		link_set_free(s);
 		return err;

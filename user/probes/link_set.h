@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The links of one program on one binary: one uprobe_multi link, or one perf event a site. Released by threads of their
+/* The links of one signal on one binary: one uprobe_multi link, or one perf event a site. Released by threads of their
  * own, because detaching waits 30 to 100 ms for the kernel. */
 #pragma once
 
@@ -17,16 +17,17 @@ struct bpf_program;
 #define ATTACH_TYPE_UPROBE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI */
 
 struct link_site {
+	const struct bpf_program *prog; /* borrowed; the same at all sites of a multi link */
 	uint64_t file_offset;
-	uint64_t cookie;
+	uint64_t cookie; /* 0 = none */
 };
 
 struct link_set;
 
 /* Attaches to all processes of the file. path: as the kernel will open it, e.g. /proc/self/fd/N. multi: the program was
  * loaded for multi links. 0, or -errno with why and nothing attached. */
-int link_set_new(const struct bpf_program *prog, const char *path, const struct link_site *sites, size_t sites_cnt, bool multi,
-		 struct link_set **ret, char *why);
+int link_set_new(const char *path, const struct link_site *sites, size_t sites_cnt, bool multi, struct link_set **ret,
+		 char *why);
 /* Detaches at once: blocks. NULL in, NULL out. */
 struct link_set *link_set_free(struct link_set *s);
 /* Raw BPF_LINK_CREATE of one multi link; descriptor or -errno. pid 0: every process. */

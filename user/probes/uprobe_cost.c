@@ -98,7 +98,8 @@ static int attach(struct uprobe_cost *c, bool multi, char *why)
 	err = uprobe_cost_bpf__load(c->skel);
 	if (err)
 		return err_why(why, err, "cannot load the BPF object: %s", strerror(-err));
-	return link_set_new(c->skel->progs.uprobe_cost, "/proc/self/exe", &site, 1, multi, &c->links, why);
+	site.prog = c->skel->progs.uprobe_cost;
+	return link_set_new("/proc/self/exe", &site, 1, multi, &c->links, why);
 }
 
 int uprobe_cost_measure(bool multi, struct uprobe_cost **ret, double *ret_ns, char *why)
