@@ -56,3 +56,7 @@ check-vm: all
 
 bench: all
 	@tests/bench/overhead
+
+# Offsets of runtime structures, read from the DWARF of programs built by real toolchains.
+layout-table:
+	$(Q)tools/offsetgen > $(B)/layout_table.c && mv $(B)/layout_table.c user/symbols/layout_table.c

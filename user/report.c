@@ -195,17 +195,21 @@ static void take_smallest(int64_t *least, int64_t value)
 		*least = value;
 }
 
-/* Go 1.25 follows the cgroup's quota by itself, unless its GOMAXPROCS or GODEBUG says otherwise or the main module is
- * older (facts/go-runtime.md 6). The module's own go line is not in the build information, but the default GODEBUG
- * settings that it implies are read by symbols/ where it can; without a word we go by the version. */
+/* Go 1.25 follows the cgroup's quota by itself, unless the main module's go.mod is older (which the build information
+ * tells as a default GODEBUG setting) or its environment says otherwise (facts/go-runtime.md 6). */
 static bool follows_quota(const struct process *p, const char *root)
 {
 	char godebug[256];
 
 	if (!p->binary || p->binary->go_minor < 25)
 		return false;
-	return proc_info_getenv(root, p->pid, "GODEBUG", godebug, sizeof(godebug)) != 1 ||
-	       !strstr(godebug, "containermaxprocs=0");
+	if (proc_info_getenv(root, p->pid, "GODEBUG", godebug, sizeof(godebug)) == 1) {
+		if (strstr(godebug, "containermaxprocs=0"))
+			return false;
+		if (strstr(godebug, "containermaxprocs=1"))
+			return true;
+	}
+	return !p->binary->ignores_cpu_limit;
 }
 
 static void fill_process(const struct session *ses, const struct process *p, struct snapshot_process *x)

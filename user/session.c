@@ -160,8 +160,8 @@ static void on_process_removed(struct process *p, void *arg)
 		probes_remove_process(s->probes, p->pid);
 	if (w) {
 		if (c && w->sampled && w->sample.gc_cpu_ns != SAMPLE_UNKNOWN) {
-			c->gc_cpu_gone_ns += w->sample.gc_cpu_ns;
-			c->assist_gone_ns += w->sample.assist_ns != SAMPLE_UNKNOWN ? w->sample.assist_ns : 0;
+			c->gc_cpu_gone_ns += w->sample.gc_cpu_ns - w->gc_cpu_base_ns;
+			c->assist_gone_ns += w->sample.assist_ns - w->assist_base_ns;
 		}
 		sampler_close(w->sampler);
 		free(w);
@@ -312,13 +312,28 @@ static void on_storm(pid_t pid, const char *why, void *arg)
 	log_warn("go_gc off for %s (pid %d): %s", p->exe, p->pid, why);
 }
 
+/* A lost event may have been the end of a cycle: no cycle of now can be trusted. */
+static void break_cycles_after_loss(struct session *s)
+{
+	struct signal_counters c = { 0 };
+
+	if (probes_counters(s->probes, SIGNAL_GO_GC, &c) || c.lost[LOSS_RING_FULL] == s->gc_events_lost)
+		return;
+	s->gc_events_lost = c.lost[LOSS_RING_FULL];
+	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p))
+		if (p->watched)
+			gc_cycle_break(&p->watched->gc);
+}
+
 static void on_tick(void *arg)
 {
 	struct session *s = arg;
 	uint64_t now = clock_mono_ns();
 
-	if (s->probes)
+	if (s->probes) {
 		probes_tick(s->probes, now, on_storm, s);
+		break_cycles_after_loss(s);
+	}
 	owner_index_tick(s->owners, now, free_container, s);
 }
 
@@ -334,6 +349,10 @@ static void read_process(struct session *s, struct process *p)
 		return;
 	err = sampler_read(w->sampler, &sample);
 	if (err == 0) {
+		if (!w->sampled) { /* what it used before we looked belongs to no window of ours */
+			w->gc_cpu_base_ns = sample.gc_cpu_ns;
+			w->assist_base_ns = sample.assist_ns;
+		}
 		w->sample = sample;
 		w->sampled = true;
 	} else if (err < 0 && err != -ESRCH) {
@@ -351,8 +370,8 @@ static void sum_gc_cpu(const struct session *s, const struct owner *o, int64_t *
 
 		if (p->owner != o || !w || !w->sampled || w->sample.gc_cpu_ns == SAMPLE_UNKNOWN)
 			continue;
-		*gc += w->sample.gc_cpu_ns;
-		*assist += w->sample.assist_ns != SAMPLE_UNKNOWN ? w->sample.assist_ns : 0;
+		*gc += w->sample.gc_cpu_ns - w->gc_cpu_base_ns;
+		*assist += w->sample.assist_ns - w->assist_base_ns;
 		known = true;
 	}
 	if (!known)

@@ -24,6 +24,7 @@ struct watched {
 	bool sampler_retry;        /* its runtime had not set itself up yet */
 	struct runtime_sample sample; /* last good one */
 	bool sampled;
+	int64_t gc_cpu_base_ns, assist_base_ns; /* of the first one */
 	struct gc_cycle_state gc;
 	uint64_t hits;             /* probe hits that it paid for */
 };
@@ -62,6 +63,7 @@ struct session {
 	bool want_stats;       /* read usage, limits and runtime values */
 	uint64_t start_ns;
 	uint64_t looked_at;    /* processes of the first pass */
+	uint64_t gc_events_lost; /* of go_gc, on a full ring */
 	uint64_t notices_lost; /* of proc_watch, at the last verification */
 	uint64_t values_read_ns; /* last session_read_values() */
 	uint64_t lost_user[SIGNAL_CNT][LOSS_REASON_MAX];

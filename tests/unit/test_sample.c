@@ -86,7 +86,7 @@ struct target {
 };
 
 struct report {
-	int64_t gomaxprocs, gogc, memory_limit, goroutines, numgc, pause_total_ns, heap_goal, gc_total_ns, gc_idle_ns,
+	int64_t gomaxprocs, gogc, memory_limit, goroutines, numgc, pause_total_ns, heap_goal, gc_dedicated_ns,
 		assist_ns, heap_live;
 };
 
@@ -109,8 +109,7 @@ static struct report ask(struct target *t, const char *cmd)
 	GET(numgc);
 	GET(pause_total_ns);
 	GET(heap_goal);
-	GET(gc_total_ns);
-	GET(gc_idle_ns);
+	GET(gc_dedicated_ns);
 	GET(assist_ns);
 	GET(heap_live);
 #undef GET
@@ -200,7 +199,7 @@ static int64_t wanted_goal(const struct report *r)
 
 static void compare(const struct row *row, const char *step, const struct report *r, const struct runtime_sample *s)
 {
-	bool has_cpu = r->gc_total_ns != -2;
+	bool has_cpu = r->gc_dedicated_ns != -2;
 
 	check(row, step, "gomaxprocs", s->gomaxprocs, r->gomaxprocs, 0);
 	check(row, step, "gogc", s->gogc, r->gogc, 0);
@@ -210,7 +209,7 @@ static void compare(const struct row *row, const char *step, const struct report
 	check(row, step, "numgc", s->numgc, r->numgc, 0);
 	check(row, step, "pause total", s->pause_total_ns, r->pause_total_ns, 0);
 	/* the metric is a float of seconds */
-	check(row, step, "gc cpu", s->gc_cpu_ns, has_cpu ? r->gc_total_ns - r->gc_idle_ns : SAMPLE_UNKNOWN,
+	check(row, step, "gc cpu", s->gc_cpu_ns, has_cpu ? r->gc_dedicated_ns + r->assist_ns : SAMPLE_UNKNOWN,
 	      has_cpu ? 2 : 0);
 	check(row, step, "assist", s->assist_ns, has_cpu ? r->assist_ns : SAMPLE_UNKNOWN, has_cpu ? 1 : 0);
 	if (r->heap_live != -2)

@@ -392,7 +392,7 @@ static void read_gc_values(const struct sampler *s, struct runtime_sample *v)
 				    ? (int64_t)s->raw.pause_total_ns
 				    : SAMPLE_UNKNOWN;
 	/* Idle marking uses CPUs that nothing else wanted, so it is not charged; pauses count for all Ps. */
-	v->gc_cpu_ns = cpu ? s->raw.cpu[CPU_GC_TOTAL] - s->raw.cpu[CPU_GC_IDLE] : SAMPLE_UNKNOWN;
+	v->gc_cpu_ns = cpu ? s->raw.cpu[CPU_GC_ASSIST] + s->raw.cpu[CPU_GC_DEDICATED] : SAMPLE_UNKNOWN;
 	v->assist_ns = cpu ? s->raw.cpu[CPU_GC_ASSIST] : SAMPLE_UNKNOWN;
 }
 

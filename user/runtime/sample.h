@@ -22,7 +22,9 @@ struct runtime_sample {
 	int64_t pause_total_ns;
 	int64_t mapped_ready_bytes; /* memory that counts against GOMEMLIMIT */
 	int64_t goroutines;         /* as runtime.NumGoroutine counts */
-	int64_t gc_cpu_ns;          /* 1.20+: work.cpuStats GC total less idle mark time, moves at the end of a cycle */
+	int64_t gc_cpu_ns;          /* 1.20+: work.cpuStats mark workers (dedicated and fractional) and assists; moves at the
+				       end of a cycle. Not the pauses: the runtime counts those as wall time times
+				       GOMAXPROCS, used or not */
 	int64_t assist_ns;          /* 1.20+: cpuStats assist */
 };
 

@@ -84,6 +84,7 @@ struct binary {
 	bool stripped; /* no .symtab */
 	bool pie;
 	bool cgo; /* CGO_ENABLED=1 build setting, or libpthread/libc needed */
+	bool ignores_cpu_limit;         /* DefaultGODEBUG has containermaxprocs=0: the go.mod says less than go 1.25 */
 	bool has_dwarf;
 	uint64_t lowest_vaddr; /* page of the lowest PT_LOAD: bias = lowest mapping - this */
 	uint64_t text_vaddr;   /* link address that pclntab offsets count from */

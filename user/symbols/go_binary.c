@@ -148,6 +148,8 @@ static void take_line(struct binary *b, const char *line, size_t len)
 	} else if (tab - line == 5 && memcmp(line, "build", 5) == 0) {
 		if (end - value == 13 && memcmp(value, "CGO_ENABLED=1", 13) == 0)
 			b->cgo = true;
+		else if (end - value > 15 && memcmp(value, "DefaultGODEBUG=", 15) == 0)
+			b->ignores_cpu_limit = memmem(value, (size_t)(end - value), "containermaxprocs=0", 19) != NULL;
 	}
 }
 
