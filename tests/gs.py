@@ -79,18 +79,24 @@ def wait_for(what, timeout=10, step=0.05):
 
 
 class Trace(Started):
-    """`gopherscope trace` into memory. It is ready when it prints its first flush, which a caller need not wait for: the
-    fixtures wait before they begin (-delay)."""
+    """`gopherscope trace` into memory; records when the constructor returns."""
 
     def __init__(self, *args, duration=120, **kw):
-        super().__init__(BIN, "trace", "-o", "-", "-d", duration, *args, stderr=subprocess.PIPE, **kw)
+        super().__init__(BIN, "trace", "-v", "-o", "-", "-d", duration, *args, stderr=subprocess.PIPE, **kw)
+        self.said = []
+        for line in self.p.stderr:
+            self.said.append(line)
+            if line.startswith("gopherscope: recording"):
+                break
+        else:
+            raise AssertionError("".join(self.said))
 
-    def stop(self, timeout=30):
+    def stop(self, timeout=30, code=0):
         """Lines recorded; asserts a clean end by Ctrl-C."""
         if self.p.poll() is None:
             self.p.send_signal(signal.SIGINT)
         out, err = self.p.communicate(timeout=timeout)
-        assert self.p.returncode == 0, err
+        assert self.p.returncode == code, "".join(self.said) + err
         return lines(out)
 
     def __exit__(self, *exc):

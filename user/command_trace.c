@@ -246,6 +246,7 @@ static int run(struct trace *t)
 		puts("ready");
 		fflush(stdout);
 	}
+	log_debug("recording %d Go processes to %s", session_watched_cnt(t->session), t->path);
 	if (!err)
 		err = session_run(t->session);
 	session_drain(t->session);

@@ -140,6 +140,7 @@ static void on_process_added(struct process *p, void *arg)
 	if (target_matches(s->opts, p->owner, p))
 		watch(s, p);
 	if (s->ops.process && p->watched && clock_unix_ns() - p->start_unix_ns < clock_mono_ns() - s->start_ns) {
+		memcpy(e.comm, p->comm, sizeof(e.comm) - 1);
 		e.hdr.time_ns = clock_mono_ns() - (clock_unix_ns() - p->start_unix_ns);
 		s->ops.process(&e, p, p->owner, s->ops.arg);
 	}
