@@ -2,14 +2,15 @@
 /* GC cycles and stop-the-world pauses of Go processes.
  *
  * One program on up to four functions of the runtime; the attach cookie says which one and in which binary. startCycle
- * runs exactly once a cycle (gcStart does not). Since Go 1.22 startTheWorldWithSema carries the whole pause in registers,
- * stamps of CLOCK_MONOTONIC included; before, the pause is the time from stopTheWorldWithSema to it, and what ran inside
- * tells the reason (facts/go-runtime.md 1.4 and 4). Registers by version, in the order of ABIInternal:
+ * runs exactly once a cycle (gcStart does not). Since Go 1.22 startTheWorldWithSema carries the whole pause in
+ * registers, stamps of CLOCK_MONOTONIC included; before, the pause is the time from stopTheWorldWithSema to it, and
+ * what ran inside tells the reason (facts/go-runtime.md 1.4 and 4). Registers by version, in the order of ABIInternal:
  *
  *   startCycle             c, start, procs [1.19+: trigger.kind, ...]
  *   endCycle               c, now, ...
  *   stopTheWorldWithSema   1.18-1.20 nothing; 1.21 reason; later not probed
- *   startTheWorldWithSema  1.18-1.21 nothing of use; 1.22 now or 0, reason, start; 1.23+ also the time when all Ps stopped
+ *   startTheWorldWithSema  1.18-1.21 nothing of use; 1.22 now or 0, reason, start; 1.23+ also the time when all Ps
+ * stopped
  *
  * Every hit ends in exactly one of: event, filtered, lost. */
 #include "vmlinux.h"
@@ -107,8 +108,8 @@ static __always_inline __u32 read_preemptoff(const struct hit *h, char *text)
 	return s.len;
 }
 
-/* gcMarkDone sets "gcing" before it stops the world, and clears it when it must resume marking: only here can such a stop
- * be told from others. */
+/* gcMarkDone sets "gcing" before it stops the world, and clears it when it must resume marking: only here can such a
+ * stop be told from others. */
 static __always_inline bool is_gcing(const char *text)
 {
 	return text[0] == 'g' && text[1] == 'c' && text[2] == 'i' && text[3] == 'n' && text[4] == 'g' && !text[5];
@@ -265,7 +266,7 @@ static __always_inline bool filter(struct hit *h, __u64 cookie)
 /* A function of its own, so that the programs below share it in the object. */
 static __noinline int handle(struct pt_regs *ctx, __u64 cookie)
 {
-	struct hit h = { .ctx = ctx, .now = bpf_ktime_get_ns() };
+	struct hit h = {.ctx = ctx, .now = bpf_ktime_get_ns()};
 
 	if (!filter(&h, cookie))
 		return 0;
@@ -288,8 +289,8 @@ static __noinline int handle(struct pt_regs *ctx, __u64 cookie)
 	return 0;
 }
 
-/* Loaded with BPF_TRACE_UPROBE_MULTI as expected attach type where the kernel has multi links, else without: a program of
- * either kind is refused by the other kind of link. */
+/* Loaded with BPF_TRACE_UPROBE_MULTI as expected attach type where the kernel has multi links, else without: a program
+ * of either kind is refused by the other kind of link. */
 SEC("uprobe")
 int go_gc(struct pt_regs *ctx)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* One accessor for each kernel structure that moved between 5.10 and 7.3, or that needs more than a field access. All of
- * them read by helper, so that they work in every program type; an unreadable pointer gives 0. */
+/* One accessor for each kernel structure that moved between 5.10 and 7.3, or that needs more than a field access. All
+ * of them read by helper, so that they work in every program type; an unreadable pointer gives 0. */
 #pragma once
 #include <bpf/bpf_core_read.h>
 
@@ -19,8 +19,9 @@ static __always_inline struct kernfs_node *kernel_kernfs_parent(struct kernfs_no
 	return BPF_CORE_READ(old, parent);
 }
 
-/* Cgroup of the task in the cpu controller's hierarchy: on v2 the nearest ancestor that has the controller (facts/kernel.md
- * 3). Not sched_task_group: with autogroup that has no cgroup. 0 on a kernel without the controller. */
+/* Cgroup of the task in the cpu controller's hierarchy: on v2 the nearest ancestor that has the controller
+ * (facts/kernel.md 3). Not sched_task_group: with autogroup that has no cgroup. 0 on a kernel without the controller.
+ */
 static __always_inline __u64 kernel_cpu_cgid(struct task_struct *task)
 {
 	struct cgroup_subsys_state *css = 0;

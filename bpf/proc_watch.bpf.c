@@ -2,8 +2,8 @@
 /* Processes that replace their image or end: the process table forgets them at once, user space is told.
  *
  * sched_process_exit runs once a thread. The end of the process is the thread that finds signal->live at 0 (do_exit has
- * decremented it before): the group leader may exit long before the others and is no sign of it. Two threads that exit at
- * once may both see 0; the second notice is harmless, as the table entry is already gone. */
+ * decremented it before): the group leader may exit long before the others and is no sign of it. Two threads that exit
+ * at once may both see 0; the second notice is harmless, as the table entry is already gone. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

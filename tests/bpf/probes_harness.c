@@ -20,28 +20,56 @@
 #include "symbols/pclntab.h"
 #include "symbols/probe_site.h"
 
-/* ---- the program -------------------------------------------------------------------------------------------------- */
+/* ---- the program --------------------------------------------------------------------------------------------------
+ */
+
+static char private_dir[64];
+
+static void remove_private(void)
+{
+	char cmd[128];
+
+	snprintf(cmd, sizeof(cmd), "rm -rf %s", private_dir);
+	if (private_dir[0] && system(cmd))
+		fprintf(stderr, "cannot remove %s\n", private_dir);
+}
+
+/* A copy of our own: a uprobe fires in every process of a file, also in those of a test that runs at the same time. */
+static int make_private(const char *from, const char *version, const char *variant, char *path, size_t sz)
+{
+	char cmd[1200];
+
+	if (!private_dir[0]) {
+		strcpy(private_dir, "/tmp/test_probes.XXXXXX");
+		if (!mkdtemp(private_dir))
+			return -errno;
+		atexit(remove_private);
+	}
+	snprintf(path, sz, "%s/gcforce-%s-%s", private_dir, version, variant);
+	snprintf(cmd, sizeof(cmd), "cp %s %s", from, path);
+	return access(path, X_OK) && system(cmd) ? -EIO : 0;
+}
 
 int prey_find(const char *version, const char *variant, char *path, size_t sz)
 {
 	const char *dir = getenv("GCFORCE_DIR");
-	char cmd[512];
+	char cmd[512], from[512];
 	FILE *f;
 	bool good;
 
 	if (dir) {
-		snprintf(path, sz, "%s/gcforce-%s-%s", dir, version, variant);
-		return access(path, X_OK) ? -errno : 0;
+		snprintf(from, sizeof(from), "%s/gcforce-%s-%s", dir, version, variant);
+		return make_private(from, version, variant, path, sz);
 	}
 	snprintf(cmd, sizeof(cmd), "tools/go-fixture tests/fixtures/go/gcforce %s %s", version, variant);
 	f = popen(cmd, "r");
 	if (!f)
 		return -errno;
-	good = fgets(path, (int)sz, f);
+	good = fgets(from, sizeof(from), f);
 	if (pclose(f) || !good)
 		return -ENOENT;
-	path[strcspn(path, "\n")] = '\0';
-	return 0;
+	from[strcspn(from, "\n")] = '\0';
+	return make_private(from, version, variant, path, sz);
 }
 
 static void run_prey(const char *path, int in, int out)
@@ -70,9 +98,8 @@ static int read_answer(struct prey *p, struct prey_answer *ret)
 	ret->num_gc = (uint64_t)json_integer_value(json_object_get(root, "num_gc"));
 	ret->hot_sum = (uint64_t)json_integer_value(json_object_get(root, "hot_sum"));
 	ret->used_ns = (uint64_t)json_integer_value(json_object_get(root, "used_ns"));
-	json_array_foreach(json_object_get(root, "pause_ns"), i, value)
-		if (ret->pause_cnt < 256)
-			ret->pause_ns[ret->pause_cnt++] = (uint64_t)json_integer_value(value);
+	json_array_foreach(json_object_get(root, "pause_ns"), i, value) if (ret->pause_cnt < 256)
+		ret->pause_ns[ret->pause_cnt++] = (uint64_t)json_integer_value(value);
 	json_decref(root);
 	return 0;
 }
@@ -118,7 +145,8 @@ void prey_stop(struct prey *p)
 	p->pid = 0;
 }
 
-/* ---- probes on it ------------------------------------------------------------------------------------------------- */
+/* ---- probes on it -------------------------------------------------------------------------------------------------
+ */
 
 static void on_event(const union event *e, void *arg)
 {
@@ -243,7 +271,7 @@ int64_t rig_unexplained(const struct rig *r, enum signal_id id, struct signal_co
 int find_hot_site(pid_t pid, struct probe_site *ret, char *why)
 {
 	_cleanup_close_ int fd = open_exe(pid);
-	struct symbol symbol = { .name = "main.hot" };
+	struct symbol symbol = {.name = "main.hot"};
 	struct pclntab tab;
 	struct elf_image img;
 	struct stat st;
@@ -267,12 +295,13 @@ void print_event(const union event *e)
 {
 	const struct event_hdr *h = &e->hdr;
 
-	printf("%" PRIu64 ".%06" PRIu64 " tgid %u tid %u cpu-cgroup %" PRIu64 " v2 %" PRIu64 " binary %u ", (uint64_t)h->time_ns / 1000000000,
-	       (uint64_t)h->time_ns / 1000 % 1000000, h->tgid, h->tid, (uint64_t)h->cpu_cgid, (uint64_t)h->v2_cgid, h->binary);
+	printf("%" PRIu64 ".%06" PRIu64 " tgid %u tid %u cpu-cgroup %" PRIu64 " v2 %" PRIu64 " binary %u ",
+	       (uint64_t)h->time_ns / 1000000000, (uint64_t)h->time_ns / 1000 % 1000000, h->tgid, h->tid,
+	       (uint64_t)h->cpu_cgid, (uint64_t)h->v2_cgid, h->binary);
 	switch (h->kind) {
 	case EVENT_GC_START:
-		printf("gc start, procs %u, trigger %u, mark start %.1f us before\n", e->gc_start.procs, e->gc_start.trigger,
-		       (double)(h->time_ns - e->gc_start.mark_start_ns) / 1e3);
+		printf("gc start, procs %u, trigger %u, mark start %.1f us before\n", e->gc_start.procs,
+		       e->gc_start.trigger, (double)(h->time_ns - e->gc_start.mark_start_ns) / 1e3);
 		break;
 	case EVENT_GC_MARK_END:
 		printf("gc mark end\n");
@@ -285,7 +314,8 @@ void print_event(const union event *e)
 		break;
 	case EVENT_PROC_EXEC:
 	case EVENT_PROC_EXIT:
-		printf("%s, comm %.16s, code %#x\n", h->kind == EVENT_PROC_EXEC ? "exec" : "exit", e->proc.comm, e->proc.exit_code);
+		printf("%s, comm %.16s, code %#x\n", h->kind == EVENT_PROC_EXEC ? "exec" : "exit", e->proc.comm,
+		       e->proc.exit_code);
 		break;
 	default:
 		printf("kind %u\n", h->kind);

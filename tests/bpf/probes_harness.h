@@ -11,7 +11,8 @@
 #include "events/source.h"
 #include "probes/probes.h"
 
-/* ---- the program -------------------------------------------------------------------------------------------------- */
+/* ---- the program --------------------------------------------------------------------------------------------------
+ */
 
 struct prey {
 	pid_t pid;
@@ -26,8 +27,8 @@ struct prey_answer {
 	unsigned int pause_cnt;
 };
 
-/* Path of the fixture built with that toolchain ("1.26.8", "stripped"), by tools/go-fixture or, in a virtual machine, from
- * the folder that GCFORCE_DIR names (gcforce-VERSION-VARIANT): 0 or -errno. */
+/* Path of a private copy of the fixture built with that toolchain ("1.26.8", "stripped"), by tools/go-fixture or, in a
+ * virtual machine, from the folder that GCFORCE_DIR names (gcforce-VERSION-VARIANT): 0 or -errno. */
 int prey_find(const char *version, const char *variant, char *path, size_t sz);
 /* Starts a program and waits for its first line. 0 or -errno. */
 int prey_start(const char *path, struct prey *ret);
@@ -36,7 +37,8 @@ int prey_do(struct prey *p, struct prey_answer *ret, const char *fmt, ...) __att
 /* Ends it and waits. */
 void prey_stop(struct prey *p);
 
-/* ---- probes on it ------------------------------------------------------------------------------------------------- */
+/* ---- probes on it -------------------------------------------------------------------------------------------------
+ */
 
 #define RIG_EVENTS_MAX 65536
 

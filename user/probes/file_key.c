@@ -24,7 +24,7 @@ struct file_key_reader {
 /* The kernel's record for the main thread of pid (its number in our pid namespace); 0, -ENOENT, -errno. */
 static int read_record(const struct file_key_reader *r, pid_t pid, struct file_key_record *ret)
 {
-	union bpf_iter_link_info info = { .task = { .tid = (uint32_t)pid } };
+	union bpf_iter_link_info info = {.task = {.tid = (uint32_t)pid}};
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
 	struct bpf_link *link = bpf_program__attach_iter(r->skel->progs.file_key, &opts);
 	_cleanup_close_ int fd = -1;
@@ -74,12 +74,13 @@ void file_key_get(struct file_key_reader *r, pid_t pid, const struct binary *b, 
 	int err = r ? read_record(r, pid, &record) : -ENOTSUP;
 
 	if (!err && record.dev) {
-		*ret = (struct file_key){ .dev = record.dev, .ino = record.ino, .size = b->size };
+		*ret = (struct file_key){.dev = record.dev, .ino = record.ino, .size = b->size};
 		return;
 	}
 	if (r)
 		log_debug("file_key: pid %d: no mapping of its executable: %s", pid, strerror(-err));
-	*ret = (struct file_key){ .ino = b->ino, .size = b->size, .build_id = hash_bytes(b->build_id, strlen(b->build_id), 0) };
+	*ret = (struct file_key){
+		.ino = b->ino, .size = b->size, .build_id = hash_bytes(b->build_id, strlen(b->build_id), 0)};
 }
 
 bool file_key_equal(const struct file_key *a, const struct file_key *b)

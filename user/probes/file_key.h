@@ -10,9 +10,9 @@
 #include "symbols/binary.h"
 
 struct file_key {
-	uint64_t dev, ino;  /* of the inode that carries uprobes; dev 0: not from the kernel, then build_id counts */
+	uint64_t dev, ino; /* of the inode that carries uprobes; dev 0: not from the kernel, then build_id counts */
 	uint64_t size;
-	uint64_t build_id;  /* hash; 0 if dev is set */
+	uint64_t build_id; /* hash; 0 if dev is set */
 };
 
 struct file_key_reader;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* go_gc: one program, attached to three functions of each Go binary, four before Go 1.22. The program is loaded once and
- * every binary is a set of links with cookies; on kernels without cookies (before 5.15) there is a program a function. A program with the expected attach type uprobe_multi is refused by perf
- * events and the other way round (kernel: bpf_prog_attach_check_attach_type), hence the choice before loading. */
+/* go_gc: one program, attached to three functions of each Go binary, four before Go 1.22. The program is loaded once
+ * and every binary is a set of links with cookies; on kernels without cookies (before 5.15) there is a program a
+ * function. A program with the expected attach type uprobe_multi is refused by perf events and the other way round
+ * (kernel: bpf_prog_attach_check_attach_type), hence the choice before loading. */
 #include "probes/go_gc.h"
 
 #include <bpf/libbpf.h>
@@ -51,7 +52,8 @@ static int check_features(const struct signal_env *env, char *why)
 	const struct kernel_features *f = env->features;
 
 	if (!use_multi(env) && !f->uprobe_perf)
-		return err_why(why, -ENOTSUP, "this kernel has no uprobes (CONFIG_UPROBE_EVENTS); GC comes from passive reads");
+		return err_why(why, -ENOTSUP,
+			       "this kernel has no uprobes (CONFIG_UPROBE_EVENTS); GC comes from passive reads");
 	return 0;
 }
 
@@ -60,7 +62,8 @@ static int go_gc_open(struct signal *s, const struct signal_env *env, char *why)
 	struct go_gc_bpf *skel;
 	int err = check_features(env, why);
 
-	snprintf(s->state.mechanism, sizeof(s->state.mechanism), "%s at %s", use_multi(env) ? "uprobe_multi" : "perf uprobes",
+	snprintf(s->state.mechanism, sizeof(s->state.mechanism), "%s at %s",
+		 use_multi(env) ? "uprobe_multi" : "perf uprobes",
 		 strcmp(env->features->machine, "aarch64") ? "push (emulated)" : "str (one hit a call)");
 	str_copy(s->state.note, sizeof(s->state.note), "4 hits a GC cycle, 6 before Go 1.22");
 	if (err)
@@ -135,8 +138,8 @@ static uint64_t cookie_of(const struct binary *b, uint32_t index, enum go_site s
 	return COOKIE(index, site) | (b->sites[site].how == SITE_JBE ? COOKIE_JBE : 0);
 }
 
-int go_gc_attach_binary(struct signal *s, const struct binary *b, uint32_t index, const char *path, struct link_set **ret,
-			char *why)
+int go_gc_attach_binary(struct signal *s, const struct binary *b, uint32_t index, const char *path,
+			struct link_set **ret, char *why)
 {
 	const struct go_gc_bpf *skel = s->skel;
 	bool cookies = bpf_program__autoload(skel->progs.go_gc);

@@ -18,5 +18,5 @@ int go_gc_check_binary(const struct binary *b, char *why);
 /* What the program needs to know of the binary. */
 void go_gc_fill_entry(const struct binary *b, volatile struct binary_entry *ret);
 /* Probes on all sites of the binary at path, for every process that maps it; *ret is the caller's. */
-int go_gc_attach_binary(struct signal *s, const struct binary *b, uint32_t index, const char *path, struct link_set **ret,
-			char *why);
+int go_gc_attach_binary(struct signal *s, const struct binary *b, uint32_t index, const char *path,
+			struct link_set **ret, char *why);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the kernel offers. The cheap part only reads: capabilities from /proc/self/status, names from the string section of
- * the kernel's BTF (a tracepoint NAME has a typedef btf_trace_NAME), addresses from kallsyms, which reads as zeros without
- * CAP_SYSLOG (facts/attach.md 4). The other part loads programs of two or three instructions and watches the answer. */
+/* What the kernel offers. The cheap part only reads: capabilities from /proc/self/status, names from the string section
+ * of the kernel's BTF (a tracepoint NAME has a typedef btf_trace_NAME), addresses from kallsyms, which reads as zeros
+ * without CAP_SYSLOG (facts/attach.md 4). The other part loads programs of two or three instructions and watches the
+ * answer. */
 #include "probes/kernel_features.h"
 
 #include <bpf/bpf.h>
@@ -21,7 +22,8 @@
 #include "base/str.h"
 #include "probes/link_set.h"
 
-/* ---- capabilities and lockdown ------------------------------------------------------------------------------------ */
+/* ---- capabilities and lockdown ------------------------------------------------------------------------------------
+ */
 
 #ifndef CAP_PERFMON
 #define CAP_PERFMON 38
@@ -70,7 +72,8 @@ static void read_lockdown(struct kernel_features *f)
 	str_copy(f->lockdown, sizeof(f->lockdown), open + 1);
 }
 
-/* ---- BTF ---------------------------------------------------------------------------------------------------------- */
+/* ---- BTF ----------------------------------------------------------------------------------------------------------
+ */
 
 #define BTF_STRINGS_MAX (64u << 20) /* ten times what large kernels have */
 
@@ -99,7 +102,8 @@ static int read_btf_strings(char **ret, size_t *ret_sz)
 
 	if (fd < 0)
 		return fd;
-	if (pread(fd, &h, sizeof(h), 0) != sizeof(h) || h.magic != BTF_MAGIC || !h.str_len || h.str_len > BTF_STRINGS_MAX)
+	if (pread(fd, &h, sizeof(h), 0) != sizeof(h) || h.magic != BTF_MAGIC || !h.str_len ||
+	    h.str_len > BTF_STRINGS_MAX)
 		return -EINVAL;
 	buf = malloc((size_t)h.str_len + 1);
 	if (!buf)
@@ -144,12 +148,14 @@ static void read_btf(struct kernel_features *f)
 	free(strings);
 }
 
-/* ---- kernel symbols ----------------------------------------------------------------------------------------------- */
+/* ---- kernel symbols -----------------------------------------------------------------------------------------------
+ */
 
 /* "ffffffff81234567 t name\n" or "... name [module]\n" */
 static bool is_symbol_end(const char *s)
 {
-	return *s == '\n' || *s == '\t' || *s == ' ' || *s == '\0' || str_starts(s, ".llvm.") || str_starts(s, ".lto_priv.");
+	return *s == '\n' || *s == '\t' || *s == ' ' || *s == '\0' || str_starts(s, ".llvm.") ||
+	       str_starts(s, ".lto_priv.");
 }
 
 static bool is_text_type(char type)
@@ -173,11 +179,11 @@ uint64_t kernel_features_find_symbol(const char *text, const char *name)
 	return 0;
 }
 
-/* The three functions are in one source file (kernel/sched/fair.c), so near each other in a text sorted by address: once
- * the timers are found and this much more was read, the third is not there (kernels before 6.3). */
+/* The three functions are in one source file (kernel/sched/fair.c), so near each other in a text sorted by address:
+ * once the timers are found and this much more was read, the third is not there (kernels before 6.3). */
 #define KALLSYMS_NEAR_BYTES (1u << 20)
-#define KALLSYMS_CHUNK (64u * 1024)
-#define KALLSYMS_LINE_MAX 1024
+#define KALLSYMS_CHUNK      (64u * 1024)
+#define KALLSYMS_LINE_MAX   1024
 
 static void find_symbols(struct kernel_features *f, const char *text)
 {
@@ -189,7 +195,8 @@ static void find_symbols(struct kernel_features *f, const char *text)
 		f->sym_csd_unthrottle = kernel_features_find_symbol(text, "__cfsb_csd_unthrottle");
 }
 
-/* Hidden addresses read as zeros. Not the first line alone: a kernel with absolute per-CPU symbols starts with a true zero. */
+/* Hidden addresses read as zeros. Not the first line alone: a kernel with absolute per-CPU symbols starts with a true
+ * zero. */
 static bool is_hidden(const char *text)
 {
 	static const char zeros[] = "0000000000000000 ";
@@ -217,14 +224,12 @@ static size_t keep_tail(char *buf, size_t len)
 /* Searches chunk by chunk: the whole text is some 15 MB. */
 static int scan_kallsyms(struct kernel_features *f, bool *ret_hidden)
 {
-	_cleanup_free_ char *buf = malloc(KALLSYMS_CHUNK + KALLSYMS_LINE_MAX + 1);
+	char buf[KALLSYMS_CHUNK + KALLSYMS_LINE_MAX + 1];
 	_cleanup_close_ int fd = file_open("", "/proc/kallsyms");
 	size_t tail = 0, after = 0;
 	bool first = true;
 	ssize_t n;
 
-	if (!buf)
-		return -ENOMEM;
 	if (fd < 0)
 		return fd;
 	while ((n = read(fd, buf + tail, KALLSYMS_CHUNK)) > 0) {
@@ -243,7 +248,8 @@ static int scan_kallsyms(struct kernel_features *f, bool *ret_hidden)
 		if (nl)
 			*nl = '\n';
 		tail = keep_tail(buf, len);
-		if (f->sym_period_timer && f->sym_slack_timer && (f->sym_csd_unthrottle || (after += (size_t)n) > KALLSYMS_NEAR_BYTES))
+		if (f->sym_period_timer && f->sym_slack_timer &&
+		    (f->sym_csd_unthrottle || (after += (size_t)n) > KALLSYMS_NEAR_BYTES))
 			break;
 	}
 	return n < 0 ? -errno : 0;
@@ -259,9 +265,11 @@ static void read_kallsyms(struct kernel_features *f)
 	else if (hidden && !f->cap_syslog)
 		err_why(f->kallsyms_why, -EPERM, "addresses in /proc/kallsyms are hidden: CAP_SYSLOG is missing");
 	else if (hidden)
-		err_why(f->kallsyms_why, -EPERM, "addresses in /proc/kallsyms are hidden: sysctl kernel.kptr_restrict is 2");
+		err_why(f->kallsyms_why, -EPERM,
+			"addresses in /proc/kallsyms are hidden: sysctl kernel.kptr_restrict is 2");
 	else if (!f->sym_period_timer)
-		err_why(f->kallsyms_why, -ENOENT, "no symbol sched_cfs_period_timer in /proc/kallsyms (CONFIG_CFS_BANDWIDTH)");
+		err_why(f->kallsyms_why, -ENOENT,
+			"no symbol sched_cfs_period_timer in /proc/kallsyms (CONFIG_CFS_BANDWIDTH)");
 }
 
 int kernel_features_read(struct kernel_features *f)
@@ -281,11 +289,12 @@ int kernel_features_read(struct kernel_features *f)
 	return 0;
 }
 
-/* ---- trials ------------------------------------------------------------------------------------------------------- */
+/* ---- trials -------------------------------------------------------------------------------------------------------
+ */
 
-#define INSN_MOV_R0_0 ((struct bpf_insn){ .code = BPF_ALU64 | BPF_MOV | BPF_K })
-#define INSN_EXIT ((struct bpf_insn){ .code = BPF_JMP | BPF_EXIT })
-#define INSN_CALL(func) ((struct bpf_insn){ .code = BPF_JMP | BPF_CALL, .imm = (func) })
+#define INSN_MOV_R0_0          ((struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_K})
+#define INSN_EXIT              ((struct bpf_insn){.code = BPF_JMP | BPF_EXIT})
+#define INSN_CALL(func)        ((struct bpf_insn){.code = BPF_JMP | BPF_CALL, .imm = (func)})
 #define FUNC_GET_ATTACH_COOKIE 174 /* bpf_get_attach_cookie */
 
 /* A uprobe program; descriptor or -errno. */
@@ -299,7 +308,7 @@ static int load_kprobe(const struct bpf_insn *insns, size_t cnt, enum bpf_attach
 
 static int load_empty(enum bpf_attach_type type)
 {
-	const struct bpf_insn insns[] = { INSN_MOV_R0_0, INSN_EXIT };
+	const struct bpf_insn insns[] = {INSN_MOV_R0_0, INSN_EXIT};
 
 	return load_kprobe(insns, ARRAY_SIZE(insns), type);
 }
@@ -322,9 +331,11 @@ static void explain_refusal(struct kernel_features *f, int err)
 	if (err != -EPERM && err != -EACCES)
 		err_why(f->bpf_why, err, "the kernel refuses BPF programs: %s", strerror(-err));
 	else if (!strcmp(f->lockdown, "confidentiality"))
-		err_why(f->bpf_why, err, "no permission to load BPF programs: kernel lockdown is 'confidentiality'; boot without it");
+		err_why(f->bpf_why, err,
+			"no permission to load BPF programs: kernel lockdown is 'confidentiality'; boot without it");
 	else
-		err_why(f->bpf_why, err, "no permission to load BPF programs: %s; run as root, or: "
+		err_why(f->bpf_why, err,
+			"no permission to load BPF programs: %s; run as root, or: "
 			"kubectl debug node/N -it --profile=sysadmin --image=IMAGE",
 			caps ? caps : "forbidden in this user namespace or by a security module");
 }
@@ -340,7 +351,7 @@ static void try_load(struct kernel_features *f)
 
 static void try_cookie(struct kernel_features *f)
 {
-	const struct bpf_insn insns[] = { INSN_CALL(FUNC_GET_ATTACH_COOKIE), INSN_MOV_R0_0, INSN_EXIT };
+	const struct bpf_insn insns[] = {INSN_CALL(FUNC_GET_ATTACH_COOKIE), INSN_MOV_R0_0, INSN_EXIT};
 	_cleanup_close_ int fd = load_kprobe(insns, ARRAY_SIZE(insns), 0);
 
 	f->attach_cookie = fd >= 0;
@@ -348,7 +359,8 @@ static void try_cookie(struct kernel_features *f)
 
 static void try_ringbuf(struct kernel_features *f)
 {
-	_cleanup_close_ int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "gs_try", 0, 0, (uint32_t)sysconf(_SC_PAGESIZE), NULL);
+	_cleanup_close_ int fd =
+		bpf_map_create(BPF_MAP_TYPE_RINGBUF, "gs_try", 0, 0, (uint32_t)sysconf(_SC_PAGESIZE), NULL);
 
 	f->ringbuf = fd >= 0;
 }

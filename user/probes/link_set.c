@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Links of one binary. With uprobe_multi (Linux 6.6) all sites are one link: five sites detach in 32 to 60 ms, where five
- * single links take 180 ms and perf events 100 ms each (facts/attach.md 3). libbpf before 1.3 has no helper for it and its
- * uapi header no union, so the system call is made here, with our own layout of its arguments (kernel: include/uapi/linux/
- * bpf.h, BPF_LINK_CREATE). Without multi links: perf events, with cookies from 5.15 on. */
+/* Links of one binary. With uprobe_multi (Linux 6.6) all sites are one link: five sites detach in 32 to 60 ms, where
+ * five single links take 180 ms and perf events 100 ms each (facts/attach.md 3). libbpf before 1.3 has no helper for it
+ * and its uapi header no union, so the system call is made here, with our own layout of its arguments (kernel:
+ * include/uapi/linux/ bpf.h, BPF_LINK_CREATE). Without multi links: perf events, with cookies from 5.15 on. */
 #include "probes/link_set.h"
 
 #include <bpf/bpf.h>
@@ -68,7 +68,8 @@ static int attach_perf(struct link_set *s, const char *path, const struct link_s
 {
 	for (size_t i = 0; i < cnt; i++) {
 		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = sites[i].cookie);
-		struct bpf_link *link = bpf_program__attach_uprobe_opts(sites[i].prog, -1, path, sites[i].file_offset, &opts);
+		struct bpf_link *link =
+			bpf_program__attach_uprobe_opts(sites[i].prog, -1, path, sites[i].file_offset, &opts);
 
 		if (!link)
 			return err_why(why, -errno, "the kernel refused a uprobe: %s", strerror(errno));
@@ -112,10 +113,10 @@ struct link_set *link_set_free(struct link_set *s)
 	return NULL;
 }
 
-/* A released set of each binary waits for its own grace period: with 100 binaries one thread would need seconds at the end
- * of the agent, 8 need well under one. They start as needed and stay. */
+/* A released set of each binary waits for its own grace period: with 100 binaries one thread would need seconds at the
+ * end of the agent, 8 need well under one. They start as needed and stay. */
 #define RELEASE_THREADS_MAX 8
-#define RELEASE_STACK_SZ (128u * 1024)
+#define RELEASE_STACK_SZ    (128u * 1024)
 
 struct link_release {
 	pthread_t threads[RELEASE_THREADS_MAX];
@@ -204,7 +205,8 @@ void link_release_consume(struct link_release *r, struct link_set *s, bool *done
 	}
 	s->done = done;
 	pthread_mutex_lock(&r->lock);
-	queued = r->idle_cnt > r->queue_cnt || r->threads_cnt == RELEASE_THREADS_MAX || start_thread(r) || r->threads_cnt;
+	queued = r->idle_cnt > r->queue_cnt || r->threads_cnt == RELEASE_THREADS_MAX || start_thread(r) ||
+		 r->threads_cnt;
 	if (queued) {
 		s->next = r->queue;
 		r->queue = s;

@@ -3,8 +3,8 @@
  * that the kernel uses, for all its processes, and the process table in BPF says which of them are wanted.
  *
  * An index travels in attach cookies, so it is free again only when the links that carry it are gone, which a releasing
- * thread reports. A binary without processes keeps its links for a while: a crash-looping pod must not cost an attach and
- * a detach (30 to 100 ms of the kernel) each time. */
+ * thread reports. A binary without processes keeps its links for a while: a crash-looping pod must not cost an attach
+ * and a detach (30 to 100 ms of the kernel) each time. */
 #include "probes/probed_table.h"
 
 #include <bpf/bpf.h>
@@ -22,9 +22,9 @@
 #include "probes/signal.h"
 
 #define STORM_HITS_PER_S_DEFAULT 50000
-#define GUARD_INTERVAL_MIN_NS (80 * NS_PER_MS) /* shorter windows make rates of few hits look wild */
-#define LINGER_NS (10 * NS_PER_SEC)
-#define REFUSE_NS (600 * NS_PER_SEC) /* after a storm; bounded, as the inode may come to mean another file */
+#define GUARD_INTERVAL_MIN_NS    (80 * NS_PER_MS) /* shorter windows make rates of few hits look wild */
+#define LINGER_NS                (10 * NS_PER_SEC)
+#define REFUSE_NS                (600 * NS_PER_SEC) /* after a storm; bounded, as the inode may come to mean another file */
 
 enum probed_state {
 	PROBED_ATTACHED,
@@ -40,8 +40,8 @@ struct probed {
 	bool released;          /* set by the releasing thread */
 	bool stormed;
 	unsigned int processes_cnt;
-	uint64_t hits_checked;  /* hits at the last check of the guard */
-	uint64_t since_ns;      /* attached: of the last process's end; refused: of the storm */
+	uint64_t hits_checked; /* hits at the last check of the guard */
+	uint64_t since_ns;     /* attached: of the last process's end; refused: of the storm */
 };
 
 /* One wanted process. */
@@ -57,7 +57,7 @@ struct probed_table {
 	struct file_key_reader *keys; /* owned; NULL where the kernel has no iterator */
 	uint64_t storm_hits_per_s;
 	uint64_t storms;
-	uint64_t checked_ns; /* last check of the guard */
+	uint64_t checked_ns;                       /* last check of the guard */
 	struct probed *binaries[BINARY_TABLE_MAX]; /* owned, by index */
 	struct hashmap *processes;                 /* pid -> struct probed_process, owned */
 };
@@ -119,7 +119,8 @@ struct probed_table *probed_table_free(struct probed_table *t)
 	return NULL;
 }
 
-/* ---- binaries ----------------------------------------------------------------------------------------------------- */
+/* ---- binaries -----------------------------------------------------------------------------------------------------
+ */
 
 /* One that is attached, or refused after a storm (also while its links are still going). */
 static struct probed *find_binary(const struct probed_table *t, const struct file_key *key)
@@ -133,8 +134,8 @@ static struct probed *find_binary(const struct probed_table *t, const struct fil
 	return NULL;
 }
 
-static int new_binary(struct probed_table *t, const struct file_key *key, const struct binary *binary, struct probed **ret,
-		      char *why)
+static int new_binary(struct probed_table *t, const struct file_key *key, const struct binary *binary,
+		      struct probed **ret, char *why)
 {
 	uint32_t index = 1;
 	struct probed *b;
@@ -169,16 +170,17 @@ static int attach_binary(struct probed_table *t, struct probed *b, const struct 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", exe_fd);
 	err = go_gc_attach_binary(t->go_gc, proc->binary, b->index, path, &b->links, why);
 	if (!err)
-		log_debug("probed_table: %s (pid %d) attached as binary %u in %.1f ms, inode %llu", proc->exe, proc->pid, b->index,
-			  (double)(clock_mono_ns() - start) / 1e6, (unsigned long long)b->key.ino);
+		log_debug("probed_table: %s (pid %d) attached as binary %u in %.1f ms, inode %llu", proc->exe,
+			  proc->pid, b->index, (double)(clock_mono_ns() - start) / 1e6, (unsigned long long)b->key.ino);
 	return err;
 }
 
-/* ---- processes ---------------------------------------------------------------------------------------------------- */
+/* ---- processes ----------------------------------------------------------------------------------------------------
+ */
 
 static int add_entry(const struct probed_table *t, const struct process *proc, uint32_t index, char *why)
 {
-	struct process_entry entry = { .binary = index, .signals = 1u << SIGNAL_GO_GC, .bias = proc->bias };
+	struct process_entry entry = {.binary = index, .signals = 1u << SIGNAL_GO_GC, .bias = proc->bias};
 	uint32_t tgid = (uint32_t)proc->pid;
 
 	if (!bpf_map_update_elem(t->maps->processes_fd, &tgid, &entry, BPF_ANY))
@@ -214,7 +216,8 @@ static int remember(struct probed_table *t, pid_t pid, struct probed *b, char *w
 }
 
 /* The entry comes before the probes: no hit of a wanted process is unknown. */
-static int add_new(struct probed_table *t, const struct process *proc, const struct file_key *key, int exe_fd, char *why)
+static int add_new(struct probed_table *t, const struct process *proc, const struct file_key *key, int exe_fd,
+		   char *why)
 {
 	struct probed *b = NULL;
 	int err = new_binary(t, key, proc->binary, &b, why);
@@ -239,7 +242,8 @@ static int add_to(struct probed_table *t, const struct process *proc, struct pro
 	int err;
 
 	if (b->stormed)
-		return err_why(why, -EBUSY, "its probes were switched off after more than %llu hits/s; GC comes from passive reads",
+		return err_why(why, -EBUSY,
+			       "its probes were switched off after more than %llu hits/s; GC comes from passive reads",
 			       (unsigned long long)t->storm_hits_per_s);
 	err = add_entry(t, proc, b->index, why);
 	if (!err)
@@ -275,7 +279,8 @@ void probed_table_remove(struct probed_table *t, pid_t pid)
 	free(p);
 }
 
-/* ---- storm guard and release -------------------------------------------------------------------------------------- */
+/* ---- storm guard and release --------------------------------------------------------------------------------------
+ */
 
 /* Processes of the binary, into heap memory; a count. */
 static size_t processes_of(const struct probed_table *t, const struct probed *b, pid_t **ret)
@@ -303,7 +308,9 @@ static void end_storm(struct probed_table *t, struct probed *b, double rate, pro
 	b->stormed = true;
 	b->since_ns = clock_mono_ns();
 	start_release(t, b);
-	err_why(why, 0, "its probes were hit %.0f times a second, more than %llu, and are switched off; GC comes from passive reads",
+	err_why(why, 0,
+		"its probes were hit %.0f times a second, more than %llu, and are switched off; GC comes from passive "
+		"reads",
 		rate, (unsigned long long)t->storm_hits_per_s);
 	cnt = processes_of(t, b, &pids);
 	for (size_t i = 0; i < cnt; i++) {
@@ -355,7 +362,8 @@ void probed_table_tick(struct probed_table *t, uint64_t now_ns, probes_storm_fn 
 		t->checked_ns = now_ns;
 }
 
-/* ---- figures ------------------------------------------------------------------------------------------------------ */
+/* ---- figures ------------------------------------------------------------------------------------------------------
+ */
 
 static const struct probed *binary_of(const struct probed_table *t, pid_t pid)
 {

@@ -38,7 +38,8 @@ struct probes {
 	bool cost_released;
 };
 
-/* ---- set-up ------------------------------------------------------------------------------------------------------- */
+/* ---- set-up -------------------------------------------------------------------------------------------------------
+ */
 
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
@@ -50,7 +51,7 @@ static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list 
 /* Kernels before 5.11 charge maps to it; no harm elsewhere. */
 static void raise_memlock(void)
 {
-	struct rlimit lim = { RLIM_INFINITY, RLIM_INFINITY };
+	struct rlimit lim = {RLIM_INFINITY, RLIM_INFINITY};
 
 	if (setrlimit(RLIMIT_MEMLOCK, &lim))
 		log_debug("probes: cannot raise RLIMIT_MEMLOCK: %s", strerror(errno));
@@ -59,7 +60,8 @@ static void raise_memlock(void)
 static int check_features(const struct kernel_features *f, char *why)
 {
 	if (!f->btf)
-		return err_why(why, -ENOTSUP, "no type information of the kernel: /sys/kernel/btf/vmlinux is missing or unreadable; "
+		return err_why(why, -ENOTSUP,
+			       "no type information of the kernel: /sys/kernel/btf/vmlinux is missing or unreadable; "
 			       "run a kernel with CONFIG_DEBUG_INFO_BTF=y (most distributions since 2020)");
 	if (!f->bpf_allowed)
 		return err_why(why, -EPERM, "%s", f->bpf_why);
@@ -89,13 +91,14 @@ static int bring_up(struct signal *s, const struct signal_env *env, const struct
 		return err_why(why, err, "cannot share the maps: %s", strerror(-err));
 	err = bpf_object__load_skeleton(s->skeleton);
 	if (err)
-		return err_why(why, err, "the kernel refused its programs: %s; --debug shows the verifier's words", strerror(-err));
+		return err_why(why, err, "the kernel refused its programs: %s; --debug shows the verifier's words",
+			       strerror(-err));
 	return s->ops->attach(s, env, why);
 }
 
 static void close_signal(struct signal *s)
 {
-	if (s->ops)
+	if (s->ops && s->skel)
 		s->ops->close(s);
 	s->skel = NULL;
 	s->skeleton = NULL;
@@ -127,13 +130,28 @@ static void start_signal(struct probes *p, enum signal_id id, const struct signa
 		  (double)(clock_mono_ns() - start) / 1e6, s->state.why);
 }
 
+/* Uprobes through perf events need more than the rest (CAP_SYS_ADMIN on 6.18): better one word now than one for each
+ * binary. Other failures mean that something is odd with our own executable, and say nothing of others. */
+static void calibration_failed(struct probes *p, int err, const char *why)
+{
+	struct signal *s = &p->signals[SIGNAL_GO_GC];
+
+	log_debug("probes: cost of a uprobe hit not measured: %s", why);
+	if (err != -EACCES && err != -EPERM)
+		return;
+	s->state.mode = SIGNAL_OFF;
+	err_why(s->state.why, err, "%.80s%s", why, p->features.cap_sys_admin ? "" : "; CAP_SYS_ADMIN is missing");
+	close_signal(s);
+}
+
 static void calibrate(struct probes *p)
 {
-	bool multi = p->features.uprobe_multi && !p->cfg.force_perf_links;
+	bool multi = go_gc_is_multi(&p->signals[SIGNAL_GO_GC]);
 	char why[WHY_SZ];
+	int err = uprobe_cost_measure(multi, &p->cost, &p->features.uprobe_hit_ns, why);
 
-	if (uprobe_cost_measure(multi, &p->cost, &p->features.uprobe_hit_ns, why)) {
-		log_debug("probes: cost of a uprobe hit not measured: %s", why);
+	if (err) {
+		calibration_failed(p, err, why);
 		return;
 	}
 	p->signals[SIGNAL_GO_GC].state.hit_cost_ns = p->features.uprobe_hit_ns;
@@ -144,15 +162,16 @@ static int start_go_gc_table(struct probes *p)
 {
 	struct signal *s = &p->signals[SIGNAL_GO_GC];
 
+	if (s->state.mode != SIGNAL_OFF)
+		calibrate(p);
 	if (s->state.mode == SIGNAL_OFF)
 		return 0;
-	calibrate(p);
 	return probed_table_new(&p->maps, s, p->release, p->cfg.storm_hits_per_s, &p->probed);
 }
 
 static int start(struct probes *p, char *why)
 {
-	struct signal_env env = { .features = &p->features, .cfg = &p->cfg };
+	struct signal_env env = {.features = &p->features, .cfg = &p->cfg};
 	int err;
 
 	raise_memlock();
@@ -184,7 +203,7 @@ int probes_new(const struct probes_cfg *cfg, struct probes **ret, char *why)
 	if (!p)
 		return err_why(why, -ENOMEM, "out of memory");
 	p->cfg = *cfg;
-	p->maps = (struct shared_maps){ .events_fd = -1, .counters_fd = -1, .processes_fd = -1, .binaries_fd = -1 };
+	p->maps = (struct shared_maps){.events_fd = -1, .counters_fd = -1, .processes_fd = -1, .binaries_fd = -1};
 	libbpf_set_print(print_libbpf);
 	err = start(p, why);
 	if (err) {
@@ -211,7 +230,8 @@ struct probes *probes_free(struct probes *p)
 	return NULL;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------ */
+/* ---- running ------------------------------------------------------------------------------------------------------
+ */
 
 const struct kernel_features *probes_features(const struct probes *p)
 {
@@ -250,7 +270,7 @@ static uint64_t read_recursion(const struct signal *s)
 	uint64_t sum = 0;
 
 	for (int i = 0; sk && i < sk->prog_cnt; i++) {
-		struct bpf_prog_info info = { 0 };
+		struct bpf_prog_info info = {0};
 		uint32_t len = sizeof(info);
 		int fd = bpf_program__fd(*sk->progs[i].prog);
 

@@ -17,25 +17,25 @@ enum signal_mode { SIGNAL_OFF, SIGNAL_ON, SIGNAL_DEGRADED };
 
 struct signal_state {
 	enum signal_id id;
-	const char *name;        /* "go_gc" */
+	const char *name; /* "go_gc" */
 	enum signal_mode mode;
-	char mechanism[64];      /* "uprobe_multi at push (emulated)" */
-	char note[64];           /* "exact intervals" */
-	char why[WHY_SZ];        /* reason when off or degraded */
-	double hit_cost_ns;      /* calibrated; 0 unknown */
+	char mechanism[64]; /* "uprobe_multi at push (emulated)" */
+	char note[64];      /* "exact intervals" */
+	char why[WHY_SZ];   /* reason when off or degraded */
+	double hit_cost_ns; /* calibrated; 0 unknown */
 };
 
 struct probes_cfg {
-	uint32_t wanted;         /* bits 1 << enum signal_id */
+	uint32_t wanted;           /* bits 1 << enum signal_id */
 	uint64_t storm_hits_per_s; /* 0 = default 50,000 */
-	uint32_t ring_bytes;     /* 0 = default */
-	bool force_perf_links;   /* tests: behave as on a kernel without uprobe_multi */
+	uint32_t ring_bytes;       /* 0 = default */
+	bool force_perf_links;     /* tests: behave as on a kernel without uprobe_multi */
 };
 
 struct probes;
 
-/* Loads what it can. 0 with *ret set even if signals are off (each with its reason); -EPERM when BPF is not allowed at all,
- * -ENOTSUP without BTF or ring buffer: why says what is missing and what to do. */
+/* Loads what it can. 0 with *ret set even if signals are off (each with its reason); -EPERM when BPF is not allowed at
+ * all, -ENOTSUP without BTF or ring buffer: why says what is missing and what to do. */
 int probes_new(const struct probes_cfg *cfg, struct probes **ret, char *why);
 /* Detaches everything, waits for links being released in the background. */
 struct probes *probes_free(struct probes *p);

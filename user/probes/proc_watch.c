@@ -15,7 +15,8 @@ static int proc_watch_open(struct signal *s, const struct signal_env *env, char 
 
 	str_copy(s->state.mechanism, sizeof(s->state.mechanism), "tp_btf sched_process_exec, exit");
 	if (!env->features->tp_btf)
-		return err_why(why, -ENOTSUP, "the kernel has no typed tracepoints; processes are found by scanning procfs");
+		return err_why(why, -ENOTSUP,
+			       "the kernel has no typed tracepoints; processes are found by scanning procfs");
 	skel = proc_watch_bpf__open();
 	if (!skel)
 		return err_why(why, -errno, "cannot open the BPF object: %s", strerror(errno));
@@ -30,7 +31,8 @@ static int proc_watch_attach(struct signal *s, const struct signal_env *env, cha
 	int err = proc_watch_bpf__attach(s->skel);
 
 	if (err)
-		return err_why(why, err, "cannot attach to sched_process_exec and sched_process_exit: %s", strerror(-err));
+		return err_why(why, err, "cannot attach to sched_process_exec and sched_process_exit: %s",
+			       strerror(-err));
 	return 0;
 }
 

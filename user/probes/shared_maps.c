@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The four maps that all objects share. They are created here rather than by the first object, so that it does not matter
- * which object is first or fails; libbpf takes sizes and flags of a reused map from its descriptor. Counters and binaries
- * are mapped: reading them costs no system call. Nothing is pinned: a killed agent leaves nothing behind. */
+/* The four maps that all objects share. They are created here rather than by the first object, so that it does not
+ * matter which object is first or fails; libbpf takes sizes and flags of a reused map from its descriptor. Counters and
+ * binaries are mapped: reading them costs no system call. Nothing is pinned: a killed agent leaves nothing behind. */
 #include "probes/shared_maps.h"
 
 #include <bpf/bpf.h>
@@ -15,7 +15,7 @@
 #include "signal_id.h"
 
 #define RING_BYTES_DEFAULT (512u * 1024)
-#define RING_BYTES_MAX (1u << 30)
+#define RING_BYTES_MAX     (1u << 30)
 
 static size_t page_round(size_t sz)
 {
@@ -41,9 +41,11 @@ static int map_error(const char *name, int err, char *why)
 	struct rlimit lim;
 
 	if (err == -EPERM && !getrlimit(RLIMIT_MEMLOCK, &lim) && lim.rlim_cur < (64u << 20))
-		return err_why(why, err, "cannot create BPF map %s: locked memory is limited to %llu KiB and the limit cannot be raised: "
-			       "CAP_SYS_RESOURCE is missing, or raise it with ulimit -l", name,
-			       (unsigned long long)lim.rlim_cur / 1024);
+		return err_why(why, err,
+			       "cannot create BPF map %s: locked memory is limited to %llu KiB and the limit cannot be "
+			       "raised: "
+			       "CAP_SYS_RESOURCE is missing, or raise it with ulimit -l",
+			       name, (unsigned long long)lim.rlim_cur / 1024);
 	return err_why(why, err, "cannot create BPF map %s: %s", name, strerror(-err));
 }
 
@@ -70,8 +72,8 @@ static int create_all(struct shared_maps *m, uint32_t ring_bytes, char *why)
 		     BPF_F_MMAPABLE, &m->counters_fd, why);
 	if (err)
 		return err;
-	err = create(BPF_MAP_TYPE_HASH, "processes", sizeof(uint32_t), sizeof(struct process_entry), PROCESS_TABLE_MAX, 0,
-		     &m->processes_fd, why);
+	err = create(BPF_MAP_TYPE_HASH, "processes", sizeof(uint32_t), sizeof(struct process_entry), PROCESS_TABLE_MAX,
+		     0, &m->processes_fd, why);
 	if (err)
 		return err;
 	return create(BPF_MAP_TYPE_ARRAY, "binaries", sizeof(uint32_t), sizeof(struct binary_entry), BINARY_TABLE_MAX,
@@ -99,7 +101,7 @@ int shared_maps_init(struct shared_maps *m, uint32_t ring_bytes, char *why)
 {
 	int err;
 
-	*m = (struct shared_maps){ .events_fd = -1, .counters_fd = -1, .processes_fd = -1, .binaries_fd = -1 };
+	*m = (struct shared_maps){.events_fd = -1, .counters_fd = -1, .processes_fd = -1, .binaries_fd = -1};
 	err = create_all(m, ring_bytes, why);
 	if (!err)
 		err = map_memory(m, why);
@@ -118,7 +120,7 @@ void shared_maps_deinit(struct shared_maps *m)
 	cleanup_close(&m->processes_fd);
 	cleanup_close(&m->counters_fd);
 	cleanup_close(&m->events_fd);
-	*m = (struct shared_maps){ .events_fd = -1, .counters_fd = -1, .processes_fd = -1, .binaries_fd = -1 };
+	*m = (struct shared_maps){.events_fd = -1, .counters_fd = -1, .processes_fd = -1, .binaries_fd = -1};
 }
 
 int shared_maps_reuse(const struct shared_maps *m, struct bpf_object *obj)
@@ -127,10 +129,10 @@ int shared_maps_reuse(const struct shared_maps *m, struct bpf_object *obj)
 		const char *name;
 		int fd;
 	} maps[] = {
-		{ "events", m->events_fd },
-		{ "counters", m->counters_fd },
-		{ "processes", m->processes_fd },
-		{ "binaries", m->binaries_fd },
+		{"events", m->events_fd},
+		{"counters", m->counters_fd},
+		{"processes", m->processes_fd},
+		{"binaries", m->binaries_fd},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {

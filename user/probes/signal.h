@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What one signal offers to probes.c: a row of operations in signals.c, implemented in probes/NAME.c with its skeleton. */
+/* What one signal offers to probes.c: a row of operations in signals.c, implemented in probes/NAME.c with its skeleton.
+ */
 #pragma once
 
 #include <stdint.h>
@@ -26,12 +27,11 @@ struct signal {
 
 /* In the order of calls. signals.c sets state.id, .name and the final state.mode.
  *
- * open:   NAME_bpf__open(), rodata knobs, autoload and map sizes; sets skel and skeleton, state.mechanism and state.note.
- *         A signal that cannot work here returns -ENOTSUP with why (and leaves what it made to close()).
- * (the core then replaces the shared maps by the common ones, loads the skeleton and frees what loading used)
- * attach: links; go_gc has none before the first binary. A signal that works in part sets state.mode = SIGNAL_DEGRADED
- *         and state.why, and returns 0.
- * tick:   every 100 ms, may be NULL: sweeps of kernel state, counters that only user space can read.
+ * open:   NAME_bpf__open(), rodata knobs, autoload and map sizes; sets skel and skeleton, state.mechanism and
+ * state.note. A signal that cannot work here returns -ENOTSUP with why (and leaves what it made to close()). (the core
+ * then replaces the shared maps by the common ones, loads the skeleton and frees what loading used) attach: links;
+ * go_gc has none before the first binary. A signal that works in part sets state.mode = SIGNAL_DEGRADED and state.why,
+ * and returns 0. tick:   every 100 ms, may be NULL: sweeps of kernel state, counters that only user space can read.
  * close:  destroys links and skeleton; accepts what a failed open() left. */
 struct signal_ops {
 	enum signal_id id;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Calibration of a uprobe hit. The probed instruction is the one that the Go probes use: `push %rbp` on amd64, which the
- * kernel emulates (0.5 us where a single-stepped instruction costs 10, facts/performance.md 0), and the store of the link
- * register on arm64. Batches, and their median, because a shared machine stalls now and then. */
+/* Calibration of a uprobe hit. The probed instruction is the one that the Go probes use: `push %rbp` on amd64, which
+ * the kernel emulates (0.5 us where a single-stepped instruction costs 10, facts/performance.md 0), and the store of
+ * the link register on arm64. Batches, and their median, because a shared machine stalls now and then. */
 #include "probes/uprobe_cost.h"
 
 #include <bpf/libbpf.h>
@@ -18,10 +18,12 @@
 void uprobe_cost_target(void);
 
 #if defined(__x86_64__)
-__asm__(".text\n.p2align 4\n.globl uprobe_cost_target\n.hidden uprobe_cost_target\n.type uprobe_cost_target, @function\n"
+__asm__(".text\n.p2align 4\n.globl uprobe_cost_target\n.hidden uprobe_cost_target\n.type uprobe_cost_target, "
+	"@function\n"
 	"uprobe_cost_target:\n\tpush %rbp\n\tpop %rbp\n\tret\n.size uprobe_cost_target, . - uprobe_cost_target\n");
 #elif defined(__aarch64__)
-__asm__(".text\n.p2align 4\n.globl uprobe_cost_target\n.hidden uprobe_cost_target\n.type uprobe_cost_target, %function\n"
+__asm__(".text\n.p2align 4\n.globl uprobe_cost_target\n.hidden uprobe_cost_target\n.type uprobe_cost_target, "
+	"%function\n"
 	"uprobe_cost_target:\n\tstr x30, [sp, #-16]!\n\tldr x30, [sp], #16\n\tret\n"
 	".size uprobe_cost_target, . - uprobe_cost_target\n");
 #else
@@ -30,8 +32,8 @@ void uprobe_cost_target(void)
 }
 #endif
 
-#define BATCHES 32
-#define BATCH_CALLS 50
+#define BATCHES        32
+#define BATCH_CALLS    50
 #define MEASURE_MAX_NS (8 * NS_PER_MS)
 
 struct uprobe_cost {
@@ -84,7 +86,7 @@ static double time_call(void)
 
 static int attach(struct uprobe_cost *c, bool multi, char *why)
 {
-	struct link_site site = { 0 };
+	struct link_site site = {0};
 	int err;
 
 	dl_iterate_phdr(find_offset, &site.file_offset);

@@ -10,8 +10,8 @@ struct link_set;
 struct uprobe_cost;
 
 /* Attaches an empty program to the cheap instruction of our function, calls it for at most a few milliseconds and gives
- * the median cost of a hit. The probe stays set until uprobe_cost_links() were released: nobody calls the function again.
- * 0, or -errno with why. */
+ * the median cost of a hit. The probe stays set until uprobe_cost_links() were released: nobody calls the function
+ * again. 0, or -errno with why. */
 int uprobe_cost_measure(bool multi, struct uprobe_cost **ret, double *ret_ns, char *why);
 /* The links, to be released by the caller; NULL the second time. */
 struct link_set *uprobe_cost_take_links(struct uprobe_cost *c);
