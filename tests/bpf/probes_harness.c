@@ -15,13 +15,13 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "symbols/elf_image.h"
 #include "symbols/pclntab.h"
 #include "symbols/probe_site.h"
 
-/* ---- the program --------------------------------------------------------------------------------------------------
- */
+/* ---- the program ----------------------------------------------------------------------------------------- */
 
 static char private_dir[64];
 
@@ -145,8 +145,7 @@ void prey_stop(struct prey *p)
 	p->pid = 0;
 }
 
-/* ---- probes on it -------------------------------------------------------------------------------------------------
- */
+/* ---- probes on it ---------------------------------------------------------------------------------------- */
 
 static void on_event(const union event *e, void *arg)
 {
@@ -320,4 +319,125 @@ void print_event(const union event *e)
 	default:
 		printf("kind %u\n", h->kind);
 	}
+}
+
+/* ---- cases ----------------------------------------------------------------------------------------------- */
+
+static bool verbose;
+bool harness_slow;
+
+bool expect(bool good, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (good && !verbose)
+		return true;
+	printf("#   %s: ", good ? "good" : "FAILED");
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+	return good;
+}
+
+int scene_set_up(struct scene *s, const char *version, const char *variant, const struct probes_cfg *cfg)
+{
+	char path[512], why[WHY_SZ] = "";
+	int err;
+
+	memset(s, 0, sizeof(*s));
+	err = prey_find(version, variant, path, sizeof(path));
+	if (!err)
+		err = prey_start(path, &s->prey);
+	if (!err)
+		err = watched_init(&s->watched, s->prey.pid, why);
+	if (!err)
+		err = rig_start(&s->rig, cfg, why);
+	if (err)
+		expect(false, "set up with Go %s %s: %d %s", version, variant, err, why);
+	return err;
+}
+
+bool scene_add(struct scene *s)
+{
+	char why[WHY_SZ] = "";
+	int err = rig_add(&s->rig, &s->watched, why);
+
+	return expect(!err, "process added: %d %s", err, why);
+}
+
+void scene_tear_down(struct scene *s)
+{
+	rig_stop(&s->rig);
+	prey_stop(&s->prey);
+	watched_deinit(&s->watched);
+}
+
+bool rig_explained(const struct rig *r, struct signal_counters *c)
+{
+	int64_t gap = rig_unexplained(r, SIGNAL_GO_GC, c);
+
+	return expect(!gap, "hits %" PRIu64 " = events %" PRIu64 " + filtered %" PRIu64 " + losses (gap %" PRId64 ")",
+		      (uint64_t)c->hits, (uint64_t)c->events, (uint64_t)c->filtered, gap);
+}
+
+uint64_t rig_losses(const struct signal_counters *c)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < LOSS_REASON_MAX; i++)
+		sum += c->lost[i];
+	return sum;
+}
+
+/* Puts the probe of endCycle on main.hot. */
+bool scene_set_up_hot(struct scene *s, const struct probes_cfg *cfg)
+{
+	char why[WHY_SZ] = "";
+
+	if (scene_set_up(s, "1.26.8", "plain", cfg))
+		return false;
+	if (!expect(!find_hot_site(s->prey.pid, &s->watched.binary->sites[GO_SITE_END_CYCLE], why),
+		    "site of main.hot %s", why))
+		return false;
+	return scene_add(s);
+}
+
+static bool asked(int argc, char **argv, const char *name)
+{
+	for (int i = optind; i < argc; i++)
+		if (strstr(name, argv[i]))
+			return true;
+	return optind >= argc;
+}
+
+int harness_main(int argc, char **argv, const struct harness_case *cases, size_t cases_cnt)
+{
+	struct kernel_features f;
+	int opt, failed = 0;
+
+	signal(SIGPIPE, SIG_IGN);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	while ((opt = getopt(argc, argv, "vds")) != -1) {
+		if (opt == 'd')
+			log_set_level(LOG_LEVEL_DEBUG);
+		verbose |= opt == 'v' || opt == 'd';
+		harness_slow |= opt == 's';
+	}
+	kernel_features_read(&f);
+	kernel_features_try(&f);
+	if (!f.bpf_allowed) {
+		printf("skipped: %s\n", f.bpf_why);
+		return 77;
+	}
+	for (size_t i = 0; i < cases_cnt; i++) {
+		bool good;
+
+		if (!asked(argc, argv, cases[i].name))
+			continue;
+		good = cases[i].run();
+		failed += !good;
+		printf("%sok %s\n", good ? "" : "not ", cases[i].name);
+	}
+	return failed ? 1 : 0;
 }

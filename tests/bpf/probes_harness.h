@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A Go program under our control (fixture gcforce), the probes on it, and what they delivered: for test_probes. */
+/* A Go program under our control (fixture gcforce), the probes on it, and what they delivered: for test_go_gc and
+ * test_probes. The tests run in the top folder of the sources (tools/go-fixture). */
 #pragma once
 
 #include <stdbool.h>
@@ -11,8 +12,7 @@
 #include "events/source.h"
 #include "probes/probes.h"
 
-/* ---- the program --------------------------------------------------------------------------------------------------
- */
+/* ---- the program ----------------------------------------------------------------------------------------- */
 
 struct prey {
 	pid_t pid;
@@ -37,8 +37,7 @@ int prey_do(struct prey *p, struct prey_answer *ret, const char *fmt, ...) __att
 /* Ends it and waits. */
 void prey_stop(struct prey *p);
 
-/* ---- probes on it -------------------------------------------------------------------------------------------------
- */
+/* ---- probes on it ---------------------------------------------------------------------------------------- */
 
 #define RIG_EVENTS_MAX 65536
 
@@ -75,3 +74,38 @@ int64_t rig_unexplained(const struct rig *r, enum signal_id id, struct signal_co
 /* Site of main.hot in the program. 0 or an error with why. */
 int find_hot_site(pid_t pid, struct probe_site *ret, char *why);
 void print_event(const union event *e);
+
+/* ---- cases ----------------------------------------------------------------------------------------------- */
+
+#define WANT_GO_GC (1u << SIGNAL_GO_GC)
+#define WANT_WATCH (1u << SIGNAL_PROC_WATCH)
+
+/* A program under probes: what most cases start with. */
+struct scene {
+	struct prey prey;
+	struct rig rig;
+	struct watched watched;
+};
+
+struct harness_case {
+	const char *name;
+	bool (*run)(void);
+};
+
+extern bool harness_slow; /* lengths and times are not judged */
+
+/* Says what was expected if it is not so, or if asked for all; returns good. */
+bool expect(bool good, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Starts program and probes, and reads the executable; 0 or an error that was printed. Tear down in any case. */
+int scene_set_up(struct scene *s, const char *version, const char *variant, const struct probes_cfg *cfg);
+bool scene_add(struct scene *s);
+/* Both, with the probe of endCycle on main.hot. */
+bool scene_set_up_hot(struct scene *s, const struct probes_cfg *cfg);
+void scene_tear_down(struct scene *s);
+bool rig_explained(const struct rig *r, struct signal_counters *ret);
+uint64_t rig_losses(const struct signal_counters *c);
+
+/* Runs the cases whose names contain an argument, or all; prints "ok NAME" or "not ok NAME". Options: -v say what was
+ * good, too, -d debug messages, -s slow machine (emulation): lengths and times are not judged. 0, 1 if one failed, 77
+ * if BPF is not allowed here. */
+int harness_main(int argc, char **argv, const struct harness_case *cases, size_t cases_cnt);

@@ -22,8 +22,7 @@
 #include "base/str.h"
 #include "probes/link_set.h"
 
-/* ---- capabilities and lockdown ------------------------------------------------------------------------------------
- */
+/* ---- capabilities and lockdown --------------------------------------------------------------------------- */
 
 #ifndef CAP_PERFMON
 #define CAP_PERFMON 38
@@ -72,8 +71,7 @@ static void read_lockdown(struct kernel_features *f)
 	str_copy(f->lockdown, sizeof(f->lockdown), open + 1);
 }
 
-/* ---- BTF ----------------------------------------------------------------------------------------------------------
- */
+/* ---- BTF ------------------------------------------------------------------------------------------------- */
 
 #define BTF_STRINGS_MAX (64u << 20) /* ten times what large kernels have */
 
@@ -148,8 +146,7 @@ static void read_btf(struct kernel_features *f)
 	free(strings);
 }
 
-/* ---- kernel symbols -----------------------------------------------------------------------------------------------
- */
+/* ---- kernel symbols -------------------------------------------------------------------------------------- */
 
 /* "ffffffff81234567 t name\n" or "... name [module]\n" */
 static bool is_symbol_end(const char *s)
@@ -289,8 +286,7 @@ int kernel_features_read(struct kernel_features *f)
 	return 0;
 }
 
-/* ---- trials -------------------------------------------------------------------------------------------------------
- */
+/* ---- trials ---------------------------------------------------------------------------------------------- */
 
 #define INSN_MOV_R0_0          ((struct bpf_insn){.code = BPF_ALU64 | BPF_MOV | BPF_K})
 #define INSN_EXIT              ((struct bpf_insn){.code = BPF_JMP | BPF_EXIT})

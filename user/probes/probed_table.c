@@ -119,8 +119,7 @@ struct probed_table *probed_table_free(struct probed_table *t)
 	return NULL;
 }
 
-/* ---- binaries -----------------------------------------------------------------------------------------------------
- */
+/* ---- binaries -------------------------------------------------------------------------------------------- */
 
 /* One that is attached, or refused after a storm (also while its links are still going). */
 static struct probed *find_binary(const struct probed_table *t, const struct file_key *key)
@@ -175,8 +174,7 @@ static int attach_binary(struct probed_table *t, struct probed *b, const struct 
 	return err;
 }
 
-/* ---- processes ----------------------------------------------------------------------------------------------------
- */
+/* ---- processes ------------------------------------------------------------------------------------------- */
 
 static int add_entry(const struct probed_table *t, const struct process *proc, uint32_t index, char *why)
 {
@@ -279,8 +277,7 @@ void probed_table_remove(struct probed_table *t, pid_t pid)
 	free(p);
 }
 
-/* ---- storm guard and release --------------------------------------------------------------------------------------
- */
+/* ---- storm guard and release ----------------------------------------------------------------------------- */
 
 /* Processes of the binary, into heap memory; a count. */
 static size_t processes_of(const struct probed_table *t, const struct probed *b, pid_t **ret)
@@ -362,8 +359,7 @@ void probed_table_tick(struct probed_table *t, uint64_t now_ns, probes_storm_fn 
 		t->checked_ns = now_ns;
 }
 
-/* ---- figures ------------------------------------------------------------------------------------------------------
- */
+/* ---- figures --------------------------------------------------------------------------------------------- */
 
 static const struct probed *binary_of(const struct probed_table *t, pid_t pid)
 {

@@ -38,8 +38,7 @@ struct probes {
 	bool cost_released;
 };
 
-/* ---- set-up -------------------------------------------------------------------------------------------------------
- */
+/* ---- set-up ---------------------------------------------------------------------------------------------- */
 
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
@@ -230,8 +229,7 @@ struct probes *probes_free(struct probes *p)
 	return NULL;
 }
 
-/* ---- running ------------------------------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------------------- */
 
 const struct kernel_features *probes_features(const struct probes *p)
 {
