@@ -7,6 +7,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -91,12 +92,12 @@ class Trace(Started):
         else:
             raise AssertionError("".join(self.said))
 
-    def stop(self, timeout=30, code=0):
+    def stop(self, timeout=30, codes=(0,)):
         """Lines recorded; asserts a clean end by Ctrl-C."""
         if self.p.poll() is None:
             self.p.send_signal(signal.SIGINT)
         out, err = self.p.communicate(timeout=timeout)
-        assert self.p.returncode == code, "".join(self.said) + err
+        assert self.p.returncode in codes, "".join(self.said) + err
         return lines(out)
 
     def __exit__(self, *exc):
@@ -155,5 +156,45 @@ class Cgroup:
 
 # ---- containers -----------------------------------------------------------------------------------------------------
 
-def have_podman():
-    return shutil.which("podman") and shutil.which("runc") is not None
+class Podman:
+    """Containers of one image with one static binary in it, in a storage of our own that is removed at the end."""
+
+    def __init__(self, folder, binary):
+        self.run_dir = tempfile.mkdtemp(prefix="gs-", dir="/tmp")  # podman takes no more than 50 characters
+        self.base = ["podman", "--root", folder / "storage", "--runroot", self.run_dir, "--storage-driver",
+                     os.environ.get("GOPHERSCOPE_TEST_STORAGE", "overlay"), "--cgroup-manager=cgroupfs"]
+        self.names = []
+        image = folder / "img.tar"
+        subprocess.run(["tar", "-cf", image, "-C", pathlib.Path(binary).parent, "--transform", "s|.*|app|",
+                        pathlib.Path(binary).name], check=True)
+        self("import", image, "gs-test-image")
+
+    def __call__(self, *args):
+        r = subprocess.run([*self.base, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=120)
+        assert r.returncode == 0, r.stderr
+        return r.stdout.strip()
+
+    def run(self, name, *argv, options=()):
+        """Starts a container; its id and the host pid of its process."""
+        self.names.append(name)
+        # Without CAP_SYS_RESOURCE runc may not raise the limits that podman asks for by default.
+        cid = self("run", "-d", "--name", name, "--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024",
+                   "--network=none", *options, "gs-test-image", "/app", *map(str, argv)).splitlines()[-1]
+        return cid, int(self("inspect", "-f", "{{.State.Pid}}", name))
+
+    def logs(self, name):
+        return lines(self("logs", name))
+
+    def stop(self, name):
+        """SIGTERM, wait, and all lines that it printed."""
+        self("stop", "-t", "5", name)
+        return self.logs(name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        for name in self.names:
+            subprocess.run([*self.base, "rm", "-f", "-t", "1", name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run([*self.base, "rmi", "-f", "gs-test-image"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        shutil.rmtree(self.run_dir, ignore_errors=True)

@@ -27,22 +27,22 @@ def without(cap, *args):
                           stderr=subprocess.PIPE, text=True, timeout=60)
 
 
-def probes_of(pid):
-    """BPF objects that a process holds."""
-    found = []
-    for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+def programs_of(pid):
+    """Ids of the BPF programs that a process holds."""
+    found = set()
+    for fd in pathlib.Path(f"/proc/{pid}/fdinfo").iterdir():
         try:
-            if "bpf" in os.readlink(fd):
-                found.append(os.readlink(fd))
+            found.update(re.findall(r"^prog_id:\t(\d+)$", fd.read_text(), re.M))
         except OSError:
             pass
     return found
 
 
-def kernel_programs():
-    out = subprocess.run(["bpftool", "prog", "show"], stdout=subprocess.PIPE, text=True,
+def loaded_programs():
+    """Ids of all BPF programs of the kernel."""
+    out = subprocess.run(["bpftool", "prog", "show"], stdout=subprocess.PIPE, text=True, check=True,
                          env={**os.environ, "PATH": os.environ["PATH"] + ":/usr/sbin"})
-    return set(re.findall(r"name (go_gc|on_\w+|proc_\w+|throttle_\w+)", out.stdout))
+    return set(re.findall(r"^(\d+):", out.stdout, re.M))
 
 
 def one_line(text):
@@ -173,24 +173,27 @@ def test_end_by_signal(sig, tmp_path):
     with Started(fixture("gcload"), "-rate", 0, "-force", "20ms", "-live", 0) as load:
         load.line()
         with Started(BIN, "trace", "-p", load.pid, "-d", "60", "-o", out, stderr=subprocess.DEVNULL) as t:
-            wait_for(lambda: probes_of(t.pid))
+            wait_for(lambda: len(programs_of(t.pid)) > 4)
             time.sleep(0.5)
+            ours = programs_of(t.pid)
             began = time.time()
             t.p.send_signal(sig)
             assert t.p.wait(5) == GOOD
             assert time.time() - began < 1.5
         assert lines(out.read_text())
-        wait_for(lambda: not kernel_programs())
+        wait_for(lambda: not ours & loaded_programs())
 
 
 def test_killed_leaves_nothing():
     with Started(fixture("gcload"), "-rate", 0, "-force", "20ms", "-live", 0) as load:
         load.line()
         with Started(BIN, "trace", "-p", load.pid, "-d", "60", "-o", "/dev/null", stderr=subprocess.DEVNULL) as t:
-            wait_for(lambda: "go_gc" in kernel_programs())
+            wait_for(lambda: len(programs_of(t.pid)) > 4)
             time.sleep(0.3)
+            ours = programs_of(t.pid)
+            assert ours <= loaded_programs()
             t.p.kill()
-        wait_for(lambda: not kernel_programs())
+        wait_for(lambda: not ours & loaded_programs())
         assert load.p.poll() is None  # the target lives on
         assert load.end()[-1]["kind"] == "final"
 
