@@ -23,8 +23,9 @@
  * kept until it adds up. */
 #define THROTTLE_MISSED_MIN_NS 100000
 
-/* A CSD later than this after the list was last read ends something else: a run queue's CSD runs within the interrupt. */
-#define THROTTLE_CSD_LATE_NS 50000000ull
+/* A call (CSD) that comes later than this after the list was last read ended something else: its own end was lost with a CPU
+ * going offline. Not less, because a hypervisor may keep the CPU from running for many milliseconds. */
+#define THROTTLE_CSD_LATE_NS 1000000000ull
 
 /* Map `throttle_open`, by address of the cfs_rq: an interval whose end was not yet seen. */
 struct throttle_open {
