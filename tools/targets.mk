@@ -19,6 +19,7 @@ vmlinux-check: $(SKEL)
 BPFTEST := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/test_*.c))
 BPFHELP := $(filter-out tests/bpf/test_%,$(wildcard tests/bpf/*.c))
 
+.PHONY: bpf-tests
 bpf-tests: $(BPFTEST)
 
 $(B)/tests/bpf/%: tests/bpf/%.c $(BPFHELP) $(B)/libgopherscope.a
@@ -54,7 +55,9 @@ check-e2e: all
 check-vm: all
 	@tools/run-tests --vm
 
-bench: all
+bench:
+	@tools/install-deps build run bench
+	$(Q)$(MAKE) --no-print-directory all
 	@tests/bench/overhead
 
 # Offsets of runtime structures, read from the DWARF of programs built by real toolchains.
