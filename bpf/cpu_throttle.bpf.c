@@ -3,17 +3,18 @@
  * context switches.
  *
  * Each throttled run queue (cfs_rq) stands on cfs_bandwidth.throttled_cfs_rq with the time it was stopped at. Only the
- * group's period timer and slack timer hand out new quota, so the list is read when one of them expires (hrtimer_expire_entry)
- * and what has ended is closed when its callback returns (hrtimer_expire_exit). Since 6.3 (8ad075c2eb1f) run queues of other
- * CPUs are ended by an inter-processor call, __cfsb_csd_unthrottle: those are closed at its csd_function_exit. The kernel
- * charges rq->clock - throttled_clock for each interval; so do we, with the clock of the same run queue.
+ * group's period timer and slack timer hand out new quota, so the list is read when one of them expires
+ * (hrtimer_expire_entry) and what has ended is closed when its callback returns (hrtimer_expire_exit). Since 6.3
+ * (8ad075c2eb1f) run queues of other CPUs are ended by an inter-processor call, __cfsb_csd_unthrottle: those are closed
+ * at its csd_function_exit. The kernel charges rq->clock - throttled_clock for each interval; so do we, with the clock
+ * of the same run queue.
  *
  * Three ends pass no timer: a changed limit, a CPU going offline, a removed group. Therefore each expiry compares the
  * group's throttled_time with what was accounted and emits the rest, signed, as EVENT_THROTTLE_MISSED: intervals plus
  * records are cpu.stat, always. The check is at the entry, where all calls of the period before are done.
  *
- * Loop bodies are global functions, verified once each (5.6), and take their state from map memory: inlined, with counters
- * in registers, the verifier multiplies paths up to its limit of a million instructions. */
+ * Loop bodies are global functions, verified once each (5.6), and take their state from map memory: inlined, with
+ * counters in registers, the verifier multiplies paths up to its limit of a million instructions. */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
@@ -21,8 +22,8 @@
 #include "cpu_throttle.h"
 #include "emit.bpf.h"
 
-/* Addresses from kallsyms; 0 never matches. User space resolves them: a __ksym costs 57 ms a load and is 0 without a word
- * when CAP_SYSLOG is missing. */
+/* Addresses from kallsyms; 0 never matches. User space resolves them: a __ksym costs 57 ms a load and is 0 without a
+ * word when CAP_SYSLOG is missing. */
 const volatile __u64 period_timer_fn;
 const volatile __u64 slack_timer_fn;
 const volatile __u64 csd_fn;
@@ -45,7 +46,7 @@ struct {
 	__type(value, struct throttle_group);
 } throttle_groups SEC(".maps");
 
-/* Not bpf_for_each_map_elem over throttle_open in the call: it walks all buckets, 17-138 us. User space sets the size. */
+/* Not bpf_for_each_map_elem over throttle_open in the call: it walks all buckets, 17-138 us. Sized by user space. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -103,7 +104,7 @@ static __always_inline bool is_v2(struct cgroup *cgroup)
 	return BPF_CORE_READ(c, root, hierarchy_id) == 0;
 }
 
-/* The bandwidth controller that this timer belongs to, or 0. For any other timer of the machine this is all that runs. */
+/* The bandwidth controller that this timer belongs to, or 0. For all other timers of the machine only this runs. */
 static __always_inline __u64 bandwidth_of(struct hrtimer *timer, bool *is_period)
 {
 	__u64 fn = (__u64)timer->function;
@@ -158,16 +159,16 @@ static __always_inline void emit_missed(const struct expiry *x, __u64 window_sta
 
 static __always_inline void group_add(const struct expiry *x)
 {
-	struct throttle_group g = { .accounted_ns = x->throttled_ns, .seen_ns = x->entry_ns };
+	struct throttle_group g = {.accounted_ns = x->throttled_ns, .seen_ns = x->entry_ns};
 	__u64 key = x->cpu_cgid;
 
 	/* -EEXIST: the group's other timer, on another CPU. An LRU map is never full. */
 	bpf_map_update_elem(&throttle_groups, &key, &g, BPF_NOEXIST);
 }
 
-/* Compares the kernel's sum with ours. The gap keeps its sign: it is below zero when the other timer of the group is just
- * handing out quota on another CPU and its exit, later, accounts what was reported here; dropped, it would hide a later
- * gap of the same size. */
+/* Compares the kernel's sum with ours. The gap keeps its sign: it is below zero when the other timer of the group is
+ * just handing out quota on another CPU and its exit, later, accounts what was reported here; dropped, it would hide a
+ * later gap of the same size. */
 static __always_inline void group_check(const struct expiry *x, bool throttled_tick)
 {
 	__u64 key = x->cpu_cgid;
@@ -198,8 +199,8 @@ static __always_inline __u32 slot_hash(__u64 cfs_rq)
 
 #define SLOT_PROBES 8
 
-/* Tells the CPU that ends this run queue to look at it in its next call. No room: the interval ends unseen (unpaired) and its
- * time is in the next record of missed time. The same goes for two timers that take one slot at once. */
+/* Tells the CPU that ends this run queue to look at it in its next call. No room: the interval ends unseen (unpaired)
+ * and its time is in the next record of missed time. The same goes for two timers that take one slot at once. */
 static __always_inline void slot_add(__u32 cpu, __u64 cfs_rq)
 {
 	struct throttle_slots *s = bpf_map_lookup_elem(&throttle_slots, &cpu);
@@ -356,8 +357,8 @@ __noinline int close_next(void)
 	l = &x->listed[x->at++ & (THROTTLE_LIST_MAX - 1)];
 	cfs_rq = (void *)l->cfs_rq;
 	if (!has_ended(l)) {
-		/* It got no quota, so no call is on its way: the slot would only fill the table. Whether the call is queued is
-		 * no test for that: it is taken off its queue before the run queue is ended. */
+		/* It got no quota, so no call is on its way: the slot would only fill the table. Whether the call is
+		 * queued is no test for that: it is taken off its queue before the run queue is ended. */
 		if (csd_traced && l->cpu != x->cpu && BPF_CORE_READ(cfs_rq, runtime_remaining) <= 0)
 			slot_remove(l->cpu, l->cfs_rq);
 		return 1;
@@ -372,9 +373,9 @@ __noinline int close_next(void)
 	return 1;
 }
 
-/* Before 6.3 all run queues are ended inside the callback, one after the other, and their clocks run on until we read them
- * at its exit. There throttled_time has grown by exactly the sum of the intervals: the surplus of our sum, shared equally,
- * is taken off. A surplus longer than the callback took has another cause and is left to the check. */
+/* Before 6.3 all run queues are ended inside the callback, one after the other, and their clocks run on until we read
+ * them at its exit. There throttled_time has grown by exactly the sum of the intervals: the surplus of our sum, shared
+ * equally, is taken off. A surplus longer than the callback took has another cause and is left to the check. */
 static __always_inline void correct_lateness(struct expiry *x)
 {
 	struct cfs_bandwidth *b = (void *)x->bandwidth;
@@ -479,7 +480,8 @@ int BPF_PROG(on_timer_entry, struct hrtimer *timer)
 		return 0;
 	expiry_begin(x, bandwidth);
 	if (x->cpu_cgid)
-		group_check(x, is_period && x->at != bandwidth + bpf_core_field_offset(struct cfs_bandwidth, throttled_cfs_rq));
+		group_check(x, is_period && x->at != bandwidth + bpf_core_field_offset(struct cfs_bandwidth,
+										       throttled_cfs_rq));
 	for (int i = 0; i <= THROTTLE_LIST_MAX; i++)
 		if (!walk_next())
 			break;

@@ -14,17 +14,17 @@
 #include <linux/types.h>
 #endif
 
-#define THROTTLE_OPEN_MAX 16384 /* open intervals: one a (throttled group, CPU); 250 pods on 64 CPUs */
-#define THROTTLE_GROUP_MAX 8192 /* groups with a quota whose time is checked: least recently used goes first */
-#define THROTTLE_LIST_MAX 64    /* run queues of one group looked at in one timer expiry: one a CPU; power of two */
-#define THROTTLE_SLOTS 64       /* ends that one CPU may await from its next CSD; power of two */
+#define THROTTLE_OPEN_MAX  16384 /* open intervals: one a (throttled group, CPU); 250 pods on 64 CPUs */
+#define THROTTLE_GROUP_MAX 8192  /* groups with a quota whose time is checked: least recently used goes first */
+#define THROTTLE_LIST_MAX  64    /* run queues of one group looked at in one timer expiry: one a CPU; power of two */
+#define THROTTLE_SLOTS     64    /* ends that one CPU may await from its next CSD; power of two */
 
-/* Between the kernel's sum and ours clocks are read some microseconds apart; less than this is not worth a record, and is
- * kept until it adds up. */
+/* Between the kernel's sum and ours clocks are read some microseconds apart; less than this is not worth a record, and
+ * is kept until it adds up. */
 #define THROTTLE_MISSED_MIN_NS 100000
 
-/* A call (CSD) that comes later than this after the list was last read ended something else: its own end was lost with a CPU
- * going offline. Not less, because a hypervisor may keep the CPU from running for many milliseconds. */
+/* A call (CSD) that comes later than this after the list was last read ended something else: its own end was lost with
+ * a CPU going offline. Not less, because a hypervisor may keep the CPU from running for many milliseconds. */
 #define THROTTLE_CSD_LATE_NS 1000000000ull
 
 /* Map `throttle_open`, by address of the cfs_rq: an interval whose end was not yet seen. */
@@ -32,14 +32,15 @@ struct throttle_open {
 	__u64 clock_ns; /* cfs_rq.throttled_clock: the kernel's own start, in time of that run queue */
 	__u64 cpu_cgid; /* owner of the quota */
 	__u64 v2_cgid;
-	__u64 seen_ns;  /* CLOCK_MONOTONIC: last time it was found on its group's list */
+	__u64 seen_ns; /* CLOCK_MONOTONIC: last time it was found on its group's list */
 	__u32 cpu;
 	__u32 pad;
 };
 
 /* Map `throttle_groups`, by cpu_cgid: the permanent self-check against cfs_bandwidth.throttled_time. */
 struct throttle_group {
-	__u64 accounted_ns;    /* throttled_time at first sight, plus intervals closed, plus (signed) records of missed time */
+	__u64 accounted_ns;    /* throttled_time at first sight, plus intervals closed, plus (signed) records of missed
+				  time */
 	__u64 seen_ns;         /* CLOCK_MONOTONIC: last expiry of one of its timers */
 	__u64 throttled_ticks; /* period expiries that found a list: grows as nr_throttled of cpu.stat */
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Signal cpu_throttle against cpu.stat: each case makes a group of its own, lets threads run into its quota, and compares the
- * intervals on the ring with the growth of the kernel's throttled time; then the same with the ends that pass no timer, and
- * with each of the losses forced. Privileged; needs the cpu controller. Prints one line a case, exits 1 if one failed.
+/* Signal cpu_throttle against cpu.stat: each case makes a group of its own, lets threads run into its quota, and
+ * compares the intervals on the ring with the growth of the kernel's throttled time; then the same with the ends that
+ * pass no timer, and with each of the losses forced. Privileged; needs the cpu controller. Prints one line a case,
+ * exits 1 if one failed.
  *
  *   test_cpu_throttle [-v] [CASE...] */
 #include <bpf/bpf.h>
@@ -24,7 +25,7 @@
 #include "cpu_throttle.skel.h"
 
 #define EVENT_MAX 16384
-#define MS 1000000ll
+#define MS        1000000ll
 
 static bool verbose;
 static unsigned int failed_cnt;
@@ -134,7 +135,8 @@ static unsigned int rig_open_cnt(const struct rig *r)
 	uint64_t key, next;
 	unsigned int n = 0;
 
-	for (bool first = true; !bpf_map_get_next_key(bpf_map__fd(skel->maps.throttle_open), first ? NULL : &key, &next); n++) {
+	for (bool first = true;
+	     !bpf_map_get_next_key(bpf_map__fd(skel->maps.throttle_open), first ? NULL : &key, &next); n++) {
 		first = false;
 		key = next;
 	}
@@ -171,7 +173,8 @@ static void check_balance(struct rig *r)
 	for (int i = 0; i < LOSS_REASON_CNT; i++)
 		lost += c.lost[i];
 	expect(c.hits == c.events + c.filtered + lost + open,
-	       "hits %llu = events %llu + filtered %llu + lost %" PRIu64 " + open %u", c.hits, c.events, c.filtered, lost, open);
+	       "hits %llu = events %llu + filtered %llu + lost %" PRIu64 " + open %u", c.hits, c.events, c.filtered,
+	       lost, open);
 	if (lost)
 		printf("#   lost: ring full %llu, state full %llu, unpaired %llu\n", c.lost[LOSS_RING_FULL],
 		       c.lost[LOSS_STATE_FULL], c.lost[LOSS_UNPAIRED]);
@@ -198,7 +201,8 @@ static void sum_interval(const struct rig *r, unsigned int at, struct sum *s)
 	}
 }
 
-/* The period timer keeps its phase for the life of the group; intervals that end elsewhere were ended by the slack timer. */
+/* The period timer keeps its phase for the life of the group; intervals that end elsewhere were ended by the slack
+ * timer. */
 static unsigned int count_off_phase(const struct rig *r, const struct group *g, int64_t period_ns)
 {
 	unsigned int n = 0, best = 0;
@@ -249,16 +253,18 @@ static struct sum check_sum(struct rig *r, const struct group *g, const struct c
 	group_stat(g, &after);
 	truth = after.throttled_ns - before->throttled_ns;
 	rest = truth - s.interval_ns - s.missed_ns;
-	printf("#   %s: intervals %u (%u by csd) %.3f ms, longest %.1f, missed %u %.3f ms; cpu.stat %.3f ms, rest %.3f ms, %+.4f %%\n",
-	       name, s.intervals, s.by_csd, s.interval_ns / 1e6, s.longest_ns / 1e6, s.missed, s.missed_ns / 1e6, truth / 1e6,
-	       rest / 1e6, truth ? -100.0 * (truth - s.interval_ns) / truth : 0.0);
+	printf("#   %s: intervals %u (%u by csd) %.3f ms, longest %.1f, missed %u %.3f ms; cpu.stat %.3f ms, rest %.3f "
+	       "ms, %+.4f %%\n",
+	       name, s.intervals, s.by_csd, s.interval_ns / 1e6, s.longest_ns / 1e6, s.missed, s.missed_ns / 1e6,
+	       truth / 1e6, rest / 1e6, truth ? -100.0 * (truth - s.interval_ns) / truth : 0.0);
 	expect(llabs(rest) <= 2 * THROTTLE_MISSED_MIN_NS + truth / 2000, "%s: intervals + missed = cpu.stat", name);
-	expect(s.overlaps == 0 && s.invalid == 0, "%s: %u overlaps on a CPU, %u invalid events", name, s.overlaps, s.invalid);
+	expect(s.overlaps == 0 && s.invalid == 0, "%s: %u overlaps on a CPU, %u invalid events", name, s.overlaps,
+	       s.invalid);
 	return s;
 }
 
-/* Nothing passed a timer unseen: the intervals alone are the kernel's sum, to 0.5 % (emulation; on metal 0.00 %). False if
- * time is missing: see run_exact(). */
+/* Nothing passed a timer unseen: the intervals alone are the kernel's sum, to 0.5 % (emulation; on metal 0.00 %). False
+ * if time is missing: see run_exact(). */
 static bool check_exact(struct rig *r, const struct group *g, const struct cpu_stat *before, const char *name)
 {
 	struct cpu_stat after = {};
@@ -275,9 +281,9 @@ static bool check_exact(struct rig *r, const struct group *g, const struct cpu_s
 	return truth - s.interval_ns <= truth / 200;
 }
 
-/* Virtual machines were seen (Firecracker guest, 6.18) in which about one expiry in 300 reaches no tracepoint program at all, an
- * empty one neither. Its time must then come as a record, which check_sum() demands of every burst; that the intervals alone
- * are the whole, which the programs are to blame for, must be so in one burst of three. */
+/* Virtual machines were seen (Firecracker guest, 6.18) in which about one expiry in 300 reaches no tracepoint program
+ * at all, an empty one neither. Its time must then come as a record, which check_sum() demands of every burst; that the
+ * intervals alone are the whole, which the programs are to blame for, must be so in one burst of three. */
 static void run_exact(bool (*run)(const void *), const void *arg)
 {
 	for (int i = 0; i < 3; i++) {
@@ -328,44 +334,45 @@ out:
 
 static void case_one_thread(void)
 {
-	run_exact(run_burst, &(struct burst){ .quota_us = 30000, .load = { .threads = 1, .ms = 4000 } });
+	run_exact(run_burst, &(struct burst){.quota_us = 30000, .load = {.threads = 1, .ms = 4000}});
 }
 
 static void case_four_threads(void)
 {
-	run_exact(run_burst, &(struct burst){ .quota_us = 30000, .load = { .threads = 4, .ms = 4000 } });
+	run_exact(run_burst, &(struct burst){.quota_us = 30000, .load = {.threads = 4, .ms = 4000}});
 }
 
-/* Threads that go to sleep give unused quota back; when more than a slice (5 ms) is back while others are throttled, the slack
- * timer hands it out within the period. With two CPUs there is never that much: then these are bursts like the others. */
+/* Threads that go to sleep give unused quota back; when more than a slice (5 ms) is back while others are throttled,
+ * the slack timer hands it out within the period. With two CPUs there is never that much: then these are bursts like
+ * the others. */
 static void case_slack_few(void)
 {
-	run_exact(run_burst, &(struct burst){ .quota_us = 40000,
-					      .load = { .threads = 1, .ms = 4000 },
-					      .other = { .threads = 3, .ms = 4000, .spin_us = 2500, .sleep_us = 3000 } });
+	run_exact(run_burst, &(struct burst){.quota_us = 40000,
+					     .load = {.threads = 1, .ms = 4000},
+					     .other = {.threads = 3, .ms = 4000, .spin_us = 2500, .sleep_us = 3000}});
 }
 
 static void case_slack_many(void)
 {
-	run_exact(run_burst, &(struct burst){ .quota_us = 60000,
-					      .load = { .threads = 2, .ms = 4000 },
-					      .other = { .threads = 12, .ms = 4000, .spin_us = 600, .sleep_us = 4000 } });
+	run_exact(run_burst, &(struct burst){.quota_us = 60000,
+					     .load = {.threads = 2, .ms = 4000},
+					     .other = {.threads = 12, .ms = 4000, .spin_us = 600, .sleep_us = 4000}});
 }
 
 static void case_unlimited(void)
 {
-	run_burst(&(struct burst){ .quota_us = -1, .load = { .threads = 2, .ms = 1500 }, .none = true });
+	run_burst(&(struct burst){.quota_us = -1, .load = {.threads = 2, .ms = 1500}, .none = true});
 }
 
 static void case_above_use(void)
 {
-	run_burst(&(struct burst){ .quota_us = 150000, .load = { .threads = 1, .ms = 1500 }, .none = true });
+	run_burst(&(struct burst){.quota_us = 150000, .load = {.threads = 1, .ms = 1500}, .none = true});
 }
 
 /* Longer than a period: the overrun of a tick is more than a period's quota, so it takes several to pay back. */
 static void case_tiny_quota(void)
 {
-	run_exact(run_burst, &(struct burst){ .quota_us = 1000, .load = { .threads = 2, .ms = 5000 } });
+	run_exact(run_burst, &(struct burst){.quota_us = 1000, .load = {.threads = 2, .ms = 5000}});
 }
 
 /* The quota of the pod throttles its containers; an interval belongs to the group whose quota it was. */
@@ -390,7 +397,8 @@ static bool run_nested(const void *arg)
 	rig_run(r, 500);
 	whole = check_exact(r, &pod, &zero, "pod");
 	check_sum(r, &limited, &zero, "limited container");
-	expect(check_sum(r, &free_, &zero, "free container").intervals == 0, "free container has no interval of its own");
+	expect(check_sum(r, &free_, &zero, "free container").intervals == 0,
+	       "free container has no interval of its own");
 	check_balance(r);
 out:
 	group_remove(&limited);
@@ -402,13 +410,14 @@ out:
 
 static void case_nested(void)
 {
-	run_exact(run_nested, &(struct load){ .threads = 2, .ms = 4000 });
+	run_exact(run_nested, &(struct load){.threads = 2, .ms = 4000});
 }
 
-/* Raises the limit while the group is throttled: those intervals end without a timer, and their time must come as records. */
+/* Raises the limit while the group is throttled: those intervals end without a timer, and their time must come as
+ * records. */
 static void case_limit_changed(void)
 {
-	struct load load = { .threads = 2, .ms = 6000 };
+	struct load load = {.threads = 2, .ms = 6000};
 	struct rig *r = rig_new();
 	struct group g;
 	struct sum s;
@@ -436,7 +445,7 @@ out:
 /* Takes the limit away while throttled; one more expiry comes and settles the account. */
 static void case_limit_removed(void)
 {
-	struct load load = { .threads = 2, .ms = 2500 };
+	struct load load = {.threads = 2, .ms = 2500};
 	struct rig *r = rig_new();
 	struct group g;
 	pid_t pid;
@@ -459,7 +468,7 @@ out:
 /* Removes the group while an interval is open: no timer, no cpu.stat. The sweep drops and counts it. */
 static void case_group_removed(void)
 {
-	struct load load = { .threads = 2, .ms = 60000 };
+	struct load load = {.threads = 2, .ms = 60000};
 	struct rig *r = rig_new();
 	struct signal_counters c;
 	unsigned int open = 0;
@@ -499,7 +508,7 @@ static void tune_list(struct cpu_throttle_bpf *skel)
 /* More throttled run queues than the walk's bound: counted, and their time is in the records. */
 static void case_list_cut(void)
 {
-	struct load load = { .threads = 4, .ms = 2000 };
+	struct load load = {.threads = 4, .ms = 2000};
 	struct rig *r = rig_new();
 	struct signal_counters c;
 	struct group g;
@@ -515,7 +524,7 @@ static void case_list_cut(void)
 	c = rig_counters(r);
 	expect(c.lost[LOSS_STATE_FULL] > 3, "%llu walks cut", c.lost[LOSS_STATE_FULL]);
 	check_balance(r);
-	pid = burner_start(&g, &(struct load){ .threads = 1, .ms = 500 }); /* one more expiry settles the last record */
+	pid = burner_start(&g, &(struct load){.threads = 1, .ms = 500}); /* one more expiry settles the last record */
 	burner_wait(pid);
 	rig_run(r, 500);
 	check_sum(r, &g, &zero, "group");
@@ -532,7 +541,7 @@ static void tune_ring(struct cpu_throttle_bpf *skel)
 /* Nobody reads the ring: every event that finds no room is counted. */
 static void case_ring_full(void)
 {
-	struct load load = { .threads = 4, .ms = 5000 };
+	struct load load = {.threads = 4, .ms = 5000};
 	struct rig *r = rig_new();
 	struct signal_counters c;
 	struct group g;
@@ -543,7 +552,8 @@ static void case_ring_full(void)
 	burner_wait(burner_start(&g, &load));
 	usleep(700000);
 	c = rig_counters(r);
-	expect(c.lost[LOSS_RING_FULL] > 10 && c.events > 10, "%llu lost, %llu events", c.lost[LOSS_RING_FULL], c.events);
+	expect(c.lost[LOSS_RING_FULL] > 10 && c.events > 10, "%llu lost, %llu events", c.lost[LOSS_RING_FULL],
+	       c.events);
 	check_balance(r);
 out:
 	group_remove(&g);
@@ -558,7 +568,7 @@ static void tune_small(struct cpu_throttle_bpf *skel)
 /* No room for open intervals. */
 static void case_state_full(void)
 {
-	struct load load = { .threads = 4, .ms = 2000 };
+	struct load load = {.threads = 4, .ms = 2000};
 	struct rig *r = rig_new();
 	struct signal_counters c;
 	struct group g;
@@ -579,7 +589,7 @@ out:
 /* As on 6.3-6.11: calls to other CPUs, but no tracepoint. Partial, says so, and the account still closes. */
 static void case_csd_untraced(void)
 {
-	struct load load = { .threads = 4, .ms = 3000 };
+	struct load load = {.threads = 4, .ms = 3000};
 	struct rig *r = rig_new();
 	struct group g;
 	pid_t pid;
@@ -598,7 +608,7 @@ static void case_csd_untraced(void)
 	pid = burner_start(&g, &load);
 	rig_run(r, load.ms);
 	burner_wait(pid);
-	pid = burner_start(&g, &(struct load){ .threads = 1, .ms = 500 });
+	pid = burner_start(&g, &(struct load){.threads = 1, .ms = 500});
 	burner_wait(pid);
 	rig_run(r, 3500); /* and the sweep */
 	expect(check_sum(r, &g, &zero, "group").missed > 3, "the rest is missed time");
@@ -627,22 +637,14 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
-	{ "one_thread", case_one_thread },
-	{ "four_threads", case_four_threads },
-	{ "slack_few", case_slack_few },
-	{ "slack_many", case_slack_many },
-	{ "unlimited", case_unlimited },
-	{ "above_use", case_above_use },
-	{ "tiny_quota", case_tiny_quota },
-	{ "nested", case_nested },
-	{ "limit_changed", case_limit_changed },
-	{ "limit_removed", case_limit_removed },
-	{ "group_removed", case_group_removed },
-	{ "list_cut", case_list_cut },
-	{ "state_full", case_state_full },
-	{ "ring_full", case_ring_full },
-	{ "csd_untraced", case_csd_untraced },
-	{ "no_symbols", case_no_symbols },
+	{"one_thread", case_one_thread},       {"four_threads", case_four_threads},
+	{"slack_few", case_slack_few},         {"slack_many", case_slack_many},
+	{"unlimited", case_unlimited},         {"above_use", case_above_use},
+	{"tiny_quota", case_tiny_quota},       {"nested", case_nested},
+	{"limit_changed", case_limit_changed}, {"limit_removed", case_limit_removed},
+	{"group_removed", case_group_removed}, {"list_cut", case_list_cut},
+	{"state_full", case_state_full},       {"ring_full", case_ring_full},
+	{"csd_untraced", case_csd_untraced},   {"no_symbols", case_no_symbols},
 };
 
 static bool wanted(int argc, char **argv, const char *name)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The cgroups are made in whichever hierarchy has the cpu controller: /sys/fs/cgroup/cpu or /sys/fs/cgroup/cpu,cpuacct (v1),
- * else /sys/fs/cgroup (v2), where a group may have processes or children with controllers, not both. */
+/* The cgroups are made in whichever hierarchy has the cpu controller: /sys/fs/cgroup/cpu or /sys/fs/cgroup/cpu,cpuacct
+ * (v1), else /sys/fs/cgroup (v2), where a group may have processes or children with controllers, not both. */
 #include "throttle_harness.h"
 
 #include <bpf/btf.h>
@@ -60,7 +60,7 @@ static int read_key(const char *dir, const char *name, const char *key, uint64_t
 
 static const char *cpu_root(bool *v2)
 {
-	static const char *const v1[] = { "/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct" };
+	static const char *const v1[] = {"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"};
 
 	*v2 = false;
 	for (unsigned int i = 0; i < 2; i++) {
@@ -205,9 +205,9 @@ static void read_symbols(struct kernel_features *f)
 		const char *name;
 		uint64_t *at;
 	} want[] = {
-		{ "sched_cfs_period_timer", &f->sym_period_timer },
-		{ "sched_cfs_slack_timer", &f->sym_slack_timer },
-		{ "__cfsb_csd_unthrottle", &f->sym_csd_unthrottle },
+		{"sched_cfs_period_timer", &f->sym_period_timer},
+		{"sched_cfs_slack_timer", &f->sym_slack_timer},
+		{"__cfsb_csd_unthrottle", &f->sym_csd_unthrottle},
 	};
 	FILE *k = fopen("/proc/kallsyms", "re");
 	unsigned long long at;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Groups with a quota, programs that use it up, and what the kernel itself says of them: the truth of test_cpu_throttle. */
+/* Groups with a quota, programs that use it up, and what the kernel itself says of them: the truth of
+ * test_cpu_throttle. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Signal cpu_throttle: addresses of the bandwidth timers, the object, and the sweep of intervals whose end never comes.
  *
- * The kernel side (bpf/cpu_throttle.bpf.c) compares a timer's function with addresses from kallsyms, so without CAP_SYSLOG,
- * where all addresses read as 0, the signal is off. Since 6.3 the kernel ends intervals of other CPUs by inter-processor
- * calls; kernels that have those calls but not yet the tracepoint csd_function_exit give whole intervals only of the CPU
- * that the timer runs on and the rest as missed time: degraded.
+ * The kernel side (bpf/cpu_throttle.bpf.c) compares a timer's function with addresses from kallsyms, so without
+ * CAP_SYSLOG, where all addresses read as 0, the signal is off. Since 6.3 the kernel ends intervals of other CPUs by
+ * inter-processor calls; kernels that have those calls but not yet the tracepoint csd_function_exit give whole
+ * intervals only of the CPU that the timer runs on and the rest as missed time: degraded.
  *
- * A group removed while it is throttled leaves an open interval that no timer will ever list again (measured on 6.18): it is
- * dropped here and counted as unpaired. */
+ * A group removed while it is throttled leaves an open interval that no timer will ever list again (measured on 6.18):
+ * it is dropped here and counted as unpaired. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <stdbool.h>
@@ -24,15 +24,16 @@
 #include "cpu_throttle.skel.h"
 
 #define SWEEP_EVERY_NS NS_PER_SEC
-/* The longest period that the kernel allows is one second (max_cfs_quota_period), and the list is read once a period. */
+/* The longest period is one second (the kernel's max_cfs_quota_period), and the list is read once a period. */
 #define SWEEP_AGE_NS (2 * NS_PER_SEC)
-#define SWEEP_BATCH 2048 /* entries a sweep, two system calls each: about a millisecond; the next one goes on from there */
+#define SWEEP_BATCH                                                                                                    \
+	2048 /* entries a sweep, two system calls each: about a millisecond; the next one goes on from there */
 
 struct throttle_priv {
 	struct signal_counters *counters; /* the shared array, mapped; NULL before attach() */
 	uint64_t next_sweep_ns;
-	uint64_t cursor;                  /* last key swept */
-	bool resume;                      /* the cursor counts */
+	uint64_t cursor; /* last key swept */
+	bool resume;     /* the cursor counts */
 };
 
 static int check_symbols(const struct kernel_features *f, char *why)
@@ -40,11 +41,13 @@ static int check_symbols(const struct kernel_features *f, char *why)
 	if (f->sym_period_timer && f->sym_slack_timer)
 		return 0;
 	if (!f->cap_syslog)
-		return err_why(why, -ENOTSUP, "no CAP_SYSLOG: addresses in /proc/kallsyms read as 0; add the capability");
+		return err_why(why, -ENOTSUP,
+			       "no CAP_SYSLOG: addresses in /proc/kallsyms read as 0; add the capability");
 	if (f->kallsyms_why[0])
 		return err_why(why, -ENOTSUP, "no address of sched_cfs_period_timer: %s", f->kallsyms_why);
 	return err_why(why, -ENOTSUP,
-		       "no sched_cfs_period_timer in /proc/kallsyms: kernel without CONFIG_CFS_BANDWIDTH, or kernel.kptr_restrict = 2");
+		       "no sched_cfs_period_timer in /proc/kallsyms: kernel without CONFIG_CFS_BANDWIDTH, or "
+		       "kernel.kptr_restrict = 2");
 }
 
 static int set_knobs(struct cpu_throttle_bpf *skel, const struct kernel_features *f)
