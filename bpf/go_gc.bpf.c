@@ -9,8 +9,12 @@
  *   startCycle             c, start, procs [1.19+: trigger.kind, ...]
  *   endCycle               c, now, ...
  *   stopTheWorldWithSema   1.18-1.20 nothing; 1.21 reason; later not probed
- *   startTheWorldWithSema  1.18-1.21 nothing of use; 1.22 now or 0, reason, start; 1.23+ also the time when all Ps
- * stopped
+ *   startTheWorldWithSema  1.18-1.21 nothing of use; 1.22+ now or 0, reason, start; 1.23+ also when all Ps had stopped
+ *   finishGCTransition     limiter, end of the stop
+ *
+ * The runtime counts the waking of the Ps into a sweep termination, and takes its end after that: up to 0.2 ms after our
+ * probe where CPUs slept (1.26, 2 CPUs, measured). So that pause waits for finishGCTransition, which gets the end that
+ * the runtime itself uses, and agrees with MemStats.PauseNs to the nanosecond. A mark termination brings its end along.
  *
  * Every hit ends in exactly one of: event, filtered, lost. */
 #include "vmlinux.h"
@@ -29,7 +33,7 @@ struct hit {
 	struct pt_regs *ctx;
 	struct task_struct *task;
 	struct process_entry *process;
-	const struct binary_entry *binary;
+	struct binary_entry *binary;
 	__u32 tgid;
 	__u64 now;
 };
@@ -137,13 +141,45 @@ static __always_inline void on_stop_world(const struct hit *h)
 		p->stop_reason = STW_GC_MARK_TERM;
 }
 
+static __always_inline void emit_pause(const struct hit *h, __u64 start, __u64 stopped, __u64 end, __u32 reason)
+{
+	struct event_gc_pause *e = reserve(h, EVENT_GC_PAUSE, sizeof(*e), end);
+
+	if (!e)
+		return;
+	__builtin_memset(e->text, 0, sizeof(e->text));
+	e->start_ns = start;
+	e->stopped_ns = stopped;
+	e->reason = reason;
+	e->flags = PAUSE_FROM_REGISTERS;
+	emit_submit(SIGNAL_GO_GC, e);
+}
+
+static __always_inline void await_finish(const struct hit *h, __u64 start, __u64 stopped)
+{
+	struct process_entry *p = h->process;
+
+	if (p->stop_flags & STOP_AWAITS_FINISH) { /* the one before never came to its end: inlined here? No more of this */
+		h->binary->exact_end = 0;
+		count_lost(SIGNAL_GO_GC, LOSS_UNPAIRED);
+	} else {
+		count_filtered(SIGNAL_GO_GC); /* kept: it comes out with its end */
+	}
+	p->stop_flags |= STOP_AWAITS_FINISH;
+	p->stop_ns = start;
+	p->stopped_ns = stopped;
+	p->restart_ns = h->now;
+}
+
 /* Go 1.22+: all in registers. */
 static __always_inline void on_start_world_registers(const struct hit *h)
 {
 	__u64 end = GO_ARG0(h->ctx), start = GO_ARG2(h->ctx), stopped = 0;
-	struct event_gc_pause *e;
+	__u32 reason = GO_ARG1(h->ctx) & 0xff;
 
-	if (!stamp_plausible(end, h->now))
+	bool end_known = stamp_plausible(end, h->now);
+
+	if (!end_known)
 		end = h->now;
 	if (!stamp_plausible(start, end)) {
 		count_lost(SIGNAL_GO_GC, LOSS_UNREADABLE);
@@ -151,15 +187,28 @@ static __always_inline void on_start_world_registers(const struct hit *h)
 	}
 	if (h->binary->go_minor >= 23)
 		stopped = GO_ARG3(h->ctx);
-	e = reserve(h, EVENT_GC_PAUSE, sizeof(*e), end);
-	if (!e)
+	if (stopped < start || stopped > end)
+		stopped = 0;
+	if (!end_known && reason == STW_GC_SWEEP_TERM && h->binary->exact_end)
+		await_finish(h, start, stopped);
+	else
+		emit_pause(h, start, stopped, end, reason);
+}
+
+/* The end of a sweep termination; of a mark termination, or attached between the two: nothing waits. */
+static __always_inline void on_finish(const struct hit *h)
+{
+	struct process_entry *p = h->process;
+	__u64 end = GO_ARG1(h->ctx);
+
+	if (!(p->stop_flags & STOP_AWAITS_FINISH)) {
+		count_filtered(SIGNAL_GO_GC);
 		return;
-	__builtin_memset(e->text, 0, sizeof(e->text));
-	e->start_ns = start;
-	e->stopped_ns = stopped >= start && stopped <= end ? stopped : 0;
-	e->reason = GO_ARG1(h->ctx) & 0xff;
-	e->flags = PAUSE_FROM_REGISTERS;
-	emit_submit(SIGNAL_GO_GC, e);
+	}
+	p->stop_flags &= ~STOP_AWAITS_FINISH;
+	if (!stamp_plausible(end, h->now) || end < p->restart_ns)
+		end = p->restart_ns;
+	emit_pause(h, p->stop_ns, p->stopped_ns, end, STW_GC_SWEEP_TERM);
 }
 
 /* gcStart calls startCycle and gcMarkDone calls endCycle while the world is stopped, in 1.18-1.21 alike. */
@@ -283,6 +332,9 @@ static __noinline int handle(struct pt_regs *ctx, __u64 cookie)
 	case GO_SITE_START_WORLD:
 		on_start_world(&h);
 		break;
+	case GO_SITE_FINISH:
+		on_finish(&h);
+		break;
 	default:
 		count_filtered(SIGNAL_GO_GC);
 	}
@@ -320,6 +372,12 @@ SEC("uprobe")
 int go_gc_start_world(struct pt_regs *ctx)
 {
 	return handle(ctx, GO_SITE_START_WORLD);
+}
+
+SEC("uprobe")
+int go_gc_finish(struct pt_regs *ctx)
+{
+	return handle(ctx, GO_SITE_FINISH);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

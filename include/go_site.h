@@ -7,5 +7,6 @@ enum go_site {
 	GO_SITE_END_CYCLE = 1,   /* runtime.(*gcControllerState).endCycle */
 	GO_SITE_STOP_WORLD = 2,  /* runtime.stopTheWorldWithSema, needed before 1.22 only */
 	GO_SITE_START_WORLD = 3, /* runtime.startTheWorldWithSema */
-	GO_SITE_CNT = 4,
+	GO_SITE_FINISH = 4,      /* runtime.(*gcCPULimiterState).finishGCTransition, 1.22+, optional: exact ends */
+	GO_SITE_CNT = 5,
 };

@@ -18,9 +18,13 @@ struct process_entry {
 	__u64 stop_ns;
 	__u32 stop_flags;  /* STOP_* */
 	__u32 stop_reason; /* enum stw_reason */
+	/* 1.22+, STOP_AWAITS_FINISH: a sweep termination that began at stop_ns and waits for its end */
+	__u64 stopped_ns; /* when the last P had stopped, 0 unknown */
+	__u64 restart_ns; /* when the restart of the world began */
 };
 #define STOP_SAW_START_CYCLE 1u
 #define STOP_SAW_END_CYCLE 2u
+#define STOP_AWAITS_FINISH 4u
 
 /* Map `binaries`, mmapable array: what go_gc needs to know of one Go binary, and what it cost. */
 struct binary_entry {
@@ -28,6 +32,8 @@ struct binary_entry {
 	__u32 m_in_g;          /* field offset of g.m */
 	__u32 preemptoff_in_m; /* field offset of m.preemptoff (a string), 0 = do not read */
 	__u32 jbe_sites;       /* bit (1 << enum go_site): as COOKIE_JBE, for kernels without cookies */
+	__u32 exact_end;       /* finishGCTransition is probed: the end of a sweep termination comes from there */
+	__u32 pad;
 	__u64 hits;            /* all probe hits on this binary, atomic: the storm guard reads it */
 };
 

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "commands.h"
 #include "export/jsonl.h"
+#include "probes/go_gc.h"
 #include "session.h"
 
 #define NAME_MIN 24
@@ -23,16 +24,7 @@ static void judge_gc(struct process *p)
 	p->go_gc_on = false;
 	if (!b || p->state == PROCESS_REFUSED)
 		return;
-	for (int site = 0; site < GO_SITE_CNT; site++) {
-		if (site == GO_SITE_STOP_WORLD && b->go_minor >= 22)
-			continue; /* startTheWorldWithSema says it all there */
-		if (b->sites[site].how != SITE_NONE)
-			continue;
-		err_why(p->go_gc_why, 0, "no safe probe site in %s: %.100s", go_site_symbol((enum go_site)site),
-			b->sites[site].why);
-		return;
-	}
-	p->go_gc_on = true;
+	p->go_gc_on = !go_gc_check_binary(b, p->go_gc_why);
 }
 
 /* Processes younger than PROC_MIN_AGE_NS wait to be examined; one look later settles those of the first pass. */

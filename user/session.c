@@ -130,6 +130,8 @@ static void on_process_added(struct process *p, void *arg)
 	struct event_proc e = { .hdr = { .kind = EVENT_PROC_EXEC, .tgid = (uint32_t)p->pid, .tid = (uint32_t)p->pid } };
 	int err;
 
+	if (p->state == PROCESS_HELPER && s->probes)
+		probes_ignore_process(s->probes, p->pid);
 	if (p->state == PROCESS_SKIPPED || p->state == PROCESS_HELPER)
 		return;
 	err = owner_index_get(s->owners, p->pid, p->comm, clock_mono_ns(), &p->owner);
@@ -139,6 +141,8 @@ static void on_process_added(struct process *p, void *arg)
 	}
 	if (target_matches(s->opts, p->owner, p))
 		watch(s, p);
+	else if (s->probes)
+		probes_ignore_process(s->probes, p->pid);
 	if (s->ops.process && p->watched && clock_unix_ns() - p->start_unix_ns < clock_mono_ns() - s->start_ns) {
 		memcpy(e.comm, p->comm, sizeof(e.comm) - 1);
 		e.hdr.time_ns = clock_mono_ns() - (clock_unix_ns() - p->start_unix_ns);
@@ -157,7 +161,7 @@ static void on_process_removed(struct process *p, void *arg)
 	struct watched *w = p->watched;
 	struct container *c = p->owner ? session_container(s, p->owner) : NULL;
 
-	if (s->probes && p->attached)
+	if (s->probes && p->state != PROCESS_SKIPPED)
 		probes_remove_process(s->probes, p->pid);
 	if (w) {
 		if (c && w->sampled && w->sample.gc_cpu_ns != SAMPLE_UNKNOWN) {
@@ -192,6 +196,17 @@ int session_watched_cnt(const struct session *s)
 
 /* ---- events ------------------------------------------------------------------------------------------------------- */
 
+/* What an event cost its process: stop and start before Go 1.22, from then on start and finish for a pause of the
+ * collector; one hit for everything else. */
+static int hits_of(const union event *e)
+{
+	if (e->hdr.kind != EVENT_GC_PAUSE)
+		return 1;
+	if (!(e->gc_pause.flags & PAUSE_FROM_REGISTERS))
+		return 2;
+	return e->gc_pause.reason == STW_GC_SWEEP_TERM || e->gc_pause.reason == STW_GC_MARK_TERM ? 2 : 1;
+}
+
 static void on_go_event(struct session *s, const union event *e)
 {
 	struct process *p = proc_table_find(s->procs, (pid_t)e->hdr.tgid);
@@ -203,8 +218,7 @@ static void on_go_event(struct session *s, const union event *e)
 		return;
 	}
 	c = session_container(s, p->owner);
-	/* A pause that was paired cost two hits, stop and start; every other event cost one. */
-	int hits = e->hdr.kind == EVENT_GC_PAUSE && !(e->gc_pause.flags & PAUSE_FROM_REGISTERS) ? 2 : 1;
+	int hits = hits_of(e);
 
 	p->watched->hits += (uint64_t)hits;
 	c->cost_ns += hits * hit_cost_ns(s);

@@ -39,6 +39,17 @@ static inline void tree_remove(const char *path)
 	nftw(full, tree_unlink, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* Out of the way, but its inode stays taken: what is made in its place has another one. */
+static inline void tree_set_aside(const char *path)
+{
+	char full[1024], aside[1024];
+
+	snprintf(full, sizeof(full), "%s%s", tree_root, path);
+	snprintf(aside, sizeof(aside), "%s/set-aside", tree_root);
+	if (rename(full, aside))
+		abort();
+}
+
 /* Makes all folders of a path that ends in a slash, or those above a file. */
 static inline void tree_dir(const char *path)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* go_gc: one program, attached to three functions of each Go binary, four before Go 1.22. The program is loaded once
+/* go_gc: one program, attached to four functions of each Go binary. The program is loaded once
  * and every binary is a set of links with cookies; on kernels without cookies (before 5.15) there is a program a
  * function. A program with the expected attach type uprobe_multi is refused by perf events and the other way round
  * (kernel: bpf_prog_attach_check_attach_type), hence the choice before loading. */
@@ -29,6 +29,7 @@ static struct bpf_program *program_of(const struct go_gc_bpf *skel, enum go_site
 		[GO_SITE_END_CYCLE] = skel->progs.go_gc_end_cycle,
 		[GO_SITE_STOP_WORLD] = skel->progs.go_gc_stop_world,
 		[GO_SITE_START_WORLD] = skel->progs.go_gc_start_world,
+		[GO_SITE_FINISH] = skel->progs.go_gc_finish,
 	};
 
 	return bpf_program__autoload(skel->progs.go_gc) ? skel->progs.go_gc : each[site];
@@ -43,6 +44,7 @@ static void choose_programs(struct go_gc_bpf *skel, const struct signal_env *env
 	bpf_program__set_autoload(skel->progs.go_gc_end_cycle, !cookies);
 	bpf_program__set_autoload(skel->progs.go_gc_stop_world, !cookies);
 	bpf_program__set_autoload(skel->progs.go_gc_start_world, !cookies);
+	bpf_program__set_autoload(skel->progs.go_gc_finish, !cookies);
 	if (use_multi(env))
 		bpf_program__set_expected_attach_type(skel->progs.go_gc, ATTACH_TYPE_UPROBE_MULTI);
 }
@@ -65,7 +67,7 @@ static int go_gc_open(struct signal *s, const struct signal_env *env, char *why)
 	snprintf(s->state.mechanism, sizeof(s->state.mechanism), "%s at %s",
 		 use_multi(env) ? "uprobe_multi" : "perf uprobes",
 		 strcmp(env->features->machine, "aarch64") ? "push (emulated)" : "str (one hit a call)");
-	str_copy(s->state.note, sizeof(s->state.note), "4 hits a GC cycle, 6 before Go 1.22");
+	str_copy(s->state.note, sizeof(s->state.note), "6 hits a GC cycle");
 	if (err)
 		return err;
 	skel = go_gc_bpf__open();
@@ -104,9 +106,19 @@ bool go_gc_is_multi(const struct signal *s)
 	return bpf_program__expected_attach_type(skel->progs.go_gc) == ATTACH_TYPE_UPROBE_MULTI;
 }
 
+/* Without it the signal cannot work. */
 static bool needs_site(const struct binary *b, enum go_site site)
 {
+	if (site == GO_SITE_FINISH)
+		return false;
 	return site != GO_SITE_STOP_WORLD || b->go_minor < GO_MINOR_REGISTERS;
+}
+
+static bool wants_site(const struct binary *b, enum go_site site)
+{
+	if (site == GO_SITE_FINISH)
+		return b->go_minor >= GO_MINOR_REGISTERS && b->sites[site].how != SITE_NONE;
+	return needs_site(b, site);
 }
 
 int go_gc_check_binary(const struct binary *b, char *why)
@@ -130,6 +142,7 @@ void go_gc_fill_entry(const struct binary *b, volatile struct binary_entry *ret)
 	ret->jbe_sites = 0;
 	for (int i = 0; i < GO_SITE_CNT; i++)
 		ret->jbe_sites |= b->sites[i].how == SITE_JBE ? 1u << i : 0;
+	ret->exact_end = wants_site(b, GO_SITE_FINISH);
 	ret->hits = 0;
 }
 
@@ -147,7 +160,7 @@ int go_gc_attach_binary(struct signal *s, const struct binary *b, uint32_t index
 	size_t cnt = 0;
 
 	for (int i = 0; i < GO_SITE_CNT; i++) {
-		if (!needs_site(b, i))
+		if (!wants_site(b, i))
 			continue;
 		sites[cnt].prog = program_of(skel, i);
 		sites[cnt].file_offset = b->sites[i].file_offset;

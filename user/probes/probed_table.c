@@ -265,13 +265,22 @@ int probed_table_add(struct probed_table *t, const struct process *proc, int exe
 	return b ? add_to(t, proc, b, why) : add_new(t, proc, &key, exe_fd, why);
 }
 
+void probed_table_ignore(struct probed_table *t, pid_t pid)
+{
+	struct process_entry entry = {.binary = 0, .signals = 0};
+	uint32_t tgid = (uint32_t)pid;
+
+	if (bpf_map_update_elem(t->maps->processes_fd, &tgid, &entry, BPF_ANY))
+		log_debug("probed_table: pid %d cannot be ignored: %s", pid, strerror(errno));
+}
+
 void probed_table_remove(struct probed_table *t, pid_t pid)
 {
 	struct probed_process *p = hashmap_remove(t->processes, (uint64_t)pid);
 
+	remove_entry(t, pid); /* also of an ignored one */
 	if (!p)
 		return;
-	remove_entry(t, pid);
 	if (!--p->binary->processes_cnt)
 		p->binary->since_ns = clock_mono_ns();
 	free(p);

@@ -24,6 +24,7 @@ struct probed_table *probed_table_free(struct probed_table *t);
 
 /* As probes_add_process and probes_remove_process. */
 int probed_table_add(struct probed_table *t, const struct process *proc, int exe_fd, char *why);
+void probed_table_ignore(struct probed_table *t, pid_t pid);
 void probed_table_remove(struct probed_table *t, pid_t pid);
 void probed_table_tick(struct probed_table *t, uint64_t now_ns, probes_storm_fn on_storm, void *arg);
 

@@ -90,7 +90,7 @@ static int bring_up(struct signal *s, const struct signal_env *env, const struct
 		return err_why(why, err, "cannot share the maps: %s", strerror(-err));
 	err = bpf_object__load_skeleton(s->skeleton);
 	if (err)
-		return err_why(why, err, "the kernel refused its programs: %s; --debug shows the verifier's words",
+		return err_why(why, err, "the kernel refused its programs: %s; -v shows the verifier's words",
 			       strerror(-err));
 	return s->ops->attach(s, env, why);
 }
@@ -253,6 +253,12 @@ int probes_add_process(struct probes *p, const struct process *proc, int exe_fd,
 	if (!proc->binary)
 		return err_why(why, -EINVAL, "not a Go program");
 	return probed_table_add(p->probed, proc, exe_fd, why);
+}
+
+void probes_ignore_process(struct probes *p, pid_t pid)
+{
+	if (p->probed)
+		probed_table_ignore(p->probed, pid);
 }
 
 void probes_remove_process(struct probes *p, pid_t pid)

@@ -47,7 +47,9 @@ int probes_ring_fd(const struct probes *p); /* map fd of the ring buffer, borrow
 /* Makes a process wanted: attaches its binary if this is the first process of it (key: the inode that the kernel uses),
  * adds it to the process table. 0, or an error with why; on error nothing stays attached. exe_fd: /proc/PID/exe. */
 int probes_add_process(struct probes *p, const struct process *proc, int exe_fd, char *why);
-/* Forgets it; the links of a binary without processes are released off the event loop after a while. */
+/* A known Go process that nobody wants: its hits on a file that it shares with a wanted one are filtered, not lost. */
+void probes_ignore_process(struct probes *p, pid_t pid);
+/* Forgets it, wanted or ignored; the links of a binary without processes are released off the event loop after a while. */
 void probes_remove_process(struct probes *p, pid_t pid);
 
 /* Every 100 ms: storm guard (a binary above the hit rate is detached and its processes reported through on_storm),

@@ -29,6 +29,7 @@ static const struct {
 	[GO_SITE_END_CYCLE] = {"runtime.(*gcControllerState).endCycle", true},
 	[GO_SITE_STOP_WORLD] = {"runtime.stopTheWorldWithSema", true},
 	[GO_SITE_START_WORLD] = {"runtime.startTheWorldWithSema", true},
+	[GO_SITE_FINISH] = {"runtime.(*gcCPULimiterState).finishGCTransition", true},
 };
 
 const char *go_site_symbol(enum go_site site)
