@@ -22,6 +22,8 @@
 
 #define READINGS 80 /* of node, agent and losses: one a second over the longest window, and room */
 
+#define VALUES_AGE_NS (50 * NS_PER_MS) /* readings of the session's own timer may serve */
+
 struct reading {
 	uint64_t time_ns;
 	uint64_t busy, steal, total; /* /proc/stat, clock ticks */
@@ -32,6 +34,7 @@ struct reading {
 struct report {
 	struct session *session; /* borrowed */
 	struct reading readings[READINGS];
+	int cpus;                /* online at the start: asking costs two file reads */
 	unsigned int cnt;        /* ever taken; the ring holds the last READINGS */
 };
 
@@ -105,7 +108,7 @@ static void fill_node(struct report *r, uint64_t window_ns, struct snapshot *s)
 	uint64_t all, available;
 
 	gethostname(s->node_name, sizeof(s->node_name) - 1);
-	s->node_cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	s->node_cpus = r->cpus;
 	if (total > 0) {
 		s->cpu_busy_ratio = (double)(now->busy - then->busy) / total;
 		s->steal_ratio = (double)(now->steal - then->steal) / total;
@@ -170,6 +173,7 @@ int report_new(struct session *s, struct report **ret)
 	if (!r)
 		return -ENOMEM;
 	r->session = s;
+	r->cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
 	snapshot_init(&first);
 	fill_signals(s, &first);
 	take_reading(r, &first, clock_mono_ns());
@@ -195,27 +199,9 @@ static void take_smallest(int64_t *least, int64_t value)
 		*least = value;
 }
 
-/* Go 1.25 follows the cgroup's quota by itself, unless the main module's go.mod is older (which the build information
- * tells as a default GODEBUG setting) or its environment says otherwise (facts/go-runtime.md 6). */
-static bool follows_quota(const struct process *p, const char *root)
-{
-	char godebug[256];
-
-	if (!p->binary || p->binary->go_minor < 25)
-		return false;
-	if (proc_info_getenv(root, p->pid, "GODEBUG", godebug, sizeof(godebug)) == 1) {
-		if (strstr(godebug, "containermaxprocs=0"))
-			return false;
-		if (strstr(godebug, "containermaxprocs=1"))
-			return true;
-	}
-	return !p->binary->ignores_cpu_limit;
-}
-
-static void fill_process(const struct session *ses, const struct process *p, struct snapshot_process *x)
+static void fill_process(const struct process *p, struct snapshot_process *x)
 {
 	const struct watched *w = p->watched;
-	char value[32];
 
 	memset(x, 0, sizeof(*x));
 	x->pid = p->pid;
@@ -225,8 +211,8 @@ static void fill_process(const struct session *ses, const struct process *p, str
 	x->gomaxprocs = w->sampled ? w->sample.gomaxprocs : STAT_UNKNOWN;
 	x->gogc = w->sampled ? w->sample.gogc : STAT_UNKNOWN;
 	x->memory_limit_bytes = w->sampled ? w->sample.memory_limit_bytes : STAT_UNKNOWN;
-	x->gomaxprocs_env = proc_info_getenv(ses->opts->root, p->pid, "GOMAXPROCS", value, sizeof(value)) == 1;
-	x->go_container_aware = !x->gomaxprocs_env && follows_quota(p, ses->opts->root);
+	x->gomaxprocs_env = w->gomaxprocs_env;
+	x->go_container_aware = !w->gomaxprocs_env && w->follows_quota;
 }
 
 static void fill_runtime(const struct session *ses, const struct owner *o, struct snapshot_container *x)
@@ -242,7 +228,7 @@ static void fill_runtime(const struct session *ses, const struct owner *o, struc
 			continue;
 		gc->on |= p->go_gc_on;
 		x->refused_cnt += p->state == PROCESS_REFUSED;
-		fill_process(ses, p, &x->processes[x->process_cnt++]);
+		fill_process(p, &x->processes[x->process_cnt++]);
 		if (!p->watched->sampled)
 			continue;
 		v = &p->watched->sample;
@@ -353,7 +339,8 @@ int report_take(struct report *r, uint64_t window_ns, struct snapshot *ret)
 	int err;
 
 	session_drain(r->session);
-	session_read_values(r->session);
+	if (clock_mono_ns() - ses->values_read_ns > VALUES_AGE_NS)
+		session_read_values(r->session);
 	now = clock_mono_ns();
 	age = now - ses->start_ns;
 	if (window_ns > age)

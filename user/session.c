@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The wiring: processes found by procs/ are attributed by pods/, attached by probes/, read by runtime/; events drained
- * from the ring go to stats/ and to whoever asked for them. Timers: 10 ms drain (nobody wakes us, facts/performance.md
- * 0.3), 100 ms due work, 1 s readings. */
+ * from the ring go to stats/ and to whoever asked for them. Timers: drain (nobody wakes us, facts/performance.md 0.3)
+ * every 10 ms while much comes, else every 50; 1 s readings; 10 s verification. */
 #include "session.h"
 
 #include <errno.h>
@@ -18,12 +18,14 @@
 #include "procs/proc_info.h"
 #include "target.h"
 
-#define DRAIN_NS (10 * NS_PER_MS)
+#define DRAIN_BUSY_NS (10 * NS_PER_MS)
+#define DRAIN_IDLE_NS (50 * NS_PER_MS) /* a wake-up costs some 20 us: the 512 KB ring holds 5,000 events and more */
+#define DRAIN_BUSY_MIN 200             /* events a drain from which on we come back sooner */
 #define TICK_NS (100 * NS_PER_MS)
 #define READ_NS NS_PER_SEC
 #define VERIFY_NS (10 * NS_PER_SEC)
 #define LIMITS_NS (10 * NS_PER_SEC) /* 0.1 ms a container */
-#define FRESH_NS (READ_NS / 2) /* younger readings need not be repeated */
+#define FRESH_NS (READ_NS / 2) /* the timer does not repeat younger readings */
 #define DRAIN_MAX 20000u       /* records a slice: 10 ms at 2 million a second */
 #define CONTAINERS_MAX 4096
 #define BINARIES_MAX 1023
@@ -111,8 +113,27 @@ static void open_sampler(struct session *s, struct process *p)
 	p->go_runtime_on = true;
 }
 
+/* Go 1.25 follows the cgroup's quota by itself, unless the main module's go.mod is older (which the build information
+ * tells as a default GODEBUG setting) or its environment says otherwise (facts/go-runtime.md 6). */
+static bool follows_quota(const struct process *p, const char *root)
+{
+	char godebug[256];
+
+	if (!p->binary || p->binary->go_minor < 25)
+		return false;
+	if (proc_info_getenv(root, p->pid, "GODEBUG", godebug, sizeof(godebug)) == 1) {
+		if (strstr(godebug, "containermaxprocs=0"))
+			return false;
+		if (strstr(godebug, "containermaxprocs=1"))
+			return true;
+	}
+	return !p->binary->ignores_cpu_limit;
+}
+
 static void watch(struct session *s, struct process *p)
 {
+	char value[32];
+
 	p->watched = calloc(1, sizeof(*p->watched));
 	if (!p->watched || !get_container(s, p->owner)) {
 		free(p->watched);
@@ -120,6 +141,8 @@ static void watch(struct session *s, struct process *p)
 		return;
 	}
 	p->watched->process = p;
+	p->watched->gomaxprocs_env = proc_info_getenv(s->opts->root, p->pid, "GOMAXPROCS", value, sizeof(value)) == 1;
+	p->watched->follows_quota = follows_quota(p, s->opts->root);
 	attach_process(s, p);
 	open_sampler(s, p);
 }
@@ -298,21 +321,16 @@ static void on_event(const union event *e, void *arg)
 	}
 }
 
-void session_drain(struct session *s)
+int session_drain(struct session *s)
 {
-	if (s->ring && ring_source_drain(s->ring, DRAIN_MAX) < 0)
+	int cnt = s->ring ? ring_source_drain(s->ring, DRAIN_MAX) : 0;
+
+	if (cnt < 0)
 		log_debug("ring buffer: cannot be read");
+	return cnt < 0 ? 0 : cnt;
 }
 
 /* ---- timers ------------------------------------------------------------------------------------------------------- */
-
-static void on_drain(void *arg)
-{
-	struct session *s = arg;
-
-	session_drain(s);
-	proc_table_tick(s->procs, clock_mono_ns());
-}
 
 static void on_storm(pid_t pid, const char *why, void *arg)
 {
@@ -340,16 +358,28 @@ static void break_cycles_after_loss(struct session *s)
 			gc_cycle_break(&p->watched->gc);
 }
 
-static void on_tick(void *arg)
+static void tick(struct session *s, uint64_t now)
 {
-	struct session *s = arg;
-	uint64_t now = clock_mono_ns();
-
+	s->ticked_ns = now;
 	if (s->probes) {
 		probes_tick(s->probes, now, on_storm, s);
 		break_cycles_after_loss(s);
 	}
 	owner_index_tick(s->owners, now, free_container, s);
+}
+
+static void on_drain(void *arg)
+{
+	struct session *s = arg;
+	bool busy = session_drain(s) >= DRAIN_BUSY_MIN;
+	uint64_t now = clock_mono_ns();
+
+	proc_table_tick(s->procs, now);
+	if (now - s->ticked_ns >= TICK_NS - DRAIN_BUSY_NS / 2)
+		tick(s, now);
+	if (busy != s->busy)
+		loop_set_timer(s->loop, s->drain_timer, busy ? DRAIN_BUSY_NS : DRAIN_IDLE_NS);
+	s->busy = busy;
 }
 
 static void read_process(struct session *s, struct process *p)
@@ -525,8 +555,11 @@ static int open_timers(struct session *s)
 	static const struct {
 		uint64_t interval_ns;
 		loop_timer_fn fn;
-	} timers[] = { { DRAIN_NS, on_drain }, { TICK_NS, on_tick }, { READ_NS, on_read }, { VERIFY_NS, on_verify } };
+	} timers[] = { { READ_NS, on_read }, { VERIFY_NS, on_verify } };
 
+	s->drain_timer = loop_add_timer(s->loop, DRAIN_IDLE_NS, DRAIN_IDLE_NS, on_drain, s);
+	if (s->drain_timer < 0)
+		return s->drain_timer;
 	for (size_t i = 0; i < ARRAY_SIZE(timers); i++) {
 		int id = loop_add_timer(s->loop, timers[i].interval_ns, timers[i].interval_ns, timers[i].fn, s);
 

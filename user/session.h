@@ -26,6 +26,8 @@ struct watched {
 	bool sampled;
 	int64_t gc_cpu_base_ns, assist_base_ns; /* of the first one */
 	struct gc_cycle_state gc;
+	bool gomaxprocs_env;       /* its environment sets GOMAXPROCS */
+	bool follows_quota;        /* its Go sets GOMAXPROCS by the cgroup's quota */
 	uint64_t hits;             /* probe hits that it paid for */
 };
 
@@ -66,6 +68,9 @@ struct session {
 	uint64_t gc_events_lost; /* of go_gc, on a full ring */
 	uint64_t notices_lost; /* of proc_watch, at the last verification */
 	uint64_t values_read_ns; /* last session_read_values() */
+	uint64_t ticked_ns;
+	int drain_timer;
+	bool busy;             /* drained often */
 	uint64_t lost_user[SIGNAL_CNT][LOSS_REASON_MAX];
 };
 
@@ -86,8 +91,8 @@ void session_detach(struct session *s);
 
 /* Ends the loop at SIGINT, SIGTERM, SIGHUP or loop_stop(). */
 int session_run(struct session *s);
-/* Takes what the ring still holds. */
-void session_drain(struct session *s);
+/* Takes what the ring still holds; number of events. */
+int session_drain(struct session *s);
 /* Container of an owner, NULL if nothing of it is watched. */
 struct container *session_container(const struct session *s, const struct owner *o);
 /* Reads usage, limits and runtime values now. */

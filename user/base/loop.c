@@ -142,6 +142,13 @@ int loop_add_timer(struct loop *l, uint64_t first_ns, uint64_t interval_ns, loop
 	return fd;
 }
 
+int loop_set_timer(struct loop *l, int id, uint64_t interval_ns)
+{
+	struct itimerspec when = { .it_value = to_timespec(interval_ns), .it_interval = to_timespec(interval_ns) };
+
+	return timerfd_settime(id, 0, &when, NULL) ? -errno : 0;
+}
+
 int loop_remove_timer(struct loop *l, int id)
 {
 	return loop_remove_fd(l, id);
