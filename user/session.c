@@ -24,6 +24,7 @@
 #define TICK_NS (100 * NS_PER_MS)
 #define READ_NS NS_PER_SEC
 #define VERIFY_NS (10 * NS_PER_SEC)
+#define MEMORY_NS (5 * NS_PER_SEC)
 #define LIMITS_NS (10 * NS_PER_SEC) /* 0.1 ms a container */
 #define FRESH_NS (READ_NS / 2) /* the timer does not repeat younger readings */
 #define DRAIN_MAX 20000u       /* records a slice: 10 ms at 2 million a second */
@@ -423,6 +424,17 @@ static void sum_gc_cpu(const struct session *s, const struct owner *o, int64_t *
 		*gc = SAMPLE_UNKNOWN;
 }
 
+/* CPU and throttling each time, memory seldom. */
+static int read_usage(struct session *s, struct container *c, uint64_t now)
+{
+	if (c->memory_read_ns && now - c->memory_read_ns < MEMORY_NS) {
+		cgroup_cpu_read(&s->cgroups, c->owner, &c->limits, &c->usage);
+		return 0;
+	}
+	c->memory_read_ns = now;
+	return cgroup_usage_read(&s->cgroups, c->owner, &c->limits, &c->usage);
+}
+
 static void read_container(struct session *s, struct container *c, uint64_t now)
 {
 	int64_t gc, assist;
@@ -431,7 +443,7 @@ static void read_container(struct session *s, struct container *c, uint64_t now)
 		c->limits_known = !cgroup_limits_read(&s->cgroups, c->owner, &c->limits);
 		c->limits_read_ns = now;
 	}
-	if (c->limits_known && !cgroup_usage_read(&s->cgroups, c->owner, &c->limits, &c->usage)) {
+	if (c->limits_known && !read_usage(s, c, now)) {
 		if (c->usage.cpu_ns == LIMIT_UNKNOWN && c->owner->host_pid) {
 			uint64_t ns;
 

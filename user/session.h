@@ -38,7 +38,7 @@ struct container {
 	struct cgroup_limits limits;
 	struct cgroup_usage usage;
 	bool limits_known;
-	uint64_t limits_read_ns, usage_read_ns;
+	uint64_t limits_read_ns, memory_read_ns, usage_read_ns;
 	double cost_ns;               /* of all its processes, gone ones included */
 	int64_t gc_cpu_gone_ns, assist_gone_ns; /* of processes that ended */
 };

@@ -252,21 +252,27 @@ static void read_memory_v2(const char *mount, const char *path, struct cgroup_us
 		u->oom_kills = find_number(buf, "oom_kill", 1);
 }
 
+void cgroup_cpu_read(const struct cgroup_mounts *m, const struct owner *o, const struct cgroup_limits *l,
+		     struct cgroup_usage *ret)
+{
+	ret->time_ns = clock_mono_ns();
+	ret->cpu_ns = read_cpu_usage(m, o);
+	read_throttling(m, l, ret);
+}
+
 int cgroup_usage_read(const struct cgroup_mounts *m, const struct owner *o, const struct cgroup_limits *l,
 		      struct cgroup_usage *ret)
 {
 	const char *path = memory_path(m, o);
 	int64_t inactive_file = LIMIT_UNKNOWN;
 	struct cgroup_usage u = {
-		.time_ns = clock_mono_ns(),
 		.memory_bytes = LIMIT_UNKNOWN,
 		.working_set_bytes = LIMIT_UNKNOWN,
 		.memory_peak_bytes = LIMIT_UNKNOWN,
 		.oom_kills = LIMIT_UNKNOWN,
 	};
 
-	u.cpu_ns = read_cpu_usage(m, o);
-	read_throttling(m, l, &u);
+	cgroup_cpu_read(m, o, l, &u);
 	if (usable(m->memory, path) && m->memory_is_v2)
 		read_memory_v2(m->memory, path, &u, &inactive_file);
 	else if (usable(m->memory, path))

@@ -34,6 +34,9 @@ struct cgroup_usage {
  * Measured on 6.18, a podman container on v1 (3 levels): limits 80 to 95 us, usage 55 us. So read limits every few seconds
  * only. */
 int cgroup_limits_read(const struct cgroup_mounts *m, const struct owner *o, struct cgroup_limits *ret);
+/* Only time, CPU use and throttling; memory stays as it is in *ret. A third of the cost of all. */
+void cgroup_cpu_read(const struct cgroup_mounts *m, const struct owner *o, const struct cgroup_limits *l,
+		     struct cgroup_usage *ret);
 int cgroup_usage_read(const struct cgroup_mounts *m, const struct owner *o, const struct cgroup_limits *l,
 		      struct cgroup_usage *ret);
 
