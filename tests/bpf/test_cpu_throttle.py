@@ -29,6 +29,15 @@ def tolerance(truth):
     return max(0.01 * truth, PERIOD * os.cpu_count())
 
 
+def check_sum(events, truth):
+    """Intervals and what they missed are the kernel's sum. On some virtual machines a few timer expiries per thousand
+    reach no tracepoint: their time comes as missed, which must stay the exception."""
+    closed = sum(e["duration_seconds"] for e in events if e["kind"] == "cpu.throttle")
+    missed = sum(e["missed_seconds"] for e in events if e["kind"] == "cpu.throttle_missed")
+    assert abs(closed + missed - truth) <= tolerance(truth)
+    assert abs(missed) <= 0.1 * truth
+
+
 def union(events):
     total, end = 0.0, 0
     for t, d in sorted((int(e["time_unix_nano"]), e["duration_seconds"]) for e in events):
@@ -44,9 +53,9 @@ def test_sum_equals_cpu_stat(threads):
         events, (periods, throttled, truth) = burst(g, threads)
     intervals = [e for e in events if e["kind"] == "cpu.throttle"]
     assert truth > 2
-    assert abs(sum(e["duration_seconds"] for e in intervals) - truth) <= tolerance(truth)
+    check_sum(events, truth)
     assert throttled > 30
-    assert len(intervals) >= throttled - 1
+    assert len(intervals) >= 0.9 * throttled
     assert {e["cpu"] for e in intervals} <= set(range(os.cpu_count()))
     assert union(intervals) <= 4.5
 
@@ -55,9 +64,8 @@ def test_quota_of_the_parent():
     """The pod holds the quota, the process is in a container below: intervals are the pod's."""
     with Cgroup("gs-test-pod", cpus=0.3) as pod, Cgroup("ctr", parent=pod) as ctr:
         events, (_, _, truth) = burst(pod, 2, where=ctr)
-    ours = sum(e["duration_seconds"] for e in events if e["kind"] == "cpu.throttle")
     assert truth > 2
-    assert abs(ours - truth) <= tolerance(truth)
+    check_sum(events, truth)
 
 
 def test_no_interval_without_need():
@@ -87,5 +95,5 @@ def test_limit_raised_while_throttled():
                 events = trace.stop()
     closed = sum(e["duration_seconds"] for e in events if e["kind"] == "cpu.throttle")
     missed = sum(e["missed_seconds"] for e in events if e["kind"] == "cpu.throttle_missed")
-    assert missed > 0
+    assert missed > 0.05 * truth
     assert abs(closed + missed - truth) <= tolerance(truth)
