@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Small reads below a root folder. Files of procfs and cgroups report size 0, so everything is read until the end. */
+/* Small reads below a root folder. Files of procfs and cgroups report size 0, so everything is read until the end. A
+ * path may lie where a container writes: a FIFO there must not stop the agent, nor a device give data without end
+ * (open(2): O_NONBLOCK lets the open of a FIFO return at once). */
 #include "base/file.h"
 
 #include <errno.h>
@@ -8,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -24,11 +27,18 @@ int file_open(const char *root, const char *path)
 {
 	char full[PATH_MAX];
 	int err = join(full, sizeof(full), root, path), fd;
+	struct stat st;
 
 	if (err)
 		return err;
-	fd = open(full, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	err = fstat(fd, &st) ? -errno : S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ? 0 : -EINVAL;
+	if (!err)
+		return fd;
+	close(fd);
+	return err;
 }
 
 ssize_t file_read_fd(int fd, char *buf, size_t sz)

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Opens root + path read-only with O_CLOEXEC; a descriptor or -errno. */
+/* Opens root + path read-only with O_CLOEXEC; a descriptor, -EINVAL if it is neither file nor folder, -errno. */
 int file_open(const char *root, const char *path);
 /* Reads at most sz - 1 bytes and terminates them; bytes read or -errno. */
 ssize_t file_read(const char *root, const char *path, char *buf, size_t sz);

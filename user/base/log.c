@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Messages to stderr. One write a line, so that lines of several threads do not mix. */
+/* Messages to stderr. One write a line, so that lines of several threads do not mix. Texts hold names and paths that
+ * others chose (and stderr is often a terminal): what is not printable becomes '?'. */
 #include "base/log.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/utf8.h"
 
 #define LINE_SZ 1024
 
@@ -18,6 +21,20 @@ void log_set_level(enum log_level level)
 enum log_level log_get_level(void)
 {
 	return level_max;
+}
+
+/* Control characters, formats such as the change of direction, and bytes that are no UTF-8. */
+static void make_printable(char *s, size_t len)
+{
+	while (len) {
+		uint32_t c;
+		size_t n = utf8_next(s, len, &c);
+
+		if (!n || !utf8_columns(c))
+			memset(s, '?', n ? n : 1);
+		s += n ? n : 1;
+		len -= n ? n : 1;
+	}
 }
 
 void log_vwrite(enum log_level level, const char *fmt, va_list ap)
@@ -36,6 +53,7 @@ void log_vwrite(enum log_level level, const char *fmt, va_list ap)
 	len += (size_t)n < sizeof(line) - len - 1 ? (size_t)n : sizeof(line) - len - 2;
 	if (line[len - 1] != '\n')
 		line[len++] = '\n';
+	make_printable(line, len - 1);
 	if (write(STDERR_FILENO, line, len) < 0)
 		return; /* nobody left to tell */
 }
