@@ -19,9 +19,9 @@
 #include "pods/owner_index.h"
 #include "procs/proc_info.h"
 #include "stats/dist.h"
+#include "target.h"
 
-#define READINGS 80 /* of node, agent and losses: one a second over the longest window, and room */
-
+#define READINGS      80		 /* of node, agent and losses: one a second over the longest window, and room */
 #define VALUES_AGE_NS (50 * NS_PER_MS) /* readings of the session's own timer may serve */
 
 struct reading {
@@ -125,6 +125,20 @@ static void fill_node(struct report *r, uint64_t window_ns, struct snapshot *s)
 		s->agent_rss_bytes = (int64_t)all * 1024;
 }
 
+/* It has no kernel side: what it needs is the right to read others. */
+static void fill_go_runtime(const struct session *ses, struct snapshot_signal *x)
+{
+	bool wanted = ses->opts->signals & (1u << SIGNAL_GO_RUNTIME);
+	bool allowed = !ses->probes || probes_features(ses->probes)->cap_sys_ptrace;
+
+	str_copy(x->name, sizeof(x->name), "go_runtime");
+	str_copy(x->state, sizeof(x->state), !wanted ? "off" : allowed ? "on" : "degraded");
+	str_copy(x->reason, sizeof(x->reason),
+		 !wanted ? "not asked for" :
+		 allowed ? "" :
+			   "CAP_SYS_PTRACE is missing: processes with more privileges than ours are not seen at all");
+}
+
 static void fill_signal(const struct session *ses, enum signal_id id, struct snapshot_signal *x)
 {
 	const struct signal_state *st = ses->probes ? probes_signal(ses->probes, id) : NULL;
@@ -132,11 +146,7 @@ static void fill_signal(const struct session *ses, enum signal_id id, struct sna
 
 	x->present = true;
 	if (id == SIGNAL_GO_RUNTIME) {
-		bool on = ses->opts->signals & (1u << id);
-
-		str_copy(x->name, sizeof(x->name), "go_runtime");
-		str_copy(x->state, sizeof(x->state), on ? "on" : "off");
-		str_copy(x->reason, sizeof(x->reason), on ? "" : "switched off by --signals");
+		fill_go_runtime(ses, x);
 	} else if (st) {
 		str_copy(x->name, sizeof(x->name), st->name);
 		str_copy(x->state, sizeof(x->state),
@@ -149,6 +159,7 @@ static void fill_signal(const struct session *ses, enum signal_id id, struct sna
 	x->filtered = c.filtered;
 	for (int i = 0; i < LOSS_REASON_CNT; i++)
 		x->lost[i] = c.lost[i] + ses->lost_user[id][i];
+	x->lost[LOSS_LIMIT] += ses->stats_budget.lost[id];
 }
 
 static void fill_signals(const struct session *ses, struct snapshot *s)
@@ -277,7 +288,7 @@ static int fill_container(const struct session *ses, const struct container *c, 
 			  struct snapshot_container *x)
 {
 	int cnt = process_cnt_of(ses, c->owner);
-	uint64_t watched_since = c->owner->first_seen_ns > ses->start_ns ? c->owner->first_seen_ns : ses->start_ns;
+	uint64_t watched_since = c->owner->first_seen_ns > ses->ready_ns ? c->owner->first_seen_ns : ses->ready_ns;
 
 	memset(x, 0, sizeof(*x));
 	x->processes = calloc(cnt ? (size_t)cnt : 1, sizeof(*x->processes));
@@ -325,7 +336,7 @@ static int fill_containers(const struct session *ses, uint64_t now, uint64_t win
 static void count_processes(const struct session *ses, struct snapshot *s)
 {
 	for (struct process *p = proc_table_next(ses->procs, NULL); p; p = proc_table_next(ses->procs, p)) {
-		if (p->state == PROCESS_SKIPPED || p->state == PROCESS_HELPER)
+		if (p->state == PROCESS_SKIPPED || p->state == PROCESS_HELPER || !target_matches(ses->opts, p->owner, p))
 			continue;
 		s->processes_go++;
 		s->processes_not_observable += p->state == PROCESS_REFUSED;
@@ -342,7 +353,7 @@ int report_take(struct report *r, uint64_t window_ns, struct snapshot *ret)
 	if (clock_mono_ns() - ses->values_read_ns > VALUES_AGE_NS)
 		session_read_values(r->session);
 	now = clock_mono_ns();
-	age = now - ses->start_ns;
+	age = now - ses->ready_ns;
 	if (window_ns > age)
 		window_ns = age;
 	snapshot_init(ret);

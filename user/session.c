@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,6 +31,8 @@
 #define DRAIN_MAX 20000u       /* records a slice: 10 ms at 2 million a second */
 #define CONTAINERS_MAX 4096
 #define BINARIES_MAX 1023
+#define HISTORY_MAX (32u << 20) /* two million spans: a minute of throttling of 110 pods on 8 CPUs is half a million */
+#define FREED_MANY 32
 
 struct container *session_container(const struct session *s, const struct owner *o)
 {
@@ -46,7 +49,7 @@ static struct container *get_container(struct session *s, struct owner *o)
 	if (!c)
 		return NULL;
 	c->owner = o;
-	if (container_stats_new(&c->stats) || hashmap_add(s->containers, (uintptr_t)o, c)) {
+	if (container_stats_new(&s->stats_budget, &c->stats) || hashmap_add(s->containers, (uintptr_t)o, c)) {
 		container_stats_free(c->stats);
 		free(c);
 		s->lost_user[SIGNAL_PROC_WATCH][LOSS_LIMIT]++;
@@ -64,6 +67,7 @@ static void free_container(struct owner *o, void *arg)
 		return;
 	container_stats_free(c->stats);
 	free(c);
+	s->freed_cnt++;
 }
 
 /* ---- processes ---------------------------------------------------------------------------------------------------- */
@@ -161,6 +165,7 @@ static void on_process_added(struct process *p, void *arg)
 	err = owner_index_get(s->owners, p->pid, p->comm, clock_mono_ns(), &p->owner);
 	if (err) {
 		log_debug("pid %d: no owner: %s", p->pid, strerror(-err));
+		s->lost_user[SIGNAL_PROC_WATCH][LOSS_LIMIT] += err == -ENOSPC;
 		return;
 	}
 	if (target_matches(s->opts, p->owner, p))
@@ -236,14 +241,13 @@ static void on_go_event(struct session *s, const union event *e)
 	struct process *p = proc_table_find(s->procs, (pid_t)e->hdr.tgid);
 	struct gc_cycle_done done = { 0 };
 	struct container *c;
+	int hits = hits_of(e);
 
 	if (!p || !p->watched) {
 		s->lost_user[SIGNAL_GO_GC][LOSS_UNKNOWN_PROCESS]++;
 		return;
 	}
 	c = session_container(s, p->owner);
-	int hits = hits_of(e);
-
 	p->watched->hits += (uint64_t)hits;
 	c->cost_ns += hits * hit_cost_ns(s);
 	if (e->hdr.kind == EVENT_GC_PAUSE) {
@@ -488,7 +492,6 @@ static void on_read(void *arg)
 static void on_verify(void *arg)
 {
 	struct session *s = arg;
-
 	struct signal_counters c = { 0 };
 
 	proc_table_verify(s->procs);
@@ -497,6 +500,10 @@ static void on_verify(void *arg)
 	if (c.lost[LOSS_RING_FULL] != s->notices_lost)
 		proc_table_scan(s->procs);
 	s->notices_lost = c.lost[LOSS_RING_FULL];
+	if (s->freed_cnt >= FREED_MANY) { /* a burst of processes is over: glibc keeps holes */
+		malloc_trim(0);
+		s->freed_cnt = 0;
+	}
 }
 
 static void on_quit(int signo, void *arg)
@@ -539,7 +546,6 @@ static int open_loop(struct session *s)
 	static const int quits[] = { SIGINT, SIGTERM, SIGHUP };
 	int err = loop_new(&s->loop);
 
-	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; !err && i < ARRAY_SIZE(quits); i++)
 		err = loop_add_signal(s->loop, quits[i], on_quit, s);
 	return err;
@@ -591,6 +597,7 @@ int session_open(const struct session_cfg *cfg, struct session **ret, char *why)
 	s->opts = cfg->opts;
 	s->ops = cfg->ops;
 	s->want_stats = cfg->want_stats;
+	s->stats_budget.bytes_max = HISTORY_MAX;
 	s->start_ns = clock_mono_ns();
 	clock_sync();
 	err = open_loop(s);
@@ -609,6 +616,7 @@ int session_open(const struct session_cfg *cfg, struct session **ret, char *why)
 			err_why(why, err, "cannot read %s/proc: %s", s->opts->root, strerror(-err));
 		s->looked_at = proc_table_counts(s->procs)->looked_at;
 	}
+	s->ready_ns = clock_mono_ns();
 	if (!err && s->want_stats)
 		session_read_values(s);
 	if (!err) {

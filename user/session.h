@@ -62,8 +62,11 @@ struct session {
 	struct probes *probes; /* NULL while toggled off */
 	struct ring_source *ring;
 	struct hashmap *containers; /* owner pointer -> struct container */
+	struct stats_budget stats_budget; /* of their histories */
+	size_t freed_cnt;      /* containers, since memory was given back */
 	bool want_stats;       /* read usage, limits and runtime values */
-	uint64_t start_ns;
+	uint64_t start_ns;     /* opening began: younger processes are new ones */
+	uint64_t ready_ns;     /* all processes of then were attached: windows begin here */
 	uint64_t looked_at;    /* processes of the first pass */
 	uint64_t gc_events_lost; /* of go_gc, on a full ring */
 	uint64_t notices_lost; /* of proc_watch, at the last verification */

@@ -23,7 +23,7 @@ static bool near(double a, double b)
 
 static int setup(void **state)
 {
-	return container_stats_new((struct container_stats **)state);
+	return container_stats_new(NULL, (struct container_stats **)state);
 }
 
 static int teardown(void **state)
@@ -158,7 +158,7 @@ static void throttle_cover(void **state)
 		struct container_stats *c;
 		struct snapshot_container r;
 
-		assert_int_equal(container_stats_new(&c), 0);
+		assert_int_equal(container_stats_new(NULL, &c), 0);
 		for (int k = 0; k < rows[i].cnt; k++)
 			add_throttle(c, NOW + (uint64_t)(rows[i].spans[k].start_ms * (int64_t)MS),
 				     NOW + (uint64_t)(rows[i].spans[k].end_ms * (int64_t)MS), (uint32_t)k);
@@ -191,7 +191,7 @@ static void throttle_cover_random(void **state)
 		struct container_stats *c;
 		struct snapshot_container r;
 
-		assert_int_equal(container_stats_new(&c), 0);
+		assert_int_equal(container_stats_new(NULL, &c), 0);
 		for (uint64_t k = 0; k < n; k++) {
 			uint64_t a = next(&seed) % 290, len = 1 + next(&seed) % (k % 7 ? 9 : 150), inside = 0;
 
@@ -471,6 +471,48 @@ static void names(void **state)
 	assert_string_equal(stw_reason_name(UINT32_MAX), "runtime test");
 }
 
+/* Three containers share place for 1,000 spans: what gives way is the oldest, all of it is counted, nothing stays charged. */
+static void shared_bound(void **state)
+{
+	struct stats_budget budget = {.bytes_max = 16000};
+	struct container_stats *c[4];
+	uint64_t lost = 0, kept = 0;
+
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(container_stats_new(&budget, &c[i]), 0);
+	for (uint64_t k = 0; k < 5000; k++)
+		for (int i = 0; i < 3; i++) {
+			add_throttle(c[i], NOW + k * MS, NOW + k * MS + 500, 0);
+			assert_true(budget.bytes <= budget.bytes_max);
+		}
+	for (int i = 0; i < 3; i++) {
+		struct snapshot_container r = fill(c[i], NOW + 5000 * MS, 60 * SEC);
+
+		kept += (uint64_t)r.cpu.intervals;
+		lost += container_stats_lost(c[i]);
+		assert_in_range(r.cpu.intervals, 100, 1000);
+		/* the newest are there without a gap */
+		assert_int_equal(fill(c[i], NOW + 5000 * MS, 100 * MS).cpu.intervals, 100);
+	}
+	assert_int_equal(kept + lost, 3 * 5000);
+	assert_int_equal(budget.lost[SIGNAL_CPU_THROTTLE], lost);
+	assert_int_equal(budget.lost[SIGNAL_GO_GC], 0);
+	budget.bytes_max = budget.bytes; /* no place at all for one more */
+	container_stats_mark(c[3], NOW, NOW + MS);
+	assert_int_equal(budget.lost[SIGNAL_GO_GC], 1);
+	container_stats_throttle_missed(c[3], &(struct event_throttle_missed){.hdr.time_ns = NOW + MS, .start_ns = NOW});
+	assert_int_equal(container_stats_lost(c[3]), 2);
+	for (int i = 0; i < 2; i++)
+		c[i] = container_stats_free(c[i]);
+	container_stats_expire(c[2], NOW + 100 * SEC);
+	assert_int_equal(fill(c[2], NOW + 100 * SEC, 60 * SEC).cpu.intervals, 0);
+	container_stats_mark(c[3], NOW, NOW + MS);
+	assert_int_equal(container_stats_lost(c[3]), 2);
+	container_stats_free(c[2]);
+	container_stats_free(c[3]);
+	assert_int_equal(budget.bytes, 0);
+}
+
 static void snapshots(void **state)
 {
 	struct snapshot s;
@@ -512,6 +554,7 @@ int main(void)
 		TEST(shares_of_nothing),
 		TEST(long_pauses),
 		TEST(names),
+		TEST(shared_bound),
 		TEST(snapshots),
 	};
 

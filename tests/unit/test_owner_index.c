@@ -441,13 +441,42 @@ static void bound(void **state)
 	assert_int_equal(owner_index_get(x, 4097, "c", NOW, &o), 0);
 }
 
+/* Containers that come and go in numbers: each gone one is a row and a history. */
+static void many_gone(void **state)
+{
+	static const struct {
+		int cnt;
+		bool freed_early;
+	} rows[] = {{200, false}, {300, true}};
+	struct owner *o;
+	char file[64], text[128];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		uint64_t now = NOW + (i + 1) * 100 * NS_PER_SEC;
+
+		for (int pid = 1; pid <= rows[i].cnt; pid++) {
+			snprintf(file, sizeof(file), "/proc/%d/cgroup", pid);
+			snprintf(text, sizeof(text), "1:cpu:/docker/%064x\n", pid);
+			tree_write(file, text);
+			assert_int_equal(owner_index_get(x, pid, "c", now, &o), 0);
+			owner_index_put(x, o, now);
+		}
+		freed = 0;
+		tick(now + 6 * NS_PER_SEC);
+		assert_int_equal(freed > 0, rows[i].freed_early);
+		tick(now + 61 * NS_PER_SEC);
+		tick(now + 68 * NS_PER_SEC);
+		assert_int_equal(freed, rows[i].cnt);
+	}
+}
+
 int main(void)
 {
 #define ROW(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		ROW(containerd), ROW(containerd_alone), ROW(crio), ROW(docker), ROW(podman), ROW(kubelet_traces),
 		ROW(resolved_later), ROW(pod_cgroup), ROW(gone), ROW(below), ROW(cpu_level_on_v2), ROW(host), ROW(only_in_v2),
-		ROW(hostile_files), ROW(bound),
+		ROW(hostile_files), ROW(bound), ROW(many_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,8 @@
 #define SELDOM_NS (10 * NS_PER_SEC)
 #define MOVED_NS NS_PER_SEC           /* first look whether a host process was moved */
 #define LINGER_NS (60 * NS_PER_SEC)
-#define LINGER_FULL_NS (5 * NS_PER_SEC) /* when more than half of the places are taken */
+#define LINGER_FULL_NS (5 * NS_PER_SEC) /* when more than half of the places are taken, or more than so many are gone: */
+#define GONE_MANY 256                 /* each is a row, with its history */
 #define NEVER UINT64_MAX
 
 struct entry {
@@ -393,12 +394,22 @@ static void drop(struct owner_index *x, size_t i, void (*free_gone)(struct owner
 	entry_free(e);
 }
 
+static uint64_t linger_of(const struct owner_index *x)
+{
+	size_t gone = 0;
+
+	for (size_t i = 0; i < x->cnt; i++)
+		gone += !x->entries[i]->o.refs;
+	return x->cnt > OWNERS_MAX / 2 || gone > GONE_MANY ? LINGER_FULL_NS : LINGER_NS;
+}
+
 void owner_index_tick(struct owner_index *x, uint64_t now_ns, void (*free_gone)(struct owner *o, void *arg), void *arg)
 {
-	uint64_t linger = x->cnt > OWNERS_MAX / 2 ? LINGER_FULL_NS : LINGER_NS;
+	uint64_t linger;
 
 	if (now_ns < x->due_ns)
 		return;
+	linger = linger_of(x);
 	x->due_ns = NEVER;
 	for (size_t i = 0; i < x->cnt;) {
 		struct entry *e = x->entries[i];

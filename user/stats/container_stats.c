@@ -39,18 +39,20 @@ struct container_stats {
 	uint64_t since_ns;       /* 0 not told */
 	uint64_t first_usage_ns; /* 0 none yet */
 	uint64_t lost;
+	struct stats_budget *budget; /* borrowed */
 };
 
-int container_stats_new(struct container_stats **ret)
+int container_stats_new(struct stats_budget *budget, struct container_stats **ret)
 {
 	struct container_stats *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
-	span_ring_init(&c->pauses, STATS_PAUSES_MAX);
-	span_ring_init(&c->cycles, STATS_CYCLES_MAX);
-	span_ring_init(&c->marks, STATS_CYCLES_MAX);
-	span_ring_init(&c->throttles, STATS_THROTTLES_MAX);
+	c->budget = budget;
+	span_ring_init(&c->pauses, STATS_PAUSES_MAX, budget);
+	span_ring_init(&c->cycles, STATS_CYCLES_MAX, budget);
+	span_ring_init(&c->marks, STATS_CYCLES_MAX, budget);
+	span_ring_init(&c->throttles, STATS_THROTTLES_MAX, budget);
 	readings_init(&c->usage, STATS_READINGS_MAX);
 	readings_init(&c->gc_cpu, STATS_READINGS_MAX);
 	readings_init(&c->cost, STATS_READINGS_MAX);
@@ -66,6 +68,7 @@ struct container_stats *container_stats_free(struct container_stats *c)
 	readings_deinit(&c->gc_cpu);
 	readings_deinit(&c->usage);
 	free(c->missed);
+	stats_budget_resize(c->budget, c->missed_cap * sizeof(*c->missed), 0);
 	span_ring_deinit(&c->throttles);
 	span_ring_deinit(&c->marks);
 	span_ring_deinit(&c->cycles);
@@ -79,10 +82,19 @@ void container_stats_since(struct container_stats *c, uint64_t since_ns)
 	c->since_ns = since_ns;
 }
 
+static void count_lost(struct container_stats *c, enum signal_id signal, int cnt)
+{
+	c->lost += (uint64_t)cnt;
+	if (c->budget)
+		c->budget->lost[signal] += (uint64_t)cnt;
+}
+
 static void add_span(struct container_stats *c, struct span_ring *r, uint64_t start_ns, uint64_t end_ns, uint16_t tag)
 {
-	if (span_ring_add(r, start_ns, end_ns, tag) != 0)
-		c->lost++;
+	int lost = span_ring_add(r, start_ns, end_ns, tag);
+
+	if (lost)
+		count_lost(c, r == &c->throttles ? SIGNAL_CPU_THROTTLE : SIGNAL_GO_GC, lost > 0 ? lost : 1);
 }
 
 void container_stats_pause(struct container_stats *c, uint32_t pid, const struct event_gc_pause *e)
@@ -107,31 +119,40 @@ void container_stats_throttle(struct container_stats *c, const struct event_thro
 	add_span(c, &c->throttles, e->start_ns, e->hdr.time_ns, 0);
 }
 
-static bool missed_reserve(struct container_stats *c)
+static bool missed_grow(struct container_stats *c)
 {
-	if (c->missed_cnt < c->missed_cap)
-		return true;
-	if (c->missed_cnt == STATS_MISSED_MAX) {
-		c->lost++;
-		c->missed_cnt--;
-		memmove(c->missed, c->missed + 1, c->missed_cnt * sizeof(*c->missed));
-		return true;
-	}
+	size_t cap = c->missed_cap ? c->missed_cap * 2 : 16, sz = sizeof(*c->missed);
+	struct missed *m;
 
-	size_t cap = c->missed_cap ? c->missed_cap * 2 : 16;
-	struct missed *m = realloc(c->missed, cap * sizeof(*m));
-
-	if (!m)
+	if (c->missed_cap == STATS_MISSED_MAX || !stats_budget_resize(c->budget, c->missed_cap * sz, cap * sz))
 		return false;
+	m = realloc(c->missed, cap * sz);
+	if (!m) {
+		stats_budget_resize(c->budget, cap * sz, c->missed_cap * sz);
+		return false;
+	}
 	c->missed = m;
 	c->missed_cap = cap;
+	return true;
+}
+
+/* Room for one more; where there is no more to have, the oldest gives way. */
+static bool missed_reserve(struct container_stats *c)
+{
+	if (c->missed_cnt < c->missed_cap || missed_grow(c))
+		return true;
+	if (!c->missed_cnt)
+		return false;
+	count_lost(c, SIGNAL_CPU_THROTTLE, 1);
+	c->missed_cnt--;
+	memmove(c->missed, c->missed + 1, c->missed_cnt * sizeof(*c->missed));
 	return true;
 }
 
 void container_stats_throttle_missed(struct container_stats *c, const struct event_throttle_missed *e)
 {
 	if (e->start_ns > e->hdr.time_ns || !missed_reserve(c)) {
-		c->lost++;
+		count_lost(c, SIGNAL_CPU_THROTTLE, 1);
 		return;
 	}
 	c->missed[c->missed_cnt++] = (struct missed){e->start_ns, e->hdr.time_ns, e->missed_ns};

@@ -10,6 +10,7 @@
 #include "pods/limits.h"
 #include "runtime/sample.h"
 #include "stats/snapshot.h"
+#include "stats/stats_budget.h"
 
 #define STATS_WINDOW_MAX_NS 60000000000ull
 #define STATS_PAUSES_MAX    16384 /* 60 s at 100 cycles/s with two pauses each, and room */
@@ -20,7 +21,8 @@
 
 struct container_stats;
 
-int container_stats_new(struct container_stats **ret);
+/* budget: borrowed, shared by all containers; NULL: none. */
+int container_stats_new(struct stats_budget *budget, struct container_stats **ret);
 struct container_stats *container_stats_free(struct container_stats *c);
 
 /* When watching began (CLOCK_MONOTONIC). Without it: the time of the first usage reading. */

@@ -11,19 +11,20 @@
 
 #define SPAN_RING_CAP_MIN 16
 
-void span_ring_init(struct span_ring *r, size_t max)
+void span_ring_init(struct span_ring *r, size_t max, struct stats_budget *budget)
 {
-	*r = (struct span_ring){.max = max};
+	*r = (struct span_ring){.max = max, .budget = budget};
 }
 
 void span_ring_deinit(struct span_ring *r)
 {
 	free(r->items);
+	stats_budget_resize(r->budget, r->cap * sizeof(*r->items), 0);
 	r->items = NULL;
 	r->head = r->cnt = r->cap = 0;
 }
 
-/* Moves the spans in use to the front of an array of cap items. */
+/* Moves the spans in use to the front of an array of cap items. -ENOSPC: beyond the budget. */
 static int ring_resize(struct span_ring *r, size_t cap)
 {
 	if (cap == r->cap) {
@@ -32,10 +33,15 @@ static int ring_resize(struct span_ring *r, size_t cap)
 		return 0;
 	}
 
-	struct span *items = malloc(cap * sizeof(*items));
+	struct span *items;
 
-	if (!items)
+	if (!stats_budget_resize(r->budget, r->cap * sizeof(*items), cap * sizeof(*items)))
+		return -ENOSPC;
+	items = malloc(cap * sizeof(*items));
+	if (!items) {
+		stats_budget_resize(r->budget, cap * sizeof(*items), r->cap * sizeof(*items));
 		return -ENOMEM;
+	}
 	if (r->cnt)
 		memcpy(items, r->items + r->head, r->cnt * sizeof(*items));
 	free(r->items);
@@ -53,6 +59,25 @@ static int ring_reserve(struct span_ring *r)
 	if (r->head > r->cap / 4)
 		return ring_resize(r, r->cap);
 	return ring_resize(r, r->cap ? r->cap * 2 : SPAN_RING_CAP_MIN);
+}
+
+static int drop_oldest(struct span_ring *r, size_t cnt)
+{
+	r->head += cnt;
+	r->cnt -= cnt;
+	return (int)cnt;
+}
+
+/* The same where all rings together may have reached their bound: then the oldest of this one give way, a quarter at
+ * once, so that the rest is not moved for each event. */
+static int ring_reserve_or_drop(struct span_ring *r, int *dropped)
+{
+	int err = ring_reserve(r);
+
+	if (err != -ENOSPC || !r->cnt)
+		return err;
+	*dropped += drop_oldest(r, (r->cnt + 3) / 4);
+	return ring_resize(r, r->cap); /* moves down */
 }
 
 size_t span_ring_upper(const struct span_ring *r, uint64_t time_ns)
@@ -78,15 +103,13 @@ int span_ring_add(struct span_ring *r, uint64_t start_ns, uint64_t end_ns, uint1
 	if (end_ns < start_ns)
 		return -EINVAL;
 	if (r->cnt >= r->max) {
-		dropped = SPAN_RING_DROPPED;
 		if (!r->max || span_ring_get(r, 0)->end_ns > end_ns)
-			return dropped;
-		r->head++;
-		r->cnt--;
+			return 1;
+		dropped = drop_oldest(r, 1);
 	}
-	err = ring_reserve(r);
+	err = ring_reserve_or_drop(r, &dropped);
 	if (err)
-		return err;
+		return err == -ENOSPC ? dropped + 1 : err;
 
 	size_t at = r->cnt;
 

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "stats/stats_budget.h"
+
 #define SPAN_LEN_MAX ((1ull << 48) - 1) /* 78 hours: longer ones are cut at their begin */
 
 struct span {
@@ -18,6 +20,7 @@ struct span_ring {
 	struct span *items; /* owned; in use are [head, head + cnt) */
 	size_t head, cnt, cap, max;
 	uint64_t longest_ns; /* no span in use is longer */
+	struct stats_budget *budget; /* borrowed, NULL: none */
 };
 
 static inline uint64_t span_start(const struct span *s)
@@ -29,11 +32,11 @@ static inline const struct span *span_ring_get(const struct span_ring *r, size_t
 	return &r->items[r->head + i];
 }
 
-void span_ring_init(struct span_ring *r, size_t max);
+void span_ring_init(struct span_ring *r, size_t max, struct stats_budget *budget);
 void span_ring_deinit(struct span_ring *r);
 
-#define SPAN_RING_DROPPED 1 /* kept, but the oldest one gave way; or it was itself the oldest */
-/* 0, SPAN_RING_DROPPED, -EINVAL if it ends before it starts, -ENOMEM. */
+/* 0; how many were lost: the oldest ones that gave way, or itself, when it was the oldest or there was no place; -EINVAL if
+ * it ends before it starts, -ENOMEM. */
 int span_ring_add(struct span_ring *r, uint64_t start_ns, uint64_t end_ns, uint16_t tag);
 /* Drops what ended at or before the time. */
 void span_ring_expire(struct span_ring *r, uint64_t before_ns);
