@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Options, then one command. */
+#include <signal.h>
+#include <stdio.h>
+
 #include "base/log.h"
 #include "commands.h"
 
@@ -11,8 +14,11 @@ int main(int argc, char **argv)
 	struct options opts;
 	int err = options_parse(argc, argv, &opts);
 
+	if (err == OPTIONS_EXIT)
+		return fflush(stdout) ? EXIT_FAILED : EXIT_GOOD;
 	if (err)
-		return err == OPTIONS_EXIT ? EXIT_GOOD : EXIT_USAGE;
+		return EXIT_USAGE;
+	signal(SIGPIPE, SIG_IGN); /* a reader that leaves is a normal end (output_failed()) */
 	if (opts.quiet)
 		log_set_level(LOG_LEVEL_ERROR);
 	if (opts.verbose)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Command line. The grammar is that of kubectl and htop users: `gopherscope COMMAND [TARGET] [options]`, options anywhere.
- * Nothing is accepted and then ignored: an option that a command does not use is an error. */
+/* Command line. The grammar is that of kubectl and htop users: `gopherscope COMMAND [TARGET] [options]`, options anywhere,
+ * the first word that is no option is the command. Nothing is accepted and then ignored: an option that a command does
+ * not use is an error. */
 #include "options.h"
 
 #include <errno.h>
@@ -44,7 +45,9 @@ static const struct option long_options[] = {
 	{ 0 },
 };
 
-#define COMMON "hVqvf:"
+#define COMMON "hVqvf" /* options that every command takes */
+#define SHORTS "hVqvf:p:n:c:i:w:d:o:s:"
+
 static const struct {
 	const char *name;
 	enum command command;
@@ -56,7 +59,7 @@ static const struct {
 	{ "list", COMMAND_LIST, "pnc", { OPT_JSON, OPT_ALL, OPT_ASCII, OPT_COLOR, OPT_ROOT } },
 	{ "why", COMMAND_WHY, "pncw", { OPT_JSON, OPT_ASCII, OPT_COLOR, OPT_ROOT, OPT_SIGNALS } },
 	{ "trace", COMMAND_TRACE, "pncdo", { OPT_JSON, OPT_FORCE, OPT_TOGGLE, OPT_ROOT, OPT_SIGNALS } },
-	{ "check", COMMAND_CHECK, "", { OPT_JSON, OPT_ROOT, OPT_COLOR, OPT_ASCII } },
+	{ "check", COMMAND_CHECK, "", { OPT_JSON, OPT_ROOT } },
 };
 
 static const char usage[] =
@@ -70,7 +73,7 @@ static const char usage[] =
 	"  trace [TARGET]  records events as JSON lines for -d seconds (default 10) or until Ctrl-C\n"
 	"  check           what this kernel, these privileges and this node allow\n"
 	"\n"
-	"TARGET: PID, pod, namespace/pod, namespace/pod:container, deploy/NAME, container name or id prefix; globs allowed\n"
+	"TARGET: PID, pod, namespace/pod, namespace/pod:container, container name or id prefix; globs allowed\n"
 	"\n"
 	"  -p, --pid PID            only this process\n"
 	"  -n, --namespace NS       only this namespace\n"
@@ -99,38 +102,46 @@ static int bad(const char *what, const char *value, const char *hint)
 	return -EINVAL;
 }
 
-static int parse_duration(const char *name, const char *text, uint64_t min_ns, uint64_t max_ns, uint64_t *ret)
+static int parse_duration(const char *name, const char *text, uint64_t min_ns, uint64_t max_ns, const char *range,
+			  uint64_t *ret)
 {
 	uint64_t v;
 
 	if (str_to_duration_ns(text, &v))
 		return bad(name, text, "no duration; write 500ms, 10s or 2m");
 	if (v < min_ns || v > max_ns)
-		return bad(name, text, "out of range");
+		return bad(name, text, range);
 	*ret = v;
 	return 0;
 }
 
-static int parse_signals(char *text, uint32_t *mask)
+static int signal_of(const char *name)
 {
 	static const char *const names[] = { [SIGNAL_GO_GC] = "go_gc", [SIGNAL_GO_RUNTIME] = "go_runtime",
 					     [SIGNAL_CPU_THROTTLE] = "cpu_throttle", [SIGNAL_PROC_WATCH] = "proc_watch" };
-	char *save = NULL;
 
-	for (char *one = strtok_r(text, ",", &save); one; one = strtok_r(NULL, ",", &save)) {
-		bool off = *one == '-';
-		const char *name = one + (*one == '-' || *one == '+');
-		size_t i;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(names[i], name))
+			return (int)i;
+	return bad("unknown signal", name, "there are go_gc, go_runtime, cpu_throttle, proc_watch");
+}
 
-		for (i = 0; i < ARRAY_SIZE(names); i++)
-			if (!strcmp(names[i], name))
-				break;
-		if (i == ARRAY_SIZE(names))
-			return bad("unknown signal", name, "there are go_gc, go_runtime, cpu_throttle, proc_watch");
-		if (off)
-			*mask &= ~(1u << i);
-		else
-			*mask |= 1u << i;
+/* "+A,-B". All signals are on by default, so that a name without its sign could only be misread. */
+static int parse_signals(char *text, uint32_t *mask)
+{
+	char *save = NULL, *one = strtok_r(text, ",", &save);
+
+	if (!one)
+		return bad("signals", text, "write +NAME or -NAME, with commas between");
+	for (; one; one = strtok_r(NULL, ",", &save)) {
+		int id;
+
+		if (*one != '+' && *one != '-')
+			return bad("signals", one, "write +NAME or -NAME, with commas between");
+		id = signal_of(one + 1);
+		if (id < 0)
+			return id;
+		*mask = *one == '-' ? *mask & ~(1u << id) : *mask | 1u << id;
 	}
 	return 0;
 }
@@ -173,7 +184,31 @@ static bool takes(size_t command, int c)
 	return false;
 }
 
-static int set_option(struct options *o, int c, char *arg)
+/* Where an option without value is kept, NULL if c is none. */
+static bool *flag_of(struct options *o, int c)
+{
+	switch (c) {
+	case 'q':
+		return &o->quiet;
+	case OPT_ONCE:
+		return &o->once;
+	case OPT_JSON:
+		return &o->json;
+	case OPT_ALL:
+		return &o->all;
+	case OPT_FORCE:
+		return &o->force;
+	case OPT_TOGGLE:
+		return &o->toggle;
+	case OPT_ASCII:
+		return &o->ascii;
+	case OPT_REVERSE:
+		return &o->reverse;
+	}
+	return NULL;
+}
+
+static int set_value(struct options *o, int c, char *arg)
 {
 	static const char *const sorts[] = { "why", "cpu", "mem", "thr", "stw", "gc", "name", NULL };
 	static const char *const colors[] = { "auto", "never", "always", NULL };
@@ -189,11 +224,14 @@ static int set_option(struct options *o, int c, char *arg)
 		o->container = arg;
 		return 0;
 	case 'i':
-		return parse_duration("interval", arg, 100 * NS_PER_MS, 3600 * NS_PER_SEC, &o->interval_ns);
+		return parse_duration("interval", arg, 100 * NS_PER_MS, 3600 * NS_PER_SEC,
+				      "out of range, 100ms to 1h", &o->interval_ns);
 	case 'w':
-		return parse_duration("window", arg, NS_PER_SEC, 60 * NS_PER_SEC, &o->window_ns);
+		return parse_duration("window", arg, NS_PER_SEC, 60 * NS_PER_SEC, "out of range, 1s to 60s",
+				      &o->window_ns);
 	case 'd':
-		return parse_duration("duration", arg, 1, 86400 * NS_PER_SEC, &o->duration_ns);
+		return parse_duration("duration", arg, 1, 86400 * NS_PER_SEC, "out of range, above 0 and at most 24h",
+				      &o->duration_ns);
 	case 'o':
 		o->output = arg;
 		return 0;
@@ -203,33 +241,6 @@ static int set_option(struct options *o, int c, char *arg)
 		word = parse_word("sort key", arg, sorts, "why, cpu, mem, thr, stw, gc or name");
 		o->sort = word < 0 ? SORT_WHY : (enum sort_key)word;
 		return word < 0 ? word : 0;
-	case 'q':
-		o->quiet = true;
-		return 0;
-	case 'v':
-		o->verbose++;
-		return 0;
-	case OPT_ONCE:
-		o->once = true;
-		return 0;
-	case OPT_JSON:
-		o->json = true;
-		return 0;
-	case OPT_ALL:
-		o->all = true;
-		return 0;
-	case OPT_FORCE:
-		o->force = true;
-		return 0;
-	case OPT_TOGGLE:
-		o->toggle = true;
-		return 0;
-	case OPT_ASCII:
-		o->ascii = true;
-		return 0;
-	case OPT_REVERSE:
-		o->reverse = true;
-		return 0;
 	case OPT_COLOR:
 		word = parse_word("color", arg, colors, "auto, always or never");
 		o->color = word < 0 ? COLOR_AUTO : (enum color_mode)word;
@@ -243,19 +254,49 @@ static int set_option(struct options *o, int c, char *arg)
 	return -EINVAL;
 }
 
-/* The command is the first word that names one: options and their values may come before it. */
-static int find_command(int argc, char **argv, int *at)
+static int set_option(struct options *o, int c, char *arg)
 {
-	*at = 0;
-	for (int i = 1; i < argc; i++) {
-		if (argv[i][0] == '-')
-			continue;
-		for (size_t k = 0; k < ARRAY_SIZE(commands); k++)
-			if (!strcmp(argv[i], commands[k].name)) {
-				*at = i;
-				return (int)k;
-			}
-	}
+	bool *flag = flag_of(o, c);
+
+	if (flag)
+		*flag = true;
+	else if (c == 'v')
+		o->verbose++;
+	else
+		return set_value(o, c, arg);
+	return 0;
+}
+
+/* "--output" for 'o' */
+static const char *option_name(int c, char *buf, size_t sz)
+{
+	for (const struct option *o = long_options; o->name; o++)
+		if (o->val == c)
+			snprintf(buf, sz, "--%s", o->name);
+	return buf;
+}
+
+/* The first word that is no option and no option's value; NULL if there is none. */
+static char *first_word(int argc, char **argv)
+{
+	int c;
+
+	optind = 0; /* glibc: begin anew, with the order flag below */
+	while ((c = getopt_long(argc, argv, "-" SHORTS, long_options, NULL)) != -1)
+		if (c == 1)
+			return optarg;
+	return optind < argc ? argv[optind] : NULL;
+}
+
+/* Index of the command that the word names, top if it names none. *ret: the word if it does, else NULL. */
+static size_t find_command(char *word, const char **ret)
+{
+	*ret = NULL;
+	for (size_t i = 0; word && i < ARRAY_SIZE(commands); i++)
+		if (!strcmp(word, commands[i].name)) {
+			*ret = word;
+			return i;
+		}
 	return 0;
 }
 
@@ -268,64 +309,69 @@ static void set_defaults(struct options *o)
 	o->signals = (1u << SIGNAL_CNT) - 1;
 }
 
-static int check_words(struct options *o, int argc, char **argv, int command_at)
+/* What is left after the options: the command's own word, which may be NULL, and a TARGET. */
+static int take_words(struct options *o, int argc, char **argv, const char *command_word)
 {
 	for (int i = optind; i < argc; i++) {
-		if (command_at && argv[i] == argv[command_at])
+		if (argv[i] == command_word)
 			continue;
 		if (o->target)
 			return bad("unexpected argument", argv[i], "one TARGET only; see gopherscope --help");
-		if (!command_at && o->command == COMMAND_TOP)
+		if (!command_word)
 			return bad("unknown command", argv[i], "top, list, why, trace, check; see gopherscope --help");
+		if (!*argv[i])
+			return bad("TARGET", argv[i], "is empty; gopherscope list shows what there is");
 		o->target = argv[i];
 	}
 	if (o->target && o->command == COMMAND_CHECK)
 		return bad("unexpected argument", o->target, "check takes no TARGET");
-	if (o->command == COMMAND_WHY && !o->target && !o->pid && !o->container) {
+	if (o->command == COMMAND_WHY && !o->target && !o->pid && !o->container && !o->namespace_) {
 		log_error("why needs a TARGET: gopherscope why namespace/pod; gopherscope list shows them");
 		return -EINVAL;
 	}
 	return 0;
 }
 
+/* One option of the command line. 0, OPTIONS_EXIT, -EINVAL. */
+static int take_option(struct options *o, size_t command, int c, const char *given)
+{
+	char name[32] = "";
+
+	switch (c) {
+	case 'h':
+		fputs(usage, stdout);
+		return OPTIONS_EXIT;
+	case 'V':
+		printf("gopherscope %s\n", GOPHERSCOPE_VERSION);
+		return OPTIONS_EXIT;
+	case '?':
+		return bad("unknown option or missing value", given, "see gopherscope --help");
+	}
+	if (!takes(command, c))
+		return bad("option", option_name(c, name, sizeof(name)), "not for this command; see gopherscope --help");
+	return set_option(o, c, optarg);
+}
+
 int options_parse(int argc, char **argv, struct options *ret)
 {
-	char *command_word = NULL;
+	const char *command_word;
 	struct options o;
-	int at, command, c;
+	size_t command;
+	int c, err;
 
 	set_defaults(&o);
-	command = find_command(argc, argv, &at);
-	o.command = commands[command].command;
-	if (at)
-		command_word = argv[at];
 	opterr = 0;
-	optind = 1;
-	while ((c = getopt_long(argc, argv, "hVqvf:p:n:c:i:w:d:o:s:", long_options, NULL)) != -1) {
-		const char *given = argv[optind - 1];
-		int err;
-
-		if (c == 'h') {
-			fputs(usage, stdout);
-			return OPTIONS_EXIT;
-		}
-		if (c == 'V') {
-			printf("gopherscope %s\n", GOPHERSCOPE_VERSION);
-			return OPTIONS_EXIT;
-		}
-		if (c == '?')
-			return bad("unknown option or missing value", given, "see gopherscope --help");
-		if (!takes((size_t)command, c))
-			return bad("option", given, "not for this command; see gopherscope --help");
-		err = set_option(&o, c, optarg);
+	command = find_command(first_word(argc, argv), &command_word);
+	o.command = commands[command].command;
+	optind = 0;
+	while ((c = getopt_long(argc, argv, SHORTS, long_options, NULL)) != -1) {
+		err = take_option(&o, command, c, argv[optind - 1]);
 		if (err)
 			return err;
 	}
-	for (at = 0; command_word && at < argc && argv[at] != command_word;) /* permuted by getopt_long */
-		at++;
-	c = check_words(&o, argc, argv, command_word ? at : 0);
-	if (c)
-		return c;
+	err = take_words(&o, argc, argv, command_word);
+	if (err)
+		return err;
 	*ret = o;
 	return 0;
 }

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* TARGET grammar (screens.md 7): PID, pod, namespace/pod, namespace/pod:container, deploy/NAME, container name, container
- * id prefix; each part may be a glob. A name outside Kubernetes is that of the container, also as runtime/name. */
+/* TARGET grammar (screens.md 7): PID, pod, namespace/pod, namespace/pod:container, container name, container id
+ * prefix; each part may be a glob. A name outside Kubernetes is that of the container, also as runtime/name. */
 #include "target.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/str.h"
 #include "pods/owner_index.h"
@@ -31,26 +29,8 @@ static bool is_id_prefix(const char *text, const char *id)
 	return len >= ID_PREFIX_MIN && strspn(text, "0123456789abcdef") == len && !strncmp(id, text, len);
 }
 
-static const char *workload_kind(const char *word)
-{
-	static const struct {
-		const char *word, *kind;
-	} kinds[] = { { "deploy", "deployment" },  { "deployment", "deployment" },   { "sts", "statefulset" },
-		      { "statefulset", "statefulset" }, { "ds", "daemonset" }, { "daemonset", "daemonset" },
-		      { "job", "job" },		   { "cronjob", "cronjob" } };
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (!strcmp(word, kinds[i].word))
-			return kinds[i].kind;
-	return NULL;
-}
-
 static bool matches_slash(const char *left, const char *right, const struct owner *o)
 {
-	const char *kind = workload_kind(left);
-
-	if (kind && fits(right, o->workload_name) && !strcasecmp(kind, o->workload_kind))
-		return true;
 	if (o->kind == OWNER_CONTAINER)
 		return fits(left, o->runtime) && fits(right, o->container);
 	return fits(left, o->namespace_) && fits(right, o->pod);
