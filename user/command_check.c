@@ -4,27 +4,36 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/str.h"
 #include "commands.h"
 #include "pods/cgroup.h"
 #include "probes/probes.h"
 
 struct check {
-	const struct options *opts;
-	struct kernel_features features; /* of the try without session */
+	struct kernel_features features;
 	struct cgroup_mounts cgroups;
-	struct probes *probes; /* NULL: nothing could be loaded */
-	char why[WHY_SZ];
-	int off;
+	struct signal_state signals[SIGNAL_CNT];
+	bool can_run;
+	char why[WHY_SZ]; /* it cannot */
 };
 
-static const char *const cap_names[] = { "CAP_BPF", "CAP_PERFMON", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH", "CAP_SYSLOG" };
+#define CAPS 5
 
-static void cap_values(const struct kernel_features *f, bool have[5])
+/* What it needs, and what is not seen without it. */
+static const struct {
+	const char *name, *lost;
+} caps[CAPS] = {
+	{ "CAP_BPF", "nothing can be loaded" },
+	{ "CAP_PERFMON", "nothing can be loaded" },
+	{ "CAP_SYS_PTRACE", "processes with more privileges than ours are not seen" },
+	{ "CAP_DAC_READ_SEARCH", "files that only their owners may read stay closed" },
+	{ "CAP_SYSLOG", "no cpu_throttle" },
+};
+
+static void cap_values(const struct kernel_features *f, bool have[CAPS])
 {
 	have[0] = f->cap_bpf || f->cap_sys_admin;
 	have[1] = f->cap_perfmon || f->cap_sys_admin;
@@ -33,18 +42,34 @@ static void cap_values(const struct kernel_features *f, bool have[5])
 	have[4] = f->cap_syslog || f->cap_sys_admin;
 }
 
-static void add_caps(const struct kernel_features *f, struct str *out)
+static int off_cnt(const struct check *c)
 {
-	bool have[5];
-	int missing = 0;
+	int cnt = 0;
 
-	cap_values(f, have);
-	for (int i = 0; i < 5; i++)
-		if (!have[i])
-			str_addf(out, "%s%s", missing++ ? " " : "missing ", cap_names[i]);
+	for (int id = 0; id < SIGNAL_CNT; id++)
+		cnt += c->signals[id].mode == SIGNAL_OFF;
+	return cnt;
+}
+
+/* ---- text --------------------------------------------------------------------------------------------------------- */
+
+static void add_privileges(const struct check *c, struct str *out)
+{
+	bool have[CAPS];
+	int missing = 0, shown = 0;
+
+	cap_values(&c->features, have);
+	for (int i = 0; i < CAPS; i++)
+		missing += !have[i];
+	str_addf(out, "%-5s privileges: ", !c->can_run ? "FAIL" : missing ? "WARN" : "OK");
 	if (!missing)
-		str_addf(out, "%s; what it needs: CAP_BPF CAP_PERFMON CAP_SYS_PTRACE CAP_DAC_READ_SEARCH CAP_SYSLOG",
-			 geteuid() ? "all that is needed" : "root");
+		str_addf(out, "%s; what it needs:", geteuid() ? "all that is needed" : "root");
+	for (int i = 0; i < CAPS; i++)
+		if (!missing)
+			str_addf(out, " %s", caps[i].name);
+		else if (!have[i])
+			str_addf(out, "%s%s is missing (%s)", shown++ ? ", " : "", caps[i].name, caps[i].lost);
+	str_add(out, "\n");
 }
 
 static const char *state_text(const struct signal_state *st)
@@ -52,101 +77,132 @@ static const char *state_text(const struct signal_state *st)
 	return st->mode == SIGNAL_ON ? "on" : st->mode == SIGNAL_DEGRADED ? "DEGRADED" : "OFF";
 }
 
-static void add_cost(double ns, struct str *out)
+static void add_signal(const struct signal_state *st, int mechanism_width, struct str *out)
 {
-	if (ns > 0)
-		str_addf(out, "%.2f us           ", ns / 1000);
+	const char *note = st->mode == SIGNAL_ON ? st->note : st->why;
+	char cost[32] = "-";
+
+	if (st->hit_cost_ns > 0)
+		snprintf(cost, sizeof(cost), "%.2f us", st->hit_cost_ns / 1000);
+	str_addf(out, "%-13s %-8s  %-*s  ", st->name, state_text(st), mechanism_width,
+		 *st->mechanism ? st->mechanism : "-");
+	if (*note)
+		str_addf(out, "%-15s  %s\n", cost, note);
 	else
-		str_add(out, "-                 ");
+		str_addf(out, "%s\n", cost);
 }
 
-static void add_signal(const struct signal_state *st, struct str *out)
+static void add_signals(const struct check *c, struct str *out)
 {
-	str_addf(out, "%-13s %-9s %-40.40s ", st->name, state_text(st), st->mechanism);
-	add_cost(st->hit_cost_ns, out);
-	str_addf(out, "%s\n", st->mode == SIGNAL_ON ? st->note : st->why);
+	int width = 9; /* "MECHANISM" */
+
+	for (int id = 0; id < SIGNAL_CNT; id++)
+		if ((int)strlen(c->signals[id].mechanism) > width)
+			width = (int)strlen(c->signals[id].mechanism);
+	str_addf(out, "%-13s %-8s  %-*s  %-15s  %s\n", "SIGNAL", "STATE", width, "MECHANISM", "COST OF ONE HIT", "NOTE");
+	for (int id = 0; id < SIGNAL_CNT; id++)
+		add_signal(&c->signals[id], width, out);
 }
 
-static void text(struct check *c, struct str *out)
+static int print_text(const struct check *c)
 {
 	const struct kernel_features *f = &c->features;
-	struct signal_state runtime = { .name = "go_runtime", .mode = f->cap_sys_ptrace ? SIGNAL_ON : SIGNAL_OFF,
-					.mechanism = "reads /proc/PID/mem", .note = "no probe, nothing runs slower",
-					.why = "CAP_SYS_PTRACE is missing" };
+	struct str out;
+	int err;
 
-	str_addf(out, "%-5s kernel %s %s, %s, cgroup %s, %ld CPUs, lockdown: %s\n", f->btf ? "OK" : "FAIL", f->release,
+	str_init(&out);
+	str_addf(&out, "%-5s kernel %s %s, %s, cgroup %s, %ld CPUs, lockdown: %s\n", f->btf ? "OK" : "FAIL", f->release,
 		 f->machine, f->btf ? "BTF" : "no BTF (/sys/kernel/btf/vmlinux)", cgroup_mode_text(c->cgroups.mode),
 		 sysconf(_SC_NPROCESSORS_ONLN), f->lockdown);
-	str_addf(out, "%-5s privileges: ", c->probes ? "OK" : "FAIL");
-	add_caps(f, out);
-	str_add(out, "\n");
-	if (!c->probes)
-		str_addf(out, "FAIL  %s\n", c->why);
-	str_add(out, "SIGNAL        STATE     MECHANISM                                COST OF ONE HIT   NOTE\n");
-	for (int id = 0; c->probes && id < SIGNAL_CNT; id++)
-		if (id != SIGNAL_GO_RUNTIME)
-			add_signal(probes_signal(c->probes, (enum signal_id)id), out);
-	add_signal(&runtime, out);
-	str_addf(out, "RESULT  %s; %d of %d signals off\n", c->probes ? "can run" : "cannot run", c->off, SIGNAL_CNT);
+	add_privileges(c, &out);
+	if (!c->can_run)
+		str_addf(&out, "FAIL  %s\n", c->why);
+	add_signals(c, &out);
+	str_addf(&out, "RESULT  %s; %d of %d signals off\n", c->can_run ? "can run" : "cannot run", off_cnt(c), SIGNAL_CNT);
+	err = out.failed ? -ENOMEM : output_text(str_get(&out));
+	str_deinit(&out);
+	return err;
 }
+
+/* ---- JSON --------------------------------------------------------------------------------------------------------- */
 
 static json_t *signal_json(const struct signal_state *st)
 {
-	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", st->name, "state",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", st->name, "state",
 			 st->mode == SIGNAL_ON ? "on" : st->mode == SIGNAL_DEGRADED ? "degraded" : "off", "mechanism",
-			 st->mechanism, "reason", st->mode == SIGNAL_ON ? json_null() : json_string(st->why),
-			 "hit_cost_seconds", st->hit_cost_ns > 0 ? json_real(st->hit_cost_ns / 1e9) : json_null());
+			 *st->mechanism ? json_string(st->mechanism) : json_null(), "reason",
+			 st->mode == SIGNAL_ON ? json_null() : json_string(st->why), "hit_cost_seconds",
+			 st->hit_cost_ns > 0 ? json_real(st->hit_cost_ns / 1e9) : json_null());
 }
 
 static int print_json(const struct check *c)
 {
 	const struct kernel_features *f = &c->features;
-	json_t *signals = json_array(), *caps = json_object(), *root;
-	bool have[5];
+	json_t *signals = json_array(), *have_caps = json_object(), *root;
+	bool have[CAPS];
 	char *line;
 
 	cap_values(f, have);
-	for (int i = 0; i < 5; i++)
-		json_object_set_new(caps, cap_names[i], json_boolean(have[i]));
-	for (int id = 0; c->probes && id < SIGNAL_CNT; id++)
-		if (id != SIGNAL_GO_RUNTIME)
-			json_array_append_new(signals, signal_json(probes_signal(c->probes, (enum signal_id)id)));
+	for (int i = 0; i < CAPS; i++)
+		json_object_set_new(have_caps, caps[i].name, json_boolean(have[i]));
+	for (int id = 0; id < SIGNAL_CNT; id++)
+		json_array_append_new(signals, signal_json(&c->signals[id]));
 	root = json_pack("{s:s, s:s, s:s, s:b, s:s, s:s, s:b, s:b, s:b, s:o, s:o, s:b, s:o}", "schema",
 			 "gopherscope.check/1", "kernel", f->release, "machine", f->machine, "btf", f->btf, "cgroup",
 			 cgroup_mode_text(c->cgroups.mode), "lockdown", f->lockdown, "uprobe_multi", f->uprobe_multi,
-			 "attach_cookie", f->attach_cookie, "csd_tracepoint", f->raw_tp_csd, "capabilities", caps, "signals",
-			 signals, "can_run", c->probes != NULL, "reason",
-			 c->probes ? json_null() : json_string(c->why));
+			 "attach_cookie", f->attach_cookie, "csd_tracepoint", f->raw_tp_csd, "capabilities", have_caps,
+			 "signals", signals, "can_run", c->can_run, "reason",
+			 c->can_run ? json_null() : json_string(c->why));
 	line = root ? json_dumps(root, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(6)) : NULL;
 	json_decref(root);
 	return output_line_consume(line);
 }
 
+/* ---- the try ------------------------------------------------------------------------------------------------------ */
+
+/* probes: NULL where nothing could be loaded. */
+static void fill_signals(struct check *c, const struct probes *probes)
+{
+	static const char *const names[SIGNAL_CNT] = { [SIGNAL_GO_GC] = "go_gc", [SIGNAL_GO_RUNTIME] = "go_runtime",
+						       [SIGNAL_CPU_THROTTLE] = "cpu_throttle",
+						       [SIGNAL_PROC_WATCH] = "proc_watch" };
+
+	for (int id = 0; id < SIGNAL_CNT; id++) {
+		struct signal_state *st = &c->signals[id];
+
+		if (probes) {
+			*st = *probes_signal(probes, (enum signal_id)id);
+			continue;
+		}
+		*st = (struct signal_state){ .id = (enum signal_id)id, .name = names[id], .mode = SIGNAL_OFF };
+		str_copy(st->why, sizeof(st->why), "needs BPF programs");
+	}
+	c->signals[SIGNAL_GO_RUNTIME] = (struct signal_state){
+		.id = SIGNAL_GO_RUNTIME,
+		.name = names[SIGNAL_GO_RUNTIME],
+		.mode = c->features.cap_sys_ptrace ? SIGNAL_ON : SIGNAL_DEGRADED,
+		.mechanism = "reads of /proc/PID/mem",
+		.note = "no probe, nothing runs slower",
+		.why = "CAP_SYS_PTRACE is missing: only processes with no more privileges than ours",
+	};
+}
+
 int command_check(const struct options *opts)
 {
 	struct probes_cfg cfg = { .wanted = opts->signals };
-	struct check c = { .opts = opts };
-	struct str out;
+	struct probes *probes = NULL;
+	struct check c = { 0 };
 	int err;
 
-	kernel_features_read(&c.features);
 	cgroup_mounts_read(opts->root, &c.cgroups);
-	if (probes_new(&cfg, &c.probes, c.why))
-		c.probes = NULL;
+	c.can_run = !probes_new(&cfg, &probes, c.why);
+	if (c.can_run)
+		c.features = *probes_features(probes);
 	else
-		c.features = *probes_features(c.probes);
-	for (int id = 0; id < SIGNAL_CNT; id++)
-		c.off += id == SIGNAL_GO_RUNTIME ? !c.features.cap_sys_ptrace :
-						   !c.probes || probes_signal(c.probes, (enum signal_id)id)->mode == SIGNAL_OFF;
-	if (opts->json) {
-		err = print_json(&c);
-	} else {
-		str_init(&out);
-		text(&c, &out);
-		err = output_text(str_get(&out));
-		str_deinit(&out);
-	}
-	err = err ? output_failed(err) : c.probes ? EXIT_GOOD : EXIT_PRIVILEGE;
-	probes_free(c.probes);
-	return err;
+		kernel_features_read(&c.features);
+	fill_signals(&c, c.can_run ? probes : NULL);
+	err = opts->json ? print_json(&c) : print_text(&c);
+	if (c.can_run)
+		probes_free(probes);
+	return err ? output_failed(err) : c.can_run ? EXIT_GOOD : EXIT_PRIVILEGE;
 }

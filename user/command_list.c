@@ -106,6 +106,8 @@ int command_list(const struct options *opts)
 			code = output_failed(err);
 		else if (!session_watched_cnt(s))
 			code = EXIT_NOTHING;
+		if (!output_sees_all() && !opts->all)
+			log_warn("CAP_SYS_PTRACE is missing: Go processes with more privileges than ours are not shown; list --all names what cannot be read");
 	}
 	session_close(s);
 	return code;

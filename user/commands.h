@@ -22,7 +22,9 @@ int output_text(const char *text);
 int output_line_consume(char *line);
 /* Logs why and gives the exit code that belongs to the error of session_open(). */
 int output_open_failed(int err, const char *why);
-/* "no Go process on this node (212 processes looked at); ..." and EXIT_NOTHING. */
+/* False without CAP_SYS_PTRACE: processes with more privileges than ours are then not seen. */
+bool output_sees_all(void);
+/* "no Go process on this node (212 processes looked at); ..." and EXIT_NOTHING; EXIT_PRIVILEGE where that is not known. */
 struct session;
 int output_nothing(const struct session *s, const struct options *opts);
 /* Exit code for an error of output_text(): a closed pipe is a normal end. */

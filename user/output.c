@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <langinfo.h>
+#include <linux/capability.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +12,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
-#include "procs/proc_table.h"
+#include "probes/kernel_features.h"
 #include "session.h"
 #include "target.h"
 
@@ -21,12 +23,15 @@
 
 void output_style(const struct options *opts, struct plain_style *ret)
 {
-	struct winsize w;
 	bool tty = isatty(STDOUT_FILENO);
+	struct winsize w;
 
 	ret->width = PIPE_WIDTH;
-	if (tty && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) && w.ws_col)
+	ret->height = 0;
+	if (tty && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) && w.ws_col) {
 		ret->width = w.ws_col < WIDTH_MIN ? WIDTH_MIN : w.ws_col;
+		ret->height = w.ws_row;
+	}
 	ret->color = opts->color == COLOR_ALWAYS || (opts->color == COLOR_AUTO && tty && !getenv("NO_COLOR"));
 	setlocale(LC_CTYPE, "");
 	ret->ascii = opts->ascii || strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
@@ -64,10 +69,23 @@ int output_open_failed(int err, const char *why)
 	return err == -EPERM || err == -ENOTSUP ? EXIT_PRIVILEGE : EXIT_FAILED;
 }
 
+bool output_sees_all(void)
+{
+	char buf[4096];
+
+	return file_read("", "/proc/self/status", buf, sizeof(buf)) <= 0 ||
+	       kernel_features_parse_caps(buf) & (1ull << CAP_SYS_PTRACE);
+}
+
 int output_nothing(const struct session *s, const struct options *opts)
 {
 	char text[300];
 
+	if (!output_sees_all()) {
+		log_error("no Go process among those that may be read (%llu processes looked at): CAP_SYS_PTRACE is missing; run as root",
+			  (unsigned long long)s->looked_at);
+		return EXIT_PRIVILEGE;
+	}
 	if (opts->target || opts->pid || opts->namespace_ || opts->container)
 		log_error("no Go process matches %s; `gopherscope list` shows what there is",
 			  target_text(opts, text, sizeof(text)));
