@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,8 @@ struct trace {
 	FILE *file;
 	char path[PATH_MAX];    /* what the person asked for */
 	char partial[PATH_MAX]; /* what is written until the end; "" when written directly */
-	uint64_t events, bytes;
+	uint64_t events, bytes, lost;
+	bool nothing;           /* there was nothing to record: no empty file stays */
 	int err;                /* first error of writing */
 };
 
@@ -176,6 +178,18 @@ static int open_file(struct trace *t)
 	return -errno;
 }
 
+/* Ctrl-C waits from here on until the loop takes it: no half-written file may stay behind. */
+static void hold_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static int close_file(struct trace *t)
 {
 	if (!t->file)
@@ -185,9 +199,9 @@ static int close_file(struct trace *t)
 	if (t->file != stdout && fclose(t->file) && !t->err)
 		t->err = -errno;
 	t->file = NULL;
-	if (t->partial[0] && !t->err && rename(t->partial, t->path))
+	if (t->partial[0] && !t->err && !t->nothing && rename(t->partial, t->path))
 		t->err = -errno;
-	if (t->partial[0] && t->err)
+	if (t->partial[0] && (t->err || t->nothing))
 		unlink(t->partial);
 	return t->err;
 }
@@ -229,17 +243,16 @@ static int add_handlers(struct trace *t)
 	return err < 0 ? err : 0;
 }
 
-static void print_closing(const struct trace *t, uint64_t lost)
+static void print_closing(const struct trace *t)
 {
-	if (t->opts->quiet || t->file == stdout)
+	if (t->opts->quiet || !strcmp(t->path, "-"))
 		return;
 	fprintf(stderr, "%s: %llu bytes, %llu events, %llu lost\n", t->path, (unsigned long long)t->bytes,
-		(unsigned long long)t->events, (unsigned long long)lost);
+		(unsigned long long)t->events, (unsigned long long)t->lost);
 }
 
 static int run(struct trace *t)
 {
-	uint64_t lost;
 	int err = add_handlers(t);
 
 	if (!err && t->opts->toggle) {
@@ -250,8 +263,7 @@ static int run(struct trace *t)
 	if (!err)
 		err = session_run(t->session);
 	session_drain(t->session);
-	lost = put_lost(t);
-	print_closing(t, lost);
+	t->lost = put_lost(t);
 	return err < 0 ? EXIT_FAILED : EXIT_GOOD;
 }
 
@@ -262,9 +274,9 @@ int command_trace(const struct options *opts)
 				   .ops = { on_event, on_cycle, on_process, &t },
 				   .start_detached = opts->toggle };
 	char why[WHY_SZ] = "";
-	bool nothing = false;
 	int code, err;
 
+	hold_signals();
 	if (open_file(&t))
 		return EXIT_FAILED;
 	err = session_open(&cfg, &t.session, why);
@@ -274,15 +286,19 @@ int command_trace(const struct options *opts)
 		return output_open_failed(err, why);
 	}
 	code = run(&t);
-	nothing = !session_watched_cnt(t.session) && !t.events;
-	if (nothing && code == EXIT_GOOD)
+	if (code == EXIT_GOOD && !session_watched_cnt(t.session) && !t.events) {
 		code = output_nothing(t.session, opts);
+		t.nothing = true;
+	}
 	session_close(t.session);
 	if (close_file(&t) == -EPIPE)
 		return code;
 	if (t.err) {
-		log_error("cannot write %s: %s; nothing was kept", t.path, strerror(-t.err));
+		log_error("cannot write %s: %s; nothing was kept", strcmp(t.path, "-") ? t.path : "to stdout",
+			  strerror(-t.err));
 		return EXIT_FAILED;
 	}
+	if (!t.nothing)
+		print_closing(&t);
 	return code;
 }
