@@ -28,6 +28,9 @@ static int print_text(struct top *t, const struct snapshot *s)
 	struct str out;
 	int err;
 
+	output_style(t->opts, &t->style); /* a terminal may have changed its size */
+	if (!t->clear)
+		t->style.height = 0;
 	str_init(&out);
 	if (t->clear)
 		str_add(&out, CLEAR_SCREEN);
@@ -85,7 +88,6 @@ int command_top(const struct options *opts)
 
 	if (err)
 		return output_open_failed(err, why);
-	output_style(opts, &t.style);
 	t.clear = isatty(STDOUT_FILENO) && !opts->once && !opts->json;
 	if (!session_watched_cnt(t.session) && opts->once)
 		code = output_nothing(t.session, opts);

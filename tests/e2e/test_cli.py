@@ -27,6 +27,12 @@ def without(cap, *args):
                           stderr=subprocess.PIPE, text=True, timeout=60)
 
 
+def as_nobody(*args):
+    """gopherscope without any privilege."""
+    return subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", BIN, *args],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+
+
 def programs_of(pid):
     """Ids of the BPF programs that a process holds."""
     found = set()
@@ -54,10 +60,13 @@ def one_line(text):
 @pytest.mark.parametrize("args,words", [
     (["nonsense"], "unknown command 'nonsense'"),
     (["top", "--nonsense"], "--nonsense"),
-    (["top", "-w", "0"], "out of range"),
+    (["top", "-w", "0"], "out of range, 1s to 60s"),
+    (["-n", "list", "shop/cart"], "unknown command 'shop/cart'"),
+    (["top", ""], "is empty"),
+    (["top", "--signals", "go_gc"], "write +NAME or -NAME"),
     (["top", "-w", "1parsec"], "no duration"),
     (["top", "-d"], "missing value"),
-    (["list", "-o", "x"], "not for this command"),
+    (["list", "-o", "x"], "option '--output': not for this command"),
     (["why"], "needs a TARGET"),
     (["trace", "a", "b"], "unexpected argument 'b'"),
     (["top", "--signals", "+telepathy"], "unknown signal 'telepathy'"),
@@ -110,14 +119,20 @@ def test_capability_missing(cap):
         assert re.search(r"^cpu_throttle +OFF .*CAP_SYSLOG", r.stdout, re.M), r.stdout
         assert r.returncode == GOOD
     if cap == "cap_sys_ptrace":
-        assert re.search(r"^go_runtime +OFF .*CAP_SYS_PTRACE", r.stdout, re.M), r.stdout
+        assert re.search(r"^go_runtime +DEGRADED .*CAP_SYS_PTRACE", r.stdout, re.M), r.stdout
+        assert "WARN  privileges: CAP_SYS_PTRACE is missing" in r.stdout
+        assert "degraded: go_runtime" in without(drop, "top", "--once", "-w", "1").stdout
 
 
 def test_no_privilege_at_all():
-    r = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", BIN, "top", "--once", "-w", "1"],
-                       stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+    r = as_nobody("top", "--once", "-w", "1")
     assert r.returncode == PRIVILEGE
     assert "run as root" in one_line(r.stderr) and "CAP_BPF" in r.stderr
+    r = as_nobody("list")
+    assert r.returncode == PRIVILEGE
+    assert "CAP_SYS_PTRACE is missing; run as root" in one_line(r.stderr)
+    r = as_nobody("check")
+    assert r.returncode == PRIVILEGE and len(re.findall(r"^\w+ +OFF ", r.stdout, re.M)) == 3, r.stdout
 
 
 def test_no_btf():
@@ -132,8 +147,7 @@ def test_unreadable_process():
     """As nobody, a Go process of root cannot be opened: list --all says so instead of leaving it out."""
     with Started(fixture("gcload"), "-rate", 0) as load:
         load.line()
-        r = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", BIN, "list", "--all"],
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
+        r = as_nobody("list", "--all")
     row = next(x for x in r.stdout.splitlines() if x.split()[0] == str(load.pid))
     assert "Permission denied" in row
 

@@ -94,6 +94,37 @@ static void strip_colors(char *text)
 	*to = 0;
 }
 
+/* A terminal that is redrawn: rows give way, never the header or the pane. */
+static void test_height(void **state)
+{
+	static const int heights[] = {0, 10, 12, 15, 18, 100};
+	struct snapshot s;
+	int whole = 0;
+
+	sample_busy(&s);
+	for (size_t i = 0; i < ARRAY_SIZE(heights); i++) {
+		struct plain_style style = {.width = 120, .height = heights[i]};
+		struct str out;
+		int lines = 0;
+
+		str_init(&out);
+		plain_top(&s, &style, false, &out);
+		for (const char *at = str_get(&out); (at = strchr(at, '\n')); at++)
+			lines++;
+		whole = i ? whole : lines;
+		assert_non_null(strstr(str_get(&out), "gopherscope  node"));
+		assert_non_null(strstr(str_get(&out), "SEEN"));
+		if (!heights[i] || heights[i] > whole)
+			assert_int_equal(lines, whole);
+		else
+			assert_non_null(strstr(str_get(&out), " more: a taller terminal"));
+		if (heights[i] >= 15 && heights[i] <= whole)
+			assert_int_equal(lines, heights[i] - 1); /* the cursor stands on the last */
+		str_deinit(&out);
+	}
+	snapshot_deinit(&s);
+}
+
 static void test_colors(void **state)
 {
 	static const struct plain_style plain = WIDE, colored = {.width = 120, .color = true};
@@ -269,7 +300,8 @@ static void test_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_top),  cmocka_unit_test(test_colors),    cmocka_unit_test(test_gravest_pane),
+		cmocka_unit_test(test_top), cmocka_unit_test(test_height), cmocka_unit_test(test_colors),
+		cmocka_unit_test(test_gravest_pane),
 		cmocka_unit_test(test_why),  cmocka_unit_test(test_injection), cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_list),
 	};

@@ -4,6 +4,7 @@
  * (reasons of signals that are off, losses by reason) is written out. */
 #include "view/plain.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -69,6 +70,19 @@ static double worst_cost(const struct snapshot *s)
 	for (int i = 0; i < s->container_cnt; i++)
 		worst = fmax(worst, s->containers[i].cost_ratio); /* fmax takes the number where one is NAN */
 	return worst;
+}
+
+/* "0.08%", "?" unknown, "-" without a target */
+static char *worst_cost_text(const struct snapshot *s, char *buf, size_t sz)
+{
+	char percent[TEXT_SZ];
+	double worst = worst_cost(s);
+
+	if (isnan(worst))
+		snprintf(buf, sz, "%s", s->container_cnt ? "?" : "-");
+	else
+		snprintf(buf, sz, "%s%%", format_percent_fine(worst, percent, sizeof(percent)));
+	return buf;
 }
 
 static char *cpus_text(int cpus, char *buf, size_t sz)
@@ -168,9 +182,9 @@ static void header_signals(struct pen *p, struct pen *right, const struct snapsh
 
 	format_percent_fine(s->agent_cpu_ratio, self, sizeof(self));
 	format_bytes(s->agent_rss_bytes, memory, sizeof(memory));
-	format_percent_fine(worst_cost(s), worst, sizeof(worst));
 	signals_line(p, s);
-	pen_textf(right, GRADE_FINE, "cost: self %s%% of a CPU, %s; worst target %s%%   ", self, memory, worst);
+	pen_textf(right, GRADE_FINE, "cost: self %s%% of a CPU, %s; worst target %s   ", self, memory,
+		  worst_cost_text(s, worst, sizeof(worst)));
 	lost_text(right, s);
 	pen_join_right(p, right);
 	pen_end(p);
@@ -202,9 +216,9 @@ static void header_narrow_signals(struct pen *p, struct pen *right, const struct
 	char self[TEXT_SZ], worst[TEXT_SZ];
 
 	signals_line_narrow(p, s);
-	pen_textf(p, GRADE_FINE, "  cost self %s%% worst target %s%%",
+	pen_textf(p, GRADE_FINE, "  cost self %s%% worst target %s",
 		  format_percent_fine(s->agent_cpu_ratio, self, sizeof(self)),
-		  format_percent_fine(worst_cost(s), worst, sizeof(worst)));
+		  worst_cost_text(s, worst, sizeof(worst)));
 	lost_text(right, s);
 	pen_join_right(p, right);
 	pen_end(p);
@@ -336,16 +350,24 @@ static void table_row(struct pen *p, const struct column_layout *l, const struct
 	pen_end(p);
 }
 
-static void table(struct pen *p, const struct snapshot *s, const struct column_layout *l)
+/* At most rows_max rows; the last of them says how many were left out. */
+static void table(struct pen *p, const struct snapshot *s, const struct column_layout *l, int rows_max)
 {
+	int rows = s->container_cnt <= rows_max ? s->container_cnt : rows_max > 1 ? rows_max - 1 : 1;
+
 	if (!l->narrow)
 		table_caption(p, l);
 	table_titles(p, l);
-	for (int i = 0; i < s->container_cnt; i++)
+	for (int i = 0; i < rows; i++)
 		table_row(p, l, s, &s->containers[i]);
+	if (rows < s->container_cnt) {
+		pen_to(p, COLUMN_NAME_AT);
+		pen_textf(p, GRADE_DIM, "and %d more: a taller terminal or a pipe shows them", s->container_cnt - rows);
+		pen_end(p);
+	}
 	if (!s->container_cnt) {
 		pen_to(p, COLUMN_NAME_AT);
-		pen_text(p, GRADE_FINE, "no Go container or process is observed; gopherscope list --all says why");
+		pen_text(p, GRADE_FINE, "no Go container or process to show yet; gopherscope list --all says why");
 		pen_end(p);
 	}
 }
@@ -517,17 +539,40 @@ static void panes(struct pen *p, const struct snapshot *s, bool all)
 			pane(p, s, &s->containers[i]);
 }
 
+static int lines(const struct str *text)
+{
+	int n = 0;
+
+	for (const char *at = str_get(text); (at = strchr(at, '\n')); at++)
+		n++;
+	return n;
+}
+
+/* Rows for which a terminal has room beside that many other lines and the line of the cursor. */
+static int rows_left(const struct plain_style *st, int others)
+{
+	if (!st->height)
+		return INT_MAX;
+	return st->height > others + 1 ? st->height - others - 1 : 1;
+}
+
 void plain_top(const struct snapshot *s, const struct plain_style *st, bool all_panes, struct str *out)
 {
 	struct column_layout layout;
-	struct pen p;
+	struct str below;
+	struct pen p, q;
 
+	str_init(&below);
 	pen_on(&p, st, out);
+	pen_on(&q, st, &below);
 	columns_layout(s, p.width, &layout);
 	header(&p, s, layout.narrow);
-	table(&p, s, &layout);
 	if (s->container_cnt)
-		panes(&p, s, all_panes);
+		panes(&q, s, all_panes);
+	table(&p, s, &layout, rows_left(st, lines(out) + lines(&below) + (layout.narrow ? 1 : 2)));
+	str_add(out, str_get(&below));
+	out->failed |= below.failed;
+	str_deinit(&below);
 }
 
 void plain_why(const struct snapshot *s, const struct snapshot_container *c, const struct plain_style *st,
