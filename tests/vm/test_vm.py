@@ -109,9 +109,9 @@ def test_every_object_loads(guest):
 
 def test_trace_ends_well(guest):
     assert text(guest, "trace.status").strip() == "0", text(guest, "trace.err")
-    # A process that begins has a hit or two before it is known; nothing else may be missing.
-    lost = {e["reason"]: e["count"] for e in lines(guest, "trace.jsonl") if e["kind"] == "lost"}
-    assert lost.pop("unknown_process", 0) <= 4
+    # A process that begins may hit a probe before it is known, or be in a pause when it is attached to; nothing else is missing.
+    lost = {(e["signal"], e["reason"]): e["count"] for e in lines(guest, "trace.jsonl") if e["kind"] == "lost"}
+    assert lost.pop(("go_gc", "unknown_process"), 0) + lost.pop(("go_gc", "unpaired"), 0) <= 4
     assert not lost
 
 
