@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The event loop: descriptors, timers and signals; handlers that remove others and themselves. And the clocks. */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/loop.h"
+
+#define MS NS_PER_MS
+
+struct seen {
+	struct loop *loop;
+	int cnt, last, stop_at, id, other;
+};
+
+static void on_timer(void *arg)
+{
+	struct seen *s = arg;
+
+	if (++s->cnt == s->stop_at)
+		loop_stop(s->loop, 42);
+}
+
+static void on_deadline(void *arg)
+{
+	loop_stop(arg, -1);
+}
+
+/* No test may hang: the loop ends with -1 after two seconds. */
+static struct loop *new_loop(void)
+{
+	struct loop *l;
+
+	assert_int_equal(loop_new(&l), 0);
+	assert_true(loop_add_timer(l, 2000 * MS, 0, on_deadline, l) >= 0);
+	return l;
+}
+
+static void test_timer(void **state)
+{
+	struct seen s = {.loop = new_loop(), .stop_at = 5};
+	uint64_t began = clock_mono_ns(), took;
+
+	assert_true(loop_add_timer(s.loop, 1 * MS, 5 * MS, on_timer, &s) >= 0);
+	assert_int_equal(loop_run(s.loop), 42);
+	took = clock_mono_ns() - began;
+	assert_int_equal(s.cnt, 5);
+	assert_true(took >= 21 * MS); /* first after 1 ms, then 4 times 5 */
+	assert_null(loop_free(s.loop));
+}
+
+static void on_slow(void *arg)
+{
+	usleep(30000);
+	on_timer(arg);
+}
+
+/* Late ticks are merged. */
+static void test_late_ticks(void **state)
+{
+	struct seen s = {.loop = new_loop(), .stop_at = 3};
+	uint64_t began = clock_mono_ns();
+
+	loop_add_timer(s.loop, 0, 1 * MS, on_slow, &s);
+	assert_int_equal(loop_run(s.loop), 42);
+	assert_int_equal(s.cnt, 3);
+	assert_true(clock_mono_ns() - began >= 90 * MS);
+	loop_free(s.loop);
+}
+
+static void test_set_and_remove_timer(void **state)
+{
+	struct seen never = {.loop = new_loop()}, soon = {.loop = never.loop, .stop_at = 2};
+	int a = loop_add_timer(never.loop, 1 * MS, 1 * MS, on_timer, &never);
+	int b = loop_add_timer(never.loop, 3600000 * MS, 3600000 * MS, on_timer, &soon);
+
+	assert_int_equal(loop_remove_timer(never.loop, a), 0);
+	assert_int_equal(loop_remove_timer(never.loop, a), -ENOENT);
+	assert_int_equal(loop_set_timer(never.loop, b, 5 * MS), 0);
+	assert_int_equal(loop_run(never.loop), 42);
+	assert_int_equal(never.cnt, 0);
+	loop_free(never.loop);
+}
+
+static void on_readable(int fd, uint32_t events, void *arg)
+{
+	struct seen *s = arg;
+	char c;
+
+	assert_true(events & EPOLLIN);
+	assert_int_equal(read(fd, &c, 1), 1);
+	s->cnt++;
+	s->last = c;
+	loop_remove_fd(s->loop, s->other); /* both are ready in the same round: the other must not be called any more */
+	loop_remove_fd(s->loop, fd);
+	loop_stop(s->loop, s->cnt);
+}
+
+static void test_fd_removed_in_round(void **state)
+{
+	struct seen s = {.loop = new_loop()};
+	int a[2], b[2];
+
+	assert_int_equal(pipe(a), 0);
+	assert_int_equal(pipe(b), 0);
+	s.other = b[0];
+	assert_int_equal(loop_add_fd(s.loop, a[0], EPOLLIN, on_readable, &s), 0);
+	assert_int_equal(loop_add_fd(s.loop, b[0], EPOLLIN, on_readable, &s), 0);
+	assert_int_equal(loop_remove_fd(s.loop, 9999), -ENOENT);
+	assert_int_equal(write(a[1], "x", 1), 1);
+	assert_int_equal(loop_run(s.loop), 1);
+	assert_int_equal(s.last, 'x');
+	assert_int_equal(write(b[1], "y", 1), 1); /* the descriptors are still ours */
+	for (int i = 0; i < 2; i++) {
+		close(a[i]);
+		close(b[i]);
+	}
+	loop_free(s.loop);
+}
+
+static void on_signal(int signo, void *arg)
+{
+	struct seen *s = arg;
+
+	s->last = signo;
+	if (++s->cnt == s->stop_at)
+		loop_stop(s->loop, 7);
+}
+
+static void test_signals(void **state)
+{
+	struct seen s = {.loop = new_loop(), .stop_at = 2};
+
+	assert_int_equal(loop_add_signal(s.loop, SIGUSR1, on_signal, &s), 0);
+	assert_int_equal(loop_add_signal(s.loop, SIGUSR2, on_signal, &s), 0);
+	kill(getpid(), SIGUSR1); /* blocked: waits for the loop */
+	assert_int_equal(s.cnt, 0);
+	kill(getpid(), SIGUSR2);
+	assert_int_equal(loop_run(s.loop), 7);
+	assert_int_equal(s.cnt, 2);
+	for (int i = 2; i < 8; i++)
+		assert_int_equal(loop_add_signal(s.loop, SIGRTMIN + i, on_signal, &s), 0);
+	assert_int_equal(loop_add_signal(s.loop, SIGRTMIN + 8, on_signal, &s), -ENOSPC);
+	loop_free(s.loop);
+	assert_null(loop_free(NULL));
+}
+
+static void test_stop_before_run(void **state)
+{
+	struct loop *l = new_loop();
+
+	loop_stop(l, 3);
+	assert_int_equal(loop_run(l), 3);
+	loop_free(l);
+}
+
+static void test_clocks(void **state)
+{
+	uint64_t mono, unix_ns, diff;
+
+	clock_sync();
+	mono = clock_mono_ns();
+	unix_ns = clock_unix_ns();
+	diff = clock_mono_to_unix(mono) > unix_ns ? clock_mono_to_unix(mono) - unix_ns
+						  : unix_ns - clock_mono_to_unix(mono);
+	assert_true(diff < 50 * MS); /* the machine may be busy; in rest it is a microsecond */
+	/* One pair: differences are kept exactly, also for stamps before it. */
+	assert_int_equal(clock_mono_to_unix(mono) - clock_mono_to_unix(mono - 123456789), 123456789);
+	assert_true(clock_boot_ns() >= clock_mono_ns() - MS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_timer),
+		cmocka_unit_test(test_late_ticks),
+		cmocka_unit_test(test_set_and_remove_timer),
+		cmocka_unit_test(test_fd_removed_in_round),
+		cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_stop_before_run),
+		cmocka_unit_test(test_clocks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

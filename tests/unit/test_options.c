@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line: what each form means, and that what is wrong is refused before anything is done. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "options.h"
+#include "signal_id.h"
+
+#define ARGS_MAX 24
+#define ALL      ((1u << SIGNAL_CNT) - 1)
+
+static char said[4096]; /* both streams of the last parse() */
+
+/* Parses one line, words between blanks ('_' is an empty word), with both streams in said[]. The line is kept: options
+ * borrow from it. */
+static int parse(const char *line, struct options *ret)
+{
+	static char copy[512];
+	char *argv[ARGS_MAX + 1] = {(char *)"gopherscope"}, *save = NULL;
+	int argc = 1, out = dup(1), err = dup(2), code;
+	FILE *f = tmpfile();
+
+	snprintf(copy, sizeof(copy), "%s", line);
+	for (char *w = strtok_r(copy, " ", &save); w && argc < ARGS_MAX; w = strtok_r(NULL, " ", &save))
+		argv[argc++] = strcmp(w, "_") ? w : (char *)"";
+	fflush(stdout);
+	dup2(fileno(f), 1);
+	dup2(fileno(f), 2);
+	code = options_parse(argc, argv, ret);
+	fflush(stdout);
+	dup2(out, 1);
+	dup2(err, 2);
+	close(out);
+	close(err);
+	rewind(f);
+	said[fread(said, 1, sizeof(said) - 1, f)] = 0;
+	fclose(f);
+	return code;
+}
+
+static void test_defaults(void **state)
+{
+	struct options o;
+
+	assert_int_equal(parse("", &o), 0);
+	assert_int_equal(o.command, COMMAND_TOP);
+	assert_null(o.target);
+	assert_int_equal(o.interval_ns, NS_PER_SEC);
+	assert_int_equal(o.window_ns, 10 * NS_PER_SEC);
+	assert_int_equal(o.duration_ns, 0);
+	assert_int_equal(o.signals, ALL);
+	assert_string_equal(o.root, "");
+	assert_int_equal(o.color, COLOR_AUTO);
+	assert_int_equal(o.sort, SORT_WHY);
+	assert_string_equal(said, "");
+}
+
+static void test_commands_and_targets(void **state)
+{
+	static const struct {
+		const char *line;
+		enum command command;
+		const char *target;
+	} rows[] = {
+		{"top", COMMAND_TOP, NULL},
+		{"list", COMMAND_LIST, NULL},
+		{"list shop/*", COMMAND_LIST, "shop/*"},
+		{"why cart", COMMAND_WHY, "cart"},
+		{"why -w 3 cart", COMMAND_WHY, "cart"},
+		{"-w 3 why cart", COMMAND_WHY, "cart"},
+		{"why cart -w 3", COMMAND_WHY, "cart"},
+		{"trace", COMMAND_TRACE, NULL},
+		{"check --json", COMMAND_CHECK, NULL},
+		{"-n list top", COMMAND_TOP, NULL}, /* the value of an option is no command */
+		{"-c why list", COMMAND_LIST, NULL},
+		{"why list", COMMAND_WHY, "list"}, /* nor is a TARGET that is called like one */
+		{"why top", COMMAND_WHY, "top"},
+		{"why -- -x", COMMAND_WHY, "-x"},
+		{"-- list", COMMAND_LIST, NULL},
+		{"why -p 12", COMMAND_WHY, NULL},
+		{"why -n shop", COMMAND_WHY, NULL},
+		{"why -c app", COMMAND_WHY, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options o;
+
+		if (parse(rows[i].line, &o))
+			fail_msg("%s: %s", rows[i].line, said);
+		assert_int_equal(o.command, rows[i].command);
+		if (rows[i].target)
+			assert_string_equal(o.target, rows[i].target);
+		else
+			assert_null(o.target);
+	}
+}
+
+static void test_values(void **state)
+{
+	struct options o;
+
+	assert_int_equal(
+		parse("top -p 12 -n shop --container=app -i 500ms -w 1m -d 2h -s gc --reverse --once --json --all "
+		      "-q",
+		      &o),
+		0);
+	assert_int_equal(o.pid, 12);
+	assert_string_equal(o.namespace_, "shop");
+	assert_string_equal(o.container, "app");
+	assert_int_equal(o.interval_ns, 500 * NS_PER_MS);
+	assert_int_equal(o.window_ns, 60 * NS_PER_SEC);
+	assert_int_equal(o.duration_ns, 7200 * NS_PER_SEC);
+	assert_int_equal(o.sort, SORT_GC);
+	assert_true(o.reverse && o.once && o.json && o.quiet);
+	assert_int_equal(parse("top --all --ascii --color always --root /host -vv", &o), 0);
+	assert_true(o.all && o.ascii && o.verbose == 2 && o.color == COLOR_ALWAYS);
+	assert_string_equal(o.root, "/host");
+	assert_int_equal(parse("list --root /", &o), 0);
+	assert_string_equal(o.root, "");
+	assert_int_equal(parse("trace -o x.jsonl --force --toggle -f jsonl", &o), 0);
+	assert_string_equal(o.output, "x.jsonl");
+	assert_true(o.force && o.toggle);
+	assert_int_equal(parse("top -f json", &o), 0);
+	assert_true(o.json);
+	assert_int_equal(parse("top --json -f text", &o), 0);
+	assert_false(o.json);
+}
+
+static void test_signals(void **state)
+{
+	struct options o;
+
+	assert_int_equal(parse("--signals -go_gc,-proc_watch,+go_gc", &o), 0);
+	assert_int_equal(o.signals, ALL & ~(1u << SIGNAL_PROC_WATCH));
+	assert_int_equal(parse("--signals=-cpu_throttle --signals=-go_runtime", &o), 0);
+	assert_int_equal(o.signals, ALL & ~(1u << SIGNAL_CPU_THROTTLE | 1u << SIGNAL_GO_RUNTIME));
+}
+
+static void test_refused(void **state)
+{
+	static const struct {
+		const char *line, *words;
+	} rows[] = {
+		{"lsit", "unknown command 'lsit': top, list, why, trace, check"},
+		{"_", "unknown command ''"},
+		{"shop/cart list", "unknown command 'shop/cart'"},
+		{"top a b", "unexpected argument 'b': one TARGET only"},
+		{"top _", "TARGET '': is empty"},
+		{"check x", "check takes no TARGET"},
+		{"why", "why needs a TARGET"},
+		{"top --nonsense", "unknown option or missing value '--nonsense'"},
+		{"top -z", "unknown option or missing value '-z'"},
+		{"top -d", "missing value '-d'"},
+		{"list -o x", "option '--output': not for this command"},
+		{"list --once", "option '--once': not for this command"},
+		{"check --signals +go_gc", "option '--signals': not for this command"},
+		{"top -w 0", "window '0': out of range, 1s to 60s"},
+		{"top -w 61", "out of range"},
+		{"top -i 99ms", "interval '99ms': out of range, 100ms to 1h"},
+		{"top -d 25h", "out of range"},
+		{"top -d 0", "out of range"},
+		{"top -w x", "window 'x': no duration; write 500ms, 10s or 2m"},
+		{"top -p 0", "pid '0': no process id"},
+		{"top -p 4194305", "no process id"},
+		{"top -p -1", "no process id"},
+		{"top -s mem,cpu", "sort key 'mem,cpu'"},
+		{"top --color yes", "color 'yes': auto, always or never"},
+		{"top -f xml", "format 'xml': text or json"},
+		{"trace -f text", "format 'text': trace writes jsonl"},
+		{"top --signals go_gc", "write +NAME or -NAME"},
+		{"top --signals=", "write +NAME or -NAME"},
+		{"top --signals +telepathy", "unknown signal 'telepathy'"},
+		{"top --signals +", "unknown signal ''"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct options o = {.pid = 77};
+
+		assert_int_equal(parse(rows[i].line, &o), -EINVAL);
+		if (!strstr(said, rows[i].words) || strncmp(said, "gopherscope: ", 13) ||
+		    strchr(said, '\n') != said + strlen(said) - 1)
+			fail_msg("%s: said %s", rows[i].line, said);
+		assert_int_equal(o.pid, 77); /* written only on success */
+	}
+}
+
+static void test_help_and_version(void **state)
+{
+	static const char *const helps[] = {"--help", "-h", "top --help", "why -h", "trace x y -h"};
+	struct options o;
+
+	for (size_t i = 0; i < ARRAY_SIZE(helps); i++) {
+		assert_int_equal(parse(helps[i], &o), OPTIONS_EXIT);
+		assert_non_null(strstr(said, "usage: gopherscope"));
+	}
+	assert_int_equal(parse("-V", &o), OPTIONS_EXIT);
+	assert_memory_equal(said, "gopherscope ", 12);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_commands_and_targets),
+		cmocka_unit_test(test_values),   cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_refused),  cmocka_unit_test(test_help_and_version),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
