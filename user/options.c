@@ -279,12 +279,9 @@ static const char *option_name(int c, char *buf, size_t sz)
 /* The first word that is no option and no option's value; NULL if there is none. */
 static char *first_word(int argc, char **argv)
 {
-	int c;
-
-	optind = 0; /* glibc: begin anew, with the order flag below */
-	while ((c = getopt_long(argc, argv, "-" SHORTS, long_options, NULL)) != -1)
-		if (c == 1)
-			return optarg;
+	optind = 0; /* glibc: begin anew, and stop at the first word, as the plus says */
+	while (getopt_long(argc, argv, "+" SHORTS, long_options, NULL) != -1)
+		;
 	return optind < argc ? argv[optind] : NULL;
 }
 

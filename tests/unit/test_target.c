@@ -52,6 +52,7 @@ static void test_target(void **state)
 		{"sh[oa]p/cart-*:c*", &pod, true},
 		{"shop/cart-0:istio", &pod, false},
 		{"cart-0:istio", &pod, false},
+		{"cart:cart", &pod, false}, /* before a colon stands a pod */
 		{"shop/cart", &pod, false}, /* after a namespace comes a pod */
 		{"pay/cart-0", &pod, false},
 		{"shop", &pod, false}, /* a namespace alone is -n */
