@@ -23,7 +23,6 @@
 #include "report.h"
 
 #define DURATION_DEFAULT_NS (10 * NS_PER_SEC)
-#define FLUSH_NS (100 * NS_PER_MS)
 
 struct trace {
 	const struct options *opts;
@@ -85,7 +84,7 @@ static void on_process(const struct event_proc *e, const struct process *p, cons
 	put_consume(arg, jsonl_proc(e, p, o));
 }
 
-static void on_flush(void *arg)
+static void on_drained(void *arg)
 {
 	struct trace *t = arg;
 
@@ -232,14 +231,13 @@ static uint64_t put_lost(struct trace *t)
 static int add_handlers(struct trace *t)
 {
 	uint64_t duration = t->opts->duration_ns ? t->opts->duration_ns : DURATION_DEFAULT_NS;
-	int err = loop_add_timer(t->session->loop, FLUSH_NS, FLUSH_NS, on_flush, t);
+	int err;
 
-	if (err >= 0 && t->opts->toggle) {
+	if (t->opts->toggle) {
 		err = loop_add_signal(t->session->loop, SIGUSR1, on_toggle, t);
 		return err ? err : loop_add_signal(t->session->loop, SIGUSR2, on_toggle, t);
 	}
-	if (err >= 0)
-		err = loop_add_timer(t->session->loop, duration, 0, on_end, t);
+	err = loop_add_timer(t->session->loop, duration, 0, on_end, t);
 	return err < 0 ? err : 0;
 }
 
@@ -271,7 +269,7 @@ int command_trace(const struct options *opts)
 {
 	struct trace t = { .opts = opts };
 	struct session_cfg cfg = { .opts = opts,
-				   .ops = { on_event, on_cycle, on_process, &t },
+				   .ops = { on_event, on_cycle, on_process, on_drained, &t },
 				   .start_detached = opts->toggle };
 	char why[WHY_SZ] = "";
 	int code, err;

@@ -376,10 +376,13 @@ static void tick(struct session *s, uint64_t now)
 static void on_drain(void *arg)
 {
 	struct session *s = arg;
-	bool busy = session_drain(s) >= DRAIN_BUSY_MIN;
+	int cnt = session_drain(s);
+	bool busy = cnt >= DRAIN_BUSY_MIN;
 	uint64_t now = clock_mono_ns();
 
 	proc_table_tick(s->procs, now);
+	if (cnt && s->ops.drained)
+		s->ops.drained(s->ops.arg);
 	if (now - s->ticked_ns >= TICK_NS - DRAIN_BUSY_NS / 2)
 		tick(s, now);
 	if (busy != s->busy)

@@ -48,6 +48,7 @@ struct session_ops {
 	void (*event)(const union event *e, const struct owner *o, void *arg); /* pauses and throttles */
 	void (*cycle)(uint32_t pid, const struct gc_cycle_done *d, const struct owner *o, void *arg);
 	void (*process)(const struct event_proc *e, const struct process *p, const struct owner *o, void *arg);
+	void (*drained)(void *arg); /* some of these were called: a good moment to flush */
 	void *arg;
 };
 
