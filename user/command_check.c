@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* check: what this kernel, these privileges and this node allow, what one hit costs, and what is missing for the rest. Loads
- * every object for real: nothing is judged by the kernel's version. */
+/* check: what this kernel, these privileges and this node allow, what one hit costs, and what is missing for the rest.
+ * Loads every object for real: nothing is judged by the kernel's version. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -26,11 +26,11 @@ struct check {
 static const struct {
 	const char *name, *lost;
 } caps[CAPS] = {
-	{ "CAP_BPF", "nothing can be loaded" },
-	{ "CAP_PERFMON", "nothing can be loaded" },
-	{ "CAP_SYS_PTRACE", "processes with more privileges than ours are not seen" },
-	{ "CAP_DAC_READ_SEARCH", "files that only their owners may read stay closed" },
-	{ "CAP_SYSLOG", "no cpu_throttle" },
+	{"CAP_BPF", "nothing can be loaded"},
+	{"CAP_PERFMON", "nothing can be loaded"},
+	{"CAP_SYS_PTRACE", "processes with more privileges than ours are not seen"},
+	{"CAP_DAC_READ_SEARCH", "files that only their owners may read stay closed"},
+	{"CAP_SYSLOG", "no cpu_throttle"},
 };
 
 static void cap_values(const struct kernel_features *f, bool have[CAPS])
@@ -51,7 +51,8 @@ static int off_cnt(const struct check *c)
 	return cnt;
 }
 
-/* ---- text --------------------------------------------------------------------------------------------------------- */
+/* ---- text ---------------------------------------------------------------------------------------------------------
+ */
 
 static void add_privileges(const struct check *c, struct str *out)
 {
@@ -99,7 +100,8 @@ static void add_signals(const struct check *c, struct str *out)
 	for (int id = 0; id < SIGNAL_CNT; id++)
 		if ((int)strlen(c->signals[id].mechanism) > width)
 			width = (int)strlen(c->signals[id].mechanism);
-	str_addf(out, "%-13s %-8s  %-*s  %-15s  %s\n", "SIGNAL", "STATE", width, "MECHANISM", "COST OF ONE HIT", "NOTE");
+	str_addf(out, "%-13s %-8s  %-*s  %-15s  %s\n", "SIGNAL", "STATE", width, "MECHANISM", "COST OF ONE HIT",
+		 "NOTE");
 	for (int id = 0; id < SIGNAL_CNT; id++)
 		add_signal(&c->signals[id], width, out);
 }
@@ -118,19 +120,23 @@ static int print_text(const struct check *c)
 	if (!c->can_run)
 		str_addf(&out, "FAIL  %s\n", c->why);
 	add_signals(c, &out);
-	str_addf(&out, "RESULT  %s; %d of %d signals off\n", c->can_run ? "can run" : "cannot run", off_cnt(c), SIGNAL_CNT);
+	str_addf(&out, "RESULT  %s; %d of %d signals off\n", c->can_run ? "can run" : "cannot run", off_cnt(c),
+		 SIGNAL_CNT);
 	err = out.failed ? -ENOMEM : output_text(str_get(&out));
 	str_deinit(&out);
 	return err;
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------------------------- */
+/* ---- JSON ---------------------------------------------------------------------------------------------------------
+ */
 
 static json_t *signal_json(const struct signal_state *st)
 {
 	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", st->name, "state",
-			 st->mode == SIGNAL_ON ? "on" : st->mode == SIGNAL_DEGRADED ? "degraded" : "off", "mechanism",
-			 *st->mechanism ? json_string(st->mechanism) : json_null(), "reason",
+			 st->mode == SIGNAL_ON         ? "on"
+			 : st->mode == SIGNAL_DEGRADED ? "degraded"
+						       : "off",
+			 "mechanism", *st->mechanism ? json_string(st->mechanism) : json_null(), "reason",
 			 st->mode == SIGNAL_ON ? json_null() : json_string(st->why), "hit_cost_seconds",
 			 st->hit_cost_ns > 0 ? json_real(st->hit_cost_ns / 1e9) : json_null());
 }
@@ -158,14 +164,16 @@ static int print_json(const struct check *c)
 	return output_line_consume(line);
 }
 
-/* ---- the try ------------------------------------------------------------------------------------------------------ */
+/* ---- the try ------------------------------------------------------------------------------------------------------
+ */
 
 /* probes: NULL where nothing could be loaded. */
 static void fill_signals(struct check *c, const struct probes *probes)
 {
-	static const char *const names[SIGNAL_CNT] = { [SIGNAL_GO_GC] = "go_gc", [SIGNAL_GO_RUNTIME] = "go_runtime",
-						       [SIGNAL_CPU_THROTTLE] = "cpu_throttle",
-						       [SIGNAL_PROC_WATCH] = "proc_watch" };
+	static const char *const names[SIGNAL_CNT] = {[SIGNAL_GO_GC] = "go_gc",
+						      [SIGNAL_GO_RUNTIME] = "go_runtime",
+						      [SIGNAL_CPU_THROTTLE] = "cpu_throttle",
+						      [SIGNAL_PROC_WATCH] = "proc_watch"};
 
 	for (int id = 0; id < SIGNAL_CNT; id++) {
 		struct signal_state *st = &c->signals[id];
@@ -174,7 +182,7 @@ static void fill_signals(struct check *c, const struct probes *probes)
 			*st = *probes_signal(probes, (enum signal_id)id);
 			continue;
 		}
-		*st = (struct signal_state){ .id = (enum signal_id)id, .name = names[id], .mode = SIGNAL_OFF };
+		*st = (struct signal_state){.id = (enum signal_id)id, .name = names[id], .mode = SIGNAL_OFF};
 		str_copy(st->why, sizeof(st->why), "needs BPF programs");
 	}
 	c->signals[SIGNAL_GO_RUNTIME] = (struct signal_state){
@@ -189,9 +197,9 @@ static void fill_signals(struct check *c, const struct probes *probes)
 
 int command_check(const struct options *opts)
 {
-	struct probes_cfg cfg = { .wanted = opts->signals };
+	struct probes_cfg cfg = {.wanted = opts->signals};
 	struct probes *probes = NULL;
-	struct check c = { 0 };
+	struct check c = {0};
 	int err;
 
 	cgroup_mounts_read(opts->root, &c.cgroups);

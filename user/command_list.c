@@ -88,7 +88,7 @@ static int print_json(const struct session *s)
 
 int command_list(const struct options *opts)
 {
-	struct session_cfg cfg = { .opts = opts, .want_stats = true, .start_detached = true };
+	struct session_cfg cfg = {.opts = opts, .want_stats = true, .start_detached = true};
 	struct session *s;
 	char why[WHY_SZ] = "";
 	int code = EXIT_GOOD, err = session_open(&cfg, &s, why);
@@ -107,7 +107,8 @@ int command_list(const struct options *opts)
 		else if (!session_watched_cnt(s))
 			code = EXIT_NOTHING;
 		if (!output_sees_all() && !opts->all)
-			log_warn("CAP_SYS_PTRACE is missing: Go processes with more privileges than ours are not shown; list --all names what cannot be read");
+			log_warn("CAP_SYS_PTRACE is missing: Go processes with more privileges than ours are not "
+				 "shown; list --all names what cannot be read");
 	}
 	session_close(s);
 	return code;

@@ -10,7 +10,7 @@
 #include "export/jsonl.h"
 #include "report.h"
 
-#define HOLD_LIVE 3 /* evaluations that a condition must hold before it is shown */
+#define HOLD_LIVE    3 /* evaluations that a condition must hold before it is shown */
 #define CLEAR_SCREEN "\033[H\033[2J"
 
 struct top {
@@ -81,8 +81,8 @@ static int run(struct top *t)
 
 int command_top(const struct options *opts)
 {
-	struct session_cfg cfg = { .opts = opts, .want_stats = true };
-	struct top t = { .opts = opts };
+	struct session_cfg cfg = {.opts = opts, .want_stats = true};
+	struct top t = {.opts = opts};
 	char why[WHY_SZ] = "";
 	int code = EXIT_FAILED, err = session_open(&cfg, &t.session, why);
 

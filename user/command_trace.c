@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* trace: events as JSON lines. Lines go to a hidden file beside the target, which is renamed at the end: whoever sees the
- * named file sees a whole one, and a full disk or an error leaves nothing behind. --toggle is for the overhead benchmark:
- * probes come and go at SIGUSR1 and SIGUSR2. */
+/* trace: events as JSON lines. Lines go to a hidden file beside the target, which is renamed at the end: whoever sees
+ * the named file sees a whole one, and a full disk or an error leaves nothing behind. --toggle is for the overhead
+ * benchmark: probes come and go at SIGUSR1 and SIGUSR2. */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -31,8 +31,8 @@ struct trace {
 	char path[PATH_MAX];    /* what the person asked for */
 	char partial[PATH_MAX]; /* what is written until the end; "" when written directly */
 	uint64_t events, bytes, lost;
-	bool nothing;           /* there was nothing to record: no empty file stays */
-	int err;                /* first error of writing */
+	bool nothing; /* there was nothing to record: no empty file stays */
+	int err;      /* first error of writing */
 };
 
 static void put_consume(struct trace *t, char *line)
@@ -117,7 +117,8 @@ static void on_toggle(int signo, void *arg)
 	fflush(stdout);
 }
 
-/* ---- the file ----------------------------------------------------------------------------------------------------- */
+/* ---- the file -----------------------------------------------------------------------------------------------------
+ */
 
 static void default_name(char *buf, size_t sz)
 {
@@ -130,7 +131,7 @@ static void default_name(char *buf, size_t sz)
 
 static int check_name(const struct trace *t)
 {
-	static const char *const others[] = { ".pftrace", ".gsraw", ".json" };
+	static const char *const others[] = {".pftrace", ".gsraw", ".json"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		if (str_ends(t->path, others[i])) {
@@ -205,7 +206,8 @@ static int close_file(struct trace *t)
 	return t->err;
 }
 
-/* ---- the run ------------------------------------------------------------------------------------------------------ */
+/* ---- the run ------------------------------------------------------------------------------------------------------
+ */
 
 static uint64_t put_lost(struct trace *t)
 {
@@ -267,10 +269,9 @@ static int run(struct trace *t)
 
 int command_trace(const struct options *opts)
 {
-	struct trace t = { .opts = opts };
-	struct session_cfg cfg = { .opts = opts,
-				   .ops = { on_event, on_cycle, on_process, on_drained, &t },
-				   .start_detached = opts->toggle };
+	struct trace t = {.opts = opts};
+	struct session_cfg cfg = {
+		.opts = opts, .ops = {on_event, on_cycle, on_process, on_drained, &t}, .start_detached = opts->toggle};
 	char why[WHY_SZ] = "";
 	int code, err;
 

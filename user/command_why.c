@@ -90,8 +90,8 @@ static int run(struct why *w)
 
 int command_why(const struct options *opts)
 {
-	struct session_cfg cfg = { .opts = opts, .want_stats = true };
-	struct why w = { .opts = opts };
+	struct session_cfg cfg = {.opts = opts, .want_stats = true};
+	struct why w = {.opts = opts};
 	char why[WHY_SZ] = "";
 	int code = EXIT_FAILED, err = session_open(&cfg, &w.session, why);
 

@@ -24,7 +24,8 @@ int output_line_consume(char *line);
 int output_open_failed(int err, const char *why);
 /* False without CAP_SYS_PTRACE: processes with more privileges than ours are then not seen. */
 bool output_sees_all(void);
-/* "no Go process on this node (212 processes looked at); ..." and EXIT_NOTHING; EXIT_PRIVILEGE where that is not known. */
+/* "no Go process on this node (212 processes looked at); ..." and EXIT_NOTHING; EXIT_PRIVILEGE where that is not known.
+ */
 struct session;
 int output_nothing(const struct session *s, const struct options *opts);
 /* Exit code for an error of output_text(): a closed pipe is a normal end. */

@@ -8,9 +8,11 @@
 
 int main(int argc, char **argv)
 {
-	static int (*const commands[])(const struct options *) = { [COMMAND_TOP] = command_top, [COMMAND_LIST] = command_list,
-								    [COMMAND_WHY] = command_why, [COMMAND_TRACE] = command_trace,
-								    [COMMAND_CHECK] = command_check };
+	static int (*const commands[])(const struct options *) = {[COMMAND_TOP] = command_top,
+								  [COMMAND_LIST] = command_list,
+								  [COMMAND_WHY] = command_why,
+								  [COMMAND_TRACE] = command_trace,
+								  [COMMAND_CHECK] = command_check};
 	struct options opts;
 	int err = options_parse(argc, argv, &opts);
 

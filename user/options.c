@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Command line. The grammar is that of kubectl and htop users: `gopherscope COMMAND [TARGET] [options]`, options anywhere,
- * the first word that is no option is the command. Nothing is accepted and then ignored: an option that a command does
- * not use is an error. */
+/* Command line. The grammar is that of kubectl and htop users: `gopherscope COMMAND [TARGET] [options]`, options
+ * anywhere, the first word that is no option is the command. Nothing is accepted and then ignored: an option that a
+ * command does not use is an error. */
 #include "options.h"
 
 #include <errno.h>
@@ -16,33 +16,44 @@
 #include "base/str.h"
 #include "signal_id.h"
 
-enum { OPT_ONCE = 256, OPT_JSON, OPT_ALL, OPT_FORCE, OPT_TOGGLE, OPT_ASCII, OPT_COLOR, OPT_ROOT, OPT_SIGNALS, OPT_REVERSE };
+enum {
+	OPT_ONCE = 256,
+	OPT_JSON,
+	OPT_ALL,
+	OPT_FORCE,
+	OPT_TOGGLE,
+	OPT_ASCII,
+	OPT_COLOR,
+	OPT_ROOT,
+	OPT_SIGNALS,
+	OPT_REVERSE
+};
 
 static const struct option long_options[] = {
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ "once", no_argument, NULL, OPT_ONCE },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "all", no_argument, NULL, OPT_ALL },
-	{ "force", no_argument, NULL, OPT_FORCE },
-	{ "toggle", no_argument, NULL, OPT_TOGGLE },
-	{ "ascii", no_argument, NULL, OPT_ASCII },
-	{ "reverse", no_argument, NULL, OPT_REVERSE },
-	{ "color", required_argument, NULL, OPT_COLOR },
-	{ "root", required_argument, NULL, OPT_ROOT },
-	{ "signals", required_argument, NULL, OPT_SIGNALS },
-	{ "pid", required_argument, NULL, 'p' },
-	{ "namespace", required_argument, NULL, 'n' },
-	{ "container", required_argument, NULL, 'c' },
-	{ "interval", required_argument, NULL, 'i' },
-	{ "window", required_argument, NULL, 'w' },
-	{ "duration", required_argument, NULL, 'd' },
-	{ "output", required_argument, NULL, 'o' },
-	{ "format", required_argument, NULL, 'f' },
-	{ "sort", required_argument, NULL, 's' },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ 0 },
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{"once", no_argument, NULL, OPT_ONCE},
+	{"json", no_argument, NULL, OPT_JSON},
+	{"all", no_argument, NULL, OPT_ALL},
+	{"force", no_argument, NULL, OPT_FORCE},
+	{"toggle", no_argument, NULL, OPT_TOGGLE},
+	{"ascii", no_argument, NULL, OPT_ASCII},
+	{"reverse", no_argument, NULL, OPT_REVERSE},
+	{"color", required_argument, NULL, OPT_COLOR},
+	{"root", required_argument, NULL, OPT_ROOT},
+	{"signals", required_argument, NULL, OPT_SIGNALS},
+	{"pid", required_argument, NULL, 'p'},
+	{"namespace", required_argument, NULL, 'n'},
+	{"container", required_argument, NULL, 'c'},
+	{"interval", required_argument, NULL, 'i'},
+	{"window", required_argument, NULL, 'w'},
+	{"duration", required_argument, NULL, 'd'},
+	{"output", required_argument, NULL, 'o'},
+	{"format", required_argument, NULL, 'f'},
+	{"sort", required_argument, NULL, 's'},
+	{"quiet", no_argument, NULL, 'q'},
+	{"verbose", no_argument, NULL, 'v'},
+	{0},
 };
 
 #define COMMON "hVqvf" /* options that every command takes */
@@ -54,16 +65,19 @@ static const struct {
 	const char *shorts; /* options it takes, besides the common ones */
 	const int longs[10];
 } commands[] = {
-	{ "top", COMMAND_TOP, "pnciwds",
-	  { OPT_ONCE, OPT_JSON, OPT_ASCII, OPT_COLOR, OPT_ROOT, OPT_SIGNALS, OPT_REVERSE, OPT_ALL } },
-	{ "list", COMMAND_LIST, "pnc", { OPT_JSON, OPT_ALL, OPT_ASCII, OPT_COLOR, OPT_ROOT } },
-	{ "why", COMMAND_WHY, "pncw", { OPT_JSON, OPT_ASCII, OPT_COLOR, OPT_ROOT, OPT_SIGNALS } },
-	{ "trace", COMMAND_TRACE, "pncdo", { OPT_JSON, OPT_FORCE, OPT_TOGGLE, OPT_ROOT, OPT_SIGNALS } },
-	{ "check", COMMAND_CHECK, "", { OPT_JSON, OPT_ROOT } },
+	{"top",
+	 COMMAND_TOP,
+	 "pnciwds",
+	 {OPT_ONCE, OPT_JSON, OPT_ASCII, OPT_COLOR, OPT_ROOT, OPT_SIGNALS, OPT_REVERSE, OPT_ALL}},
+	{"list", COMMAND_LIST, "pnc", {OPT_JSON, OPT_ALL, OPT_ASCII, OPT_COLOR, OPT_ROOT}},
+	{"why", COMMAND_WHY, "pncw", {OPT_JSON, OPT_ASCII, OPT_COLOR, OPT_ROOT, OPT_SIGNALS}},
+	{"trace", COMMAND_TRACE, "pncdo", {OPT_JSON, OPT_FORCE, OPT_TOGGLE, OPT_ROOT, OPT_SIGNALS}},
+	{"check", COMMAND_CHECK, "", {OPT_JSON, OPT_ROOT}},
 };
 
 static const char usage[] =
-	"gopherscope: why is this Go pod slow? Go GC, stop-the-world and CPU throttling per container, without touching it.\n"
+	"gopherscope: why is this Go pod slow? Go GC, stop-the-world and CPU throttling per container, without "
+	"touching it.\n"
 	"\n"
 	"usage: gopherscope [COMMAND] [TARGET] [options]\n"
 	"\n"
@@ -117,8 +131,10 @@ static int parse_duration(const char *name, const char *text, uint64_t min_ns, u
 
 static int signal_of(const char *name)
 {
-	static const char *const names[] = { [SIGNAL_GO_GC] = "go_gc", [SIGNAL_GO_RUNTIME] = "go_runtime",
-					     [SIGNAL_CPU_THROTTLE] = "cpu_throttle", [SIGNAL_PROC_WATCH] = "proc_watch" };
+	static const char *const names[] = {[SIGNAL_GO_GC] = "go_gc",
+					    [SIGNAL_GO_RUNTIME] = "go_runtime",
+					    [SIGNAL_CPU_THROTTLE] = "cpu_throttle",
+					    [SIGNAL_PROC_WATCH] = "proc_watch"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(names[i], name))
@@ -210,8 +226,8 @@ static bool *flag_of(struct options *o, int c)
 
 static int set_value(struct options *o, int c, char *arg)
 {
-	static const char *const sorts[] = { "why", "cpu", "mem", "thr", "stw", "gc", "name", NULL };
-	static const char *const colors[] = { "auto", "never", "always", NULL };
+	static const char *const sorts[] = {"why", "cpu", "mem", "thr", "stw", "gc", "name", NULL};
+	static const char *const colors[] = {"auto", "never", "always", NULL};
 	int word;
 
 	switch (c) {
@@ -224,8 +240,8 @@ static int set_value(struct options *o, int c, char *arg)
 		o->container = arg;
 		return 0;
 	case 'i':
-		return parse_duration("interval", arg, 100 * NS_PER_MS, 3600 * NS_PER_SEC,
-				      "out of range, 100ms to 1h", &o->interval_ns);
+		return parse_duration("interval", arg, 100 * NS_PER_MS, 3600 * NS_PER_SEC, "out of range, 100ms to 1h",
+				      &o->interval_ns);
 	case 'w':
 		return parse_duration("window", arg, NS_PER_SEC, 60 * NS_PER_SEC, "out of range, 1s to 60s",
 				      &o->window_ns);
@@ -345,7 +361,8 @@ static int take_option(struct options *o, size_t command, int c, const char *giv
 		return bad("unknown option or missing value", given, "see gopherscope --help");
 	}
 	if (!takes(command, c))
-		return bad("option", option_name(c, name, sizeof(name)), "not for this command; see gopherscope --help");
+		return bad("option", option_name(c, name, sizeof(name)),
+			   "not for this command; see gopherscope --help");
 	return set_option(o, c, optarg);
 }
 

@@ -25,8 +25,8 @@ struct options {
 	enum color_mode color;
 	enum sort_key sort;
 	bool reverse;
-	const char *root;   /* folder above proc, sys, run and var; "" is the machine's own */
-	uint32_t signals;   /* bits 1 << enum signal_id that are wanted */
+	const char *root; /* folder above proc, sys, run and var; "" is the machine's own */
+	uint32_t signals; /* bits 1 << enum signal_id that are wanted */
 };
 
 #define OPTIONS_EXIT 1 /* --help or --version was answered: leave with EXIT_GOOD */

@@ -19,7 +19,7 @@
 #include "target.h"
 
 #define PIPE_WIDTH 120
-#define WIDTH_MIN 80
+#define WIDTH_MIN  80
 
 void output_style(const struct options *opts, struct plain_style *ret)
 {
@@ -82,7 +82,8 @@ int output_nothing(const struct session *s, const struct options *opts)
 	char text[300];
 
 	if (!output_sees_all()) {
-		log_error("no Go process among those that may be read (%llu processes looked at): CAP_SYS_PTRACE is missing; run as root",
+		log_error("no Go process among those that may be read (%llu processes looked at): CAP_SYS_PTRACE is "
+			  "missing; run as root",
 			  (unsigned long long)s->looked_at);
 		return EXIT_PRIVILEGE;
 	}
@@ -90,7 +91,8 @@ int output_nothing(const struct session *s, const struct options *opts)
 		log_error("no Go process matches %s; `gopherscope list` shows what there is",
 			  target_text(opts, text, sizeof(text)));
 	else
-		log_error("no Go process on this node (%llu processes looked at); `gopherscope list --all` says why for each",
+		log_error("no Go process on this node (%llu processes looked at); `gopherscope list --all` says why "
+			  "for each",
 			  (unsigned long long)s->looked_at);
 	return EXIT_NOTHING;
 }

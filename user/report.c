@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Snapshots: node, agent, signals, and per container what stats/, pods/ and runtime/ know. Values of several processes of
- * one container are added up; settings (GOGC, GOMEMLIMIT) are shown when all agree or there is one, else the smallest. */
+/* Snapshots: node, agent, signals, and per container what stats/, pods/ and runtime/ know. Values of several processes
+ * of one container are added up; settings (GOGC, GOMEMLIMIT) are shown when all agree or there is one, else the
+ * smallest. */
 #include "report.h"
 
 #include <errno.h>
@@ -21,21 +22,21 @@
 #include "stats/dist.h"
 #include "target.h"
 
-#define READINGS      80		 /* of node, agent and losses: one a second over the longest window, and room */
+#define READINGS      80               /* of node, agent and losses: one a second over the longest window, and room */
 #define VALUES_AGE_NS (50 * NS_PER_MS) /* readings of the session's own timer may serve */
 
 struct reading {
 	uint64_t time_ns;
 	uint64_t busy, steal, total; /* /proc/stat, clock ticks */
 	double agent_cpu;
-	uint64_t lost[SIGNAL_CNT];   /* since start, all reasons */
+	uint64_t lost[SIGNAL_CNT]; /* since start, all reasons */
 };
 
 struct report {
 	struct session *session; /* borrowed */
 	struct reading readings[READINGS];
-	int cpus;                /* online at the start: asking costs two file reads */
-	unsigned int cnt;        /* ever taken; the ring holds the last READINGS */
+	int cpus;         /* online at the start: asking costs two file reads */
+	unsigned int cnt; /* ever taken; the ring holds the last READINGS */
 };
 
 struct report *report_free(struct report *r)
@@ -44,19 +45,21 @@ struct report *report_free(struct report *r)
 	return NULL;
 }
 
-/* ---- node and agent ----------------------------------------------------------------------------------------------- */
+/* ---- node and agent -----------------------------------------------------------------------------------------------
+ */
 
 static double agent_cpu_seconds(void)
 {
 	struct rusage u;
 
 	getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 static void read_node(const struct report *r, struct reading *x)
 {
-	unsigned long long t[8] = { 0 };
+	unsigned long long t[8] = {0};
 	char buf[512];
 
 	if (file_read(r->session->opts->root, "/proc/stat", buf, sizeof(buf)) > 0 &&
@@ -120,7 +123,8 @@ static void fill_node(struct report *r, uint64_t window_ns, struct snapshot *s)
 	for (int id = 0; id < SIGNAL_CNT; id++)
 		s->signals[id].lost_window = now->lost[id] - then->lost[id];
 	if (now->time_ns > then->time_ns)
-		s->agent_cpu_ratio = (now->agent_cpu - then->agent_cpu) / ((double)(now->time_ns - then->time_ns) / 1e9);
+		s->agent_cpu_ratio =
+			(now->agent_cpu - then->agent_cpu) / ((double)(now->time_ns - then->time_ns) / 1e9);
 	if (file_read("", "/proc/self/status", buf, sizeof(buf)) > 0 && !file_find_u64(buf, "VmRSS:", &all))
 		s->agent_rss_bytes = (int64_t)all * 1024;
 }
@@ -134,15 +138,15 @@ static void fill_go_runtime(const struct session *ses, struct snapshot_signal *x
 	str_copy(x->name, sizeof(x->name), "go_runtime");
 	str_copy(x->state, sizeof(x->state), !wanted ? "off" : allowed ? "on" : "degraded");
 	str_copy(x->reason, sizeof(x->reason),
-		 !wanted ? "not asked for" :
-		 allowed ? "" :
-			   "CAP_SYS_PTRACE is missing: processes with more privileges than ours are not seen at all");
+		 !wanted   ? "not asked for"
+		 : allowed ? ""
+			   : "CAP_SYS_PTRACE is missing: processes with more privileges than ours are not seen at all");
 }
 
 static void fill_signal(const struct session *ses, enum signal_id id, struct snapshot_signal *x)
 {
 	const struct signal_state *st = ses->probes ? probes_signal(ses->probes, id) : NULL;
-	struct signal_counters c = { 0 };
+	struct signal_counters c = {0};
 
 	x->present = true;
 	if (id == SIGNAL_GO_RUNTIME) {
@@ -150,7 +154,9 @@ static void fill_signal(const struct session *ses, enum signal_id id, struct sna
 	} else if (st) {
 		str_copy(x->name, sizeof(x->name), st->name);
 		str_copy(x->state, sizeof(x->state),
-			 st->mode == SIGNAL_ON ? "on" : st->mode == SIGNAL_DEGRADED ? "degraded" : "off");
+			 st->mode == SIGNAL_ON         ? "on"
+			 : st->mode == SIGNAL_DEGRADED ? "degraded"
+						       : "off");
 		str_copy(x->reason, sizeof(x->reason), st->why);
 		probes_counters(ses->probes, id, &c);
 	}
@@ -192,7 +198,8 @@ int report_new(struct session *s, struct report **ret)
 	return 0;
 }
 
-/* ---- containers --------------------------------------------------------------------------------------------------- */
+/* ---- containers ---------------------------------------------------------------------------------------------------
+ */
 
 static void add_known(int64_t *sum, int64_t value)
 {
@@ -336,7 +343,8 @@ static int fill_containers(const struct session *ses, uint64_t now, uint64_t win
 static void count_processes(const struct session *ses, struct snapshot *s)
 {
 	for (struct process *p = proc_table_next(ses->procs, NULL); p; p = proc_table_next(ses->procs, p)) {
-		if (p->state == PROCESS_SKIPPED || p->state == PROCESS_HELPER || !target_matches(ses->opts, p->owner, p))
+		if (p->state == PROCESS_SKIPPED || p->state == PROCESS_HELPER ||
+		    !target_matches(ses->opts, p->owner, p))
 			continue;
 		s->processes_go++;
 		s->processes_not_observable += p->state == PROCESS_REFUSED;
@@ -370,7 +378,8 @@ int report_take(struct report *r, uint64_t window_ns, struct snapshot *ret)
 	return err;
 }
 
-/* ---- order -------------------------------------------------------------------------------------------------------- */
+/* ---- order --------------------------------------------------------------------------------------------------------
+ */
 
 static double sort_value(const struct snapshot_container *c, enum sort_key key)
 {
@@ -417,7 +426,7 @@ static int compare(const void *a, const void *b, void *arg)
 
 void report_sort(struct snapshot *s, enum sort_key key, bool reverse)
 {
-	struct sort_by by = { key, reverse };
+	struct sort_by by = {key, reverse};
 
 	if (key == SORT_WHY && !reverse)
 		return; /* verdicts_apply() has done it */

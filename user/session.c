@@ -19,19 +19,20 @@
 #include "procs/proc_info.h"
 #include "target.h"
 
-#define DRAIN_BUSY_NS (10 * NS_PER_MS)
-#define DRAIN_IDLE_NS (50 * NS_PER_MS) /* a wake-up costs some 20 us: the 512 KB ring holds 5,000 events and more */
-#define DRAIN_BUSY_MIN 200             /* events a drain from which on we come back sooner */
-#define TICK_NS (100 * NS_PER_MS)
-#define READ_NS NS_PER_SEC
-#define VERIFY_NS (10 * NS_PER_SEC)
-#define MEMORY_NS (5 * NS_PER_SEC)
-#define LIMITS_NS (10 * NS_PER_SEC) /* 0.1 ms a container */
-#define FRESH_NS (READ_NS / 2) /* the timer does not repeat younger readings */
-#define DRAIN_MAX 20000u       /* records a slice: 10 ms at 2 million a second */
+#define DRAIN_BUSY_NS  (10 * NS_PER_MS)
+#define DRAIN_IDLE_NS  (50 * NS_PER_MS) /* a wake-up costs some 20 us: the 512 KB ring holds 5,000 events and more */
+#define DRAIN_BUSY_MIN 200              /* events a drain from which on we come back sooner */
+#define TICK_NS        (100 * NS_PER_MS)
+#define READ_NS        NS_PER_SEC
+#define VERIFY_NS      (10 * NS_PER_SEC)
+#define MEMORY_NS      (5 * NS_PER_SEC)
+#define LIMITS_NS      (10 * NS_PER_SEC) /* 0.1 ms a container */
+#define FRESH_NS       (READ_NS / 2)     /* the timer does not repeat younger readings */
+#define DRAIN_MAX      20000u            /* records a slice: 10 ms at 2 million a second */
 #define CONTAINERS_MAX 4096
-#define BINARIES_MAX 1023
-#define HISTORY_MAX (32u << 20) /* two million spans: a minute of throttling of 110 pods on 8 CPUs is half a million */
+#define BINARIES_MAX   1023
+#define HISTORY_MAX    (32u << 20) /* two million spans: a minute of throttling of 110 pods on 8 CPUs is half a million \
+				    */
 #define FREED_MANY 32
 
 struct container *session_container(const struct session *s, const struct owner *o)
@@ -70,7 +71,8 @@ static void free_container(struct owner *o, void *arg)
 	s->freed_cnt++;
 }
 
-/* ---- processes ---------------------------------------------------------------------------------------------------- */
+/* ---- processes ----------------------------------------------------------------------------------------------------
+ */
 
 static bool wanted(const struct session *s, enum signal_id id)
 {
@@ -155,7 +157,7 @@ static void watch(struct session *s, struct process *p)
 static void on_process_added(struct process *p, void *arg)
 {
 	struct session *s = arg;
-	struct event_proc e = { .hdr = { .kind = EVENT_PROC_EXEC, .tgid = (uint32_t)p->pid, .tid = (uint32_t)p->pid } };
+	struct event_proc e = {.hdr = {.kind = EVENT_PROC_EXEC, .tgid = (uint32_t)p->pid, .tid = (uint32_t)p->pid}};
 	int err;
 
 	if (p->state == PROCESS_HELPER && s->probes)
@@ -223,7 +225,8 @@ int session_watched_cnt(const struct session *s)
 	return cnt;
 }
 
-/* ---- events ------------------------------------------------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------------------------------------------------
+ */
 
 /* What an event cost its process: stop and start before Go 1.22, from then on start and finish for a pause of the
  * collector; one hit for everything else. */
@@ -239,7 +242,7 @@ static int hits_of(const union event *e)
 static void on_go_event(struct session *s, const union event *e)
 {
 	struct process *p = proc_table_find(s->procs, (pid_t)e->hdr.tgid);
-	struct gc_cycle_done done = { 0 };
+	struct gc_cycle_done done = {0};
 	struct container *c;
 	int hits = hits_of(e);
 
@@ -335,7 +338,8 @@ int session_drain(struct session *s)
 	return cnt < 0 ? 0 : cnt;
 }
 
-/* ---- timers ------------------------------------------------------------------------------------------------------- */
+/* ---- timers -------------------------------------------------------------------------------------------------------
+ */
 
 static void on_storm(pid_t pid, const char *why, void *arg)
 {
@@ -353,7 +357,7 @@ static void on_storm(pid_t pid, const char *why, void *arg)
 /* A lost event may have been the end of a cycle: no cycle of now can be trusted. */
 static void break_cycles_after_loss(struct session *s)
 {
-	struct signal_counters c = { 0 };
+	struct signal_counters c = {0};
 
 	if (probes_counters(s->probes, SIGNAL_GO_GC, &c) || c.lost[LOSS_RING_FULL] == s->gc_events_lost)
 		return;
@@ -495,7 +499,7 @@ static void on_read(void *arg)
 static void on_verify(void *arg)
 {
 	struct session *s = arg;
-	struct signal_counters c = { 0 };
+	struct signal_counters c = {0};
 
 	proc_table_verify(s->procs);
 	if (s->probes)
@@ -517,11 +521,12 @@ static void on_quit(int signo, void *arg)
 	loop_stop(s->loop, 0);
 }
 
-/* ---- life --------------------------------------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------------------------------------------------
+ */
 
 int session_attach(struct session *s, char *why)
 {
-	struct probes_cfg cfg = { .wanted = s->opts->signals };
+	struct probes_cfg cfg = {.wanted = s->opts->signals};
 	int err = probes_new(&cfg, &s->probes, why);
 
 	if (err)
@@ -546,7 +551,7 @@ void session_detach(struct session *s)
 
 static int open_loop(struct session *s)
 {
-	static const int quits[] = { SIGINT, SIGTERM, SIGHUP };
+	static const int quits[] = {SIGINT, SIGTERM, SIGHUP};
 	int err = loop_new(&s->loop);
 
 	for (size_t i = 0; !err && i < ARRAY_SIZE(quits); i++)
@@ -556,7 +561,7 @@ static int open_loop(struct session *s)
 
 static int open_tables(struct session *s)
 {
-	struct proc_table_ops ops = { .added = on_process_added, .removed = on_process_removed, .arg = s };
+	struct proc_table_ops ops = {.added = on_process_added, .removed = on_process_removed, .arg = s};
 	int err = hashmap_new(CONTAINERS_MAX, &s->containers);
 
 	if (!err)
@@ -576,7 +581,7 @@ static int open_timers(struct session *s)
 	static const struct {
 		uint64_t interval_ns;
 		loop_timer_fn fn;
-	} timers[] = { { READ_NS, on_read }, { VERIFY_NS, on_verify } };
+	} timers[] = {{READ_NS, on_read}, {VERIFY_NS, on_verify}};
 
 	s->drain_timer = loop_add_timer(s->loop, DRAIN_IDLE_NS, DRAIN_IDLE_NS, on_drain, s);
 	if (s->drain_timer < 0)

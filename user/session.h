@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Owns every stage and wires output to input: the architecture on one page. One event loop, one thread (links of binaries
- * are released by a worker of probes/). */
+/* Owns every stage and wires output to input: the architecture on one page. One event loop, one thread (links of
+ * binaries are released by a worker of probes/). */
 #pragma once
 
 #include <stdbool.h>
@@ -19,27 +19,27 @@
 
 /* What the session keeps for a watched process; hangs on process.watched. */
 struct watched {
-	struct process *process;   /* borrowed */
-	struct sampler *sampler;   /* owned; NULL: go_runtime off for it */
-	bool sampler_retry;        /* its runtime had not set itself up yet */
+	struct process *process;      /* borrowed */
+	struct sampler *sampler;      /* owned; NULL: go_runtime off for it */
+	bool sampler_retry;           /* its runtime had not set itself up yet */
 	struct runtime_sample sample; /* last good one */
 	bool sampled;
 	int64_t gc_cpu_base_ns, assist_base_ns; /* of the first one */
 	struct gc_cycle_state gc;
-	bool gomaxprocs_env;       /* its environment sets GOMAXPROCS */
-	bool follows_quota;        /* its Go sets GOMAXPROCS by the cgroup's quota */
-	uint64_t hits;             /* probe hits that it paid for */
+	bool gomaxprocs_env; /* its environment sets GOMAXPROCS */
+	bool follows_quota;  /* its Go sets GOMAXPROCS by the cgroup's quota */
+	uint64_t hits;       /* probe hits that it paid for */
 };
 
 /* What the session keeps for an owner with watched processes. */
 struct container {
-	struct owner *owner;          /* borrowed from the owner index */
+	struct owner *owner;           /* borrowed from the owner index */
 	struct container_stats *stats; /* owned */
 	struct cgroup_limits limits;
 	struct cgroup_usage usage;
 	bool limits_known;
 	uint64_t limits_read_ns, memory_read_ns, usage_read_ns;
-	double cost_ns;               /* of all its processes, gone ones included */
+	double cost_ns;                         /* of all its processes, gone ones included */
 	int64_t gc_cpu_gone_ns, assist_gone_ns; /* of processes that ended */
 };
 
@@ -62,19 +62,19 @@ struct session {
 	struct proc_table *procs;
 	struct probes *probes; /* NULL while toggled off */
 	struct ring_source *ring;
-	struct hashmap *containers; /* owner pointer -> struct container */
+	struct hashmap *containers;       /* owner pointer -> struct container */
 	struct stats_budget stats_budget; /* of their histories */
-	size_t freed_cnt;      /* containers, since memory was given back */
-	bool want_stats;       /* read usage, limits and runtime values */
-	uint64_t start_ns;     /* opening began: younger processes are new ones */
-	uint64_t ready_ns;     /* all processes of then were attached: windows begin here */
-	uint64_t looked_at;    /* processes of the first pass */
-	uint64_t gc_events_lost; /* of go_gc, on a full ring */
-	uint64_t notices_lost; /* of proc_watch, at the last verification */
-	uint64_t values_read_ns; /* last session_read_values() */
+	size_t freed_cnt;                 /* containers, since memory was given back */
+	bool want_stats;                  /* read usage, limits and runtime values */
+	uint64_t start_ns;                /* opening began: younger processes are new ones */
+	uint64_t ready_ns;                /* all processes of then were attached: windows begin here */
+	uint64_t looked_at;               /* processes of the first pass */
+	uint64_t gc_events_lost;          /* of go_gc, on a full ring */
+	uint64_t notices_lost;            /* of proc_watch, at the last verification */
+	uint64_t values_read_ns;          /* last session_read_values() */
 	uint64_t ticked_ns;
 	int drain_timer;
-	bool busy;             /* drained often */
+	bool busy; /* drained often */
 	uint64_t lost_user[SIGNAL_CNT][LOSS_REASON_MAX];
 };
 
@@ -82,10 +82,11 @@ struct session_cfg {
 	const struct options *opts;
 	struct session_ops ops;
 	bool want_stats;
-	bool start_detached;  /* toggle mode: no probes until session_attach() */
+	bool start_detached; /* toggle mode: no probes until session_attach() */
 };
 
-/* Opens everything and finds the processes of now. 0; -EPERM / -ENOTSUP (why says what is missing: exit code 4); -errno. */
+/* Opens everything and finds the processes of now. 0; -EPERM / -ENOTSUP (why says what is missing: exit code 4);
+ * -errno. */
 int session_open(const struct session_cfg *cfg, struct session **ret, char *why);
 struct session *session_close(struct session *s);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Clocks. A pair (monotonic, real) is taken by reading the monotonic clock before and after the real one and keeping the
- * tightest of a few tries, so the error of a conversion is well below a microsecond on an idle CPU. */
+/* Clocks. A pair (monotonic, real) is taken by reading the monotonic clock before and after the real one and keeping
+ * the tightest of a few tries, so the error of a conversion is well below a microsecond on an idle CPU. */
 #include "base/clock.h"
 
 #include <time.h>

@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #define NS_PER_SEC 1000000000ull
-#define NS_PER_MS 1000000ull
+#define NS_PER_MS  1000000ull
 
 uint64_t clock_mono_ns(void);
 uint64_t clock_boot_ns(void);

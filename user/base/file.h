@@ -12,7 +12,8 @@ int file_open(const char *root, const char *path);
 ssize_t file_read(const char *root, const char *path, char *buf, size_t sz);
 /* Same from offset 0 of an open descriptor (kept descriptors of cgroup files). */
 ssize_t file_read_fd(int fd, char *buf, size_t sz);
-/* Reads a whole file of at most max_sz bytes into heap memory, NUL terminated; 0, -EFBIG, -errno. *ret is the caller's. */
+/* Reads a whole file of at most max_sz bytes into heap memory, NUL terminated; 0, -EFBIG, -errno. *ret is the caller's.
+ */
 int file_read_alloc(const char *root, const char *path, size_t max_sz, char **ret, size_t *ret_sz);
 /* A decimal number on the first line; 0, -EINVAL, -errno. */
 int file_read_u64(const char *root, const char *path, uint64_t *ret);

@@ -61,7 +61,7 @@ static struct slot *find_slot(const struct hashmap *m, uint64_t key)
 
 static int grow(struct hashmap *m)
 {
-	struct hashmap bigger = { .cap = m->cap * 2, .cnt = m->cnt, .max = m->max };
+	struct hashmap bigger = {.cap = m->cap * 2, .cnt = m->cnt, .max = m->max};
 
 	bigger.slots = calloc(bigger.cap, sizeof(*bigger.slots));
 	if (!bigger.slots)
@@ -91,7 +91,7 @@ int hashmap_set(struct hashmap *m, uint64_t key, void *value)
 			return err;
 		s = find_slot(m, key);
 	}
-	*s = (struct slot){ key, value };
+	*s = (struct slot){key, value};
 	m->cnt++;
 	return 0;
 }

@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 
-#define ROUND_MAX 32
+#define ROUND_MAX   32
 #define SIGNALS_MAX 8
 
 struct watch {
@@ -84,7 +84,7 @@ struct loop *loop_free(struct loop *l)
 static int add_watch(struct loop *l, int fd, uint32_t events, const struct watch *proto)
 {
 	struct watch *w = malloc(sizeof(*w));
-	struct epoll_event ev = { .events = events };
+	struct epoll_event ev = {.events = events};
 	int err;
 
 	if (!w)
@@ -104,7 +104,7 @@ static int add_watch(struct loop *l, int fd, uint32_t events, const struct watch
 
 int loop_add_fd(struct loop *l, int fd, uint32_t events, loop_fd_fn fn, void *arg)
 {
-	return add_watch(l, fd, events, &(struct watch){ .fd_fn = fn, .arg = arg });
+	return add_watch(l, fd, events, &(struct watch){.fd_fn = fn, .arg = arg});
 }
 
 int loop_remove_fd(struct loop *l, int fd)
@@ -121,12 +121,13 @@ int loop_remove_fd(struct loop *l, int fd)
 
 static struct timespec to_timespec(uint64_t ns)
 {
-	return (struct timespec){ .tv_sec = (time_t)(ns / NS_PER_SEC), .tv_nsec = (long)(ns % NS_PER_SEC) };
+	return (struct timespec){.tv_sec = (time_t)(ns / NS_PER_SEC), .tv_nsec = (long)(ns % NS_PER_SEC)};
 }
 
 int loop_add_timer(struct loop *l, uint64_t first_ns, uint64_t interval_ns, loop_timer_fn fn, void *arg)
 {
-	struct itimerspec when = { .it_value = to_timespec(first_ns ? first_ns : 1), .it_interval = to_timespec(interval_ns) };
+	struct itimerspec when = {.it_value = to_timespec(first_ns ? first_ns : 1),
+				  .it_interval = to_timespec(interval_ns)};
 	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC), err;
 
 	if (fd < 0)
@@ -134,7 +135,8 @@ int loop_add_timer(struct loop *l, uint64_t first_ns, uint64_t interval_ns, loop
 	if (timerfd_settime(fd, 0, &when, NULL))
 		err = -errno;
 	else
-		err = add_watch(l, fd, EPOLLIN, &(struct watch){ .owned = true, .timer = true, .timer_fn = fn, .arg = arg });
+		err = add_watch(l, fd, EPOLLIN,
+				&(struct watch){.owned = true, .timer = true, .timer_fn = fn, .arg = arg});
 	if (err) {
 		close(fd);
 		return err;
@@ -144,7 +146,7 @@ int loop_add_timer(struct loop *l, uint64_t first_ns, uint64_t interval_ns, loop
 
 int loop_set_timer(struct loop *l, int id, uint64_t interval_ns)
 {
-	struct itimerspec when = { .it_value = to_timespec(interval_ns), .it_interval = to_timespec(interval_ns) };
+	struct itimerspec when = {.it_value = to_timespec(interval_ns), .it_interval = to_timespec(interval_ns)};
 
 	return timerfd_settime(id, 0, &when, NULL) ? -errno : 0;
 }
@@ -179,7 +181,7 @@ int loop_add_signal(struct loop *l, int signo, loop_signal_fn fn, void *arg)
 	if (fd < 0)
 		return -errno;
 	if (first) {
-		err = add_watch(l, fd, EPOLLIN, &(struct watch){ .owned = true, .fd_fn = on_signal, .arg = l });
+		err = add_watch(l, fd, EPOLLIN, &(struct watch){.owned = true, .fd_fn = on_signal, .arg = l});
 		if (err) {
 			close(fd);
 			return err;

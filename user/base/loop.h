@@ -17,7 +17,8 @@ struct loop *loop_free(struct loop *l);
 /* Watches a descriptor, which stays the caller's. */
 int loop_add_fd(struct loop *l, int fd, uint32_t events, loop_fd_fn fn, void *arg);
 int loop_remove_fd(struct loop *l, int fd);
-/* Calls fn every interval_ns (first time after first_ns); late ticks are merged, never queued. Gives an id >= 0 or -errno. */
+/* Calls fn every interval_ns (first time after first_ns); late ticks are merged, never queued. Gives an id >= 0 or
+ * -errno. */
 int loop_add_timer(struct loop *l, uint64_t first_ns, uint64_t interval_ns, loop_timer_fn fn, void *arg);
 /* Changes the interval, counted from now. 0 or -errno. */
 int loop_set_timer(struct loop *l, int id, uint64_t interval_ns);

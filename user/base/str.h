@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 struct str {
-	char *buf;  /* owned, NUL terminated once anything was added; NULL before */
+	char *buf; /* owned, NUL terminated once anything was added; NULL before */
 	size_t len;
 	size_t cap;
 	bool failed; /* an allocation failed: the content is cut */

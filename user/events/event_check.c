@@ -9,13 +9,13 @@
 static const struct {
 	uint16_t size;
 } kinds[] = {
-	[EVENT_GC_START] = { sizeof(struct event_gc_start) },
-	[EVENT_GC_MARK_END] = { sizeof(struct event_gc_mark_end) },
-	[EVENT_GC_PAUSE] = { sizeof(struct event_gc_pause) },
-	[EVENT_THROTTLE] = { sizeof(struct event_throttle) },
-	[EVENT_THROTTLE_MISSED] = { sizeof(struct event_throttle_missed) },
-	[EVENT_PROC_EXEC] = { sizeof(struct event_proc) },
-	[EVENT_PROC_EXIT] = { sizeof(struct event_proc) },
+	[EVENT_GC_START] = {sizeof(struct event_gc_start)},
+	[EVENT_GC_MARK_END] = {sizeof(struct event_gc_mark_end)},
+	[EVENT_GC_PAUSE] = {sizeof(struct event_gc_pause)},
+	[EVENT_THROTTLE] = {sizeof(struct event_throttle)},
+	[EVENT_THROTTLE_MISSED] = {sizeof(struct event_throttle_missed)},
+	[EVENT_PROC_EXEC] = {sizeof(struct event_proc)},
+	[EVENT_PROC_EXIT] = {sizeof(struct event_proc)},
 };
 
 static bool body_sane(const union event *e)
@@ -41,7 +41,8 @@ int event_check(const void *data, uint64_t size)
 
 	if (size < sizeof(struct event_hdr) || e->hdr.size != size)
 		return -EINVAL;
-	if (e->hdr.kind >= sizeof(kinds) / sizeof(*kinds) || !kinds[e->hdr.kind].size || kinds[e->hdr.kind].size != size)
+	if (e->hdr.kind >= sizeof(kinds) / sizeof(*kinds) || !kinds[e->hdr.kind].size ||
+	    kinds[e->hdr.kind].size != size)
 		return -EINVAL;
 	return body_sane(e) ? 0 : -EINVAL;
 }
