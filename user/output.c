@@ -88,7 +88,7 @@ int output_nothing(const struct session *s, const struct options *opts)
 		return EXIT_PRIVILEGE;
 	}
 	if (opts->target || opts->pid || opts->namespace_ || opts->container)
-		log_error("no Go process matches %s; `gopherscope list` shows what there is",
+		log_error("no Go process matches %s; `gopherscope list` shows what there is, with --all why not",
 			  target_text(opts, text, sizeof(text)));
 	else
 		log_error("no Go process on this node (%llu processes looked at); `gopherscope list --all` says why "
