@@ -23,6 +23,7 @@
 
 void output_style(const struct options *opts, struct plain_style *ret)
 {
+	const char *no_color = getenv("NO_COLOR");
 	bool tty = isatty(STDOUT_FILENO);
 	struct winsize w;
 
@@ -32,7 +33,7 @@ void output_style(const struct options *opts, struct plain_style *ret)
 		ret->width = w.ws_col < WIDTH_MIN ? WIDTH_MIN : w.ws_col;
 		ret->height = w.ws_row;
 	}
-	ret->color = opts->color == COLOR_ALWAYS || (opts->color == COLOR_AUTO && tty && !getenv("NO_COLOR"));
+	ret->color = opts->color == COLOR_ALWAYS || (opts->color == COLOR_AUTO && tty && !(no_color && *no_color));
 	setlocale(LC_CTYPE, "");
 	ret->ascii = opts->ascii || strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 }
