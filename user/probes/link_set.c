@@ -17,9 +17,11 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "probes/write_guard.h"
 
 struct link_set {
 	int multi_fd; /* owned, -1 with perf links */
+	struct write_guard *guard; /* owned, ends when the links are gone; NULL none */
 	struct bpf_link *links[LINK_SET_SITES_MAX];
 	size_t links_cnt;
 	struct link_set *next; /* queue of the releasing thread */
@@ -102,15 +104,44 @@ int link_set_new(const char *path, const struct link_site *sites, size_t sites_c
 	return 0;
 }
 
+static void drop_links(void *arg)
+{
+	struct link_set *s = arg;
+
+	cleanup_close(&s->multi_fd);
+	s->multi_fd = -1;
+	for (size_t i = 0; i < s->links_cnt; i++)
+		bpf_link__destroy(s->links[i]);
+	s->links_cnt = 0;
+}
+
 struct link_set *link_set_free(struct link_set *s)
 {
 	if (!s)
 		return NULL;
-	cleanup_close(&s->multi_fd);
-	for (size_t i = 0; i < s->links_cnt; i++)
-		bpf_link__destroy(s->links[i]);
+	if (s->guard)
+		write_guard_disarm(s->guard);
+	drop_links(s);
+	write_guard_free(s->guard);
 	free(s);
 	return NULL;
+}
+
+void link_set_guard_consume(struct link_set *s, struct write_guard *guard)
+{
+	s->guard = guard;
+	if (guard)
+		write_guard_arm(guard, drop_links, s);
+}
+
+bool link_set_is_guarded(const struct link_set *s)
+{
+	return s->guard;
+}
+
+bool link_set_is_gone(const struct link_set *s)
+{
+	return s->guard && write_guard_called(s->guard);
 }
 
 /* A released set of each binary waits for its own grace period: with 100 binaries one thread would need seconds at the

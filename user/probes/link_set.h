@@ -10,6 +10,7 @@
 #include "base/err.h"
 
 struct bpf_program;
+struct write_guard;
 
 #define LINK_SET_SITES_MAX 8
 
@@ -30,6 +31,11 @@ int link_set_new(const char *path, const struct link_site *sites, size_t sites_c
 		 char *why);
 /* Detaches at once: blocks. NULL in, NULL out. */
 struct link_set *link_set_free(struct link_set *s);
+/* Takes over a guard of the file; NULL: none. When it is called the links go, in its thread. */
+void link_set_guard_consume(struct link_set *s, struct write_guard *guard);
+bool link_set_is_guarded(const struct link_set *s);
+/* The guard was called: no link is left. */
+bool link_set_is_gone(const struct link_set *s);
 /* Raw BPF_LINK_CREATE of one multi link; descriptor or -errno. pid 0: every process. */
 int link_set_create_multi(int prog_fd, const char *path, const uint64_t *offsets, const uint64_t *cookies, uint32_t cnt,
 			  uint32_t pid);

@@ -4,14 +4,16 @@
  *
  * An index travels in attach cookies, so it is free again only when the links that carry it are gone, which a releasing
  * thread reports. A binary without processes keeps its links for a while: a crash-looping pod must not cost an attach
- * and a detach (30 to 100 ms of the kernel) each time. */
+ * and a detach (30 to 100 ms of the kernel) each time. But not when its file is going to be written (write_guard.c). */
 #include "probes/probed_table.h"
 
 #include <bpf/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/hashmap.h"
 #include "base/log.h"
@@ -20,6 +22,9 @@
 #include "probes/link_set.h"
 #include "probes/shared_maps.h"
 #include "probes/signal.h"
+#include "probes/write_guard.h"
+#include "symbols/elf_image.h"
+#include "symbols/go_binary.h"
 
 #define STORM_HITS_PER_S_DEFAULT 50000
 #define GUARD_INTERVAL_MIN_NS    (80 * NS_PER_MS) /* shorter windows make rates of few hits look wild */
@@ -54,6 +59,7 @@ struct probed_table {
 	const struct shared_maps *maps;
 	struct signal *go_gc;
 	struct link_release *release;
+	struct write_guards *guards;  /* owned */
 	struct file_key_reader *keys; /* owned; NULL where the kernel has no iterator */
 	uint64_t storm_hits_per_s;
 	uint64_t storms;
@@ -76,6 +82,8 @@ int probed_table_new(const struct shared_maps *maps, struct signal *go_gc, struc
 	t->release = release;
 	t->storm_hits_per_s = storm_hits_per_s ? storm_hits_per_s : STORM_HITS_PER_S_DEFAULT;
 	err = hashmap_new(PROCESS_TABLE_MAX, &t->processes);
+	if (!err)
+		err = write_guards_new(&t->guards);
 	if (err) {
 		probed_table_free(t);
 		return err;
@@ -115,6 +123,7 @@ struct probed_table *probed_table_free(struct probed_table *t)
 	for (uint32_t i = 1; i < BINARY_TABLE_MAX; i++)
 		free(t->binaries[i]);
 	file_key_reader_free(t->keys);
+	write_guards_free(t->guards);
 	free(t);
 	return NULL;
 }
@@ -127,7 +136,9 @@ static struct probed *find_binary(const struct probed_table *t, const struct fil
 	for (uint32_t i = 1; i < BINARY_TABLE_MAX; i++) {
 		struct probed *b = t->binaries[i];
 
-		if (b && (b->state != PROBED_RELEASING || b->stormed) && file_key_equal(&b->key, key))
+		if (!b || (b->state == PROBED_RELEASING && !b->stormed) || !file_key_equal(&b->key, key))
+			continue;
+		if (b->state != PROBED_ATTACHED || !link_set_is_gone(b->links)) /* gone: the next tick releases it */
 			return b;
 	}
 	return NULL;
@@ -160,18 +171,51 @@ static void free_binary(struct probed_table *t, struct probed *b)
 	free(b);
 }
 
+/* The file is the one that the sites were found in. By its build id, as another overlay mount shows it under other
+ * numbers; and by its numbers where it has none. */
+static bool has_sites_of(int fd, const struct binary *binary)
+{
+	struct binary *now = calloc(1, sizeof(*now));
+	struct elf_image img;
+	struct stat st;
+	bool same = false;
+
+	if (now && !fstat(fd, &st) && (uint64_t)st.st_size == binary->size && !elf_image_open(&img, fd, binary->size, NULL)) {
+		go_binary_read_build_id(&img, now);
+		same = !strcmp(now->build_id, binary->build_id);
+		if (!binary->build_id[0])
+			same = same && st.st_dev == binary->dev && st.st_ino == binary->ino;
+		elf_image_close(&img);
+	}
+	free(now);
+	return same;
+}
+
+/* The guard comes first: what is looked at behind it cannot change any more. */
 static int attach_binary(struct probed_table *t, struct probed *b, const struct process *proc, int exe_fd, char *why)
 {
+	struct write_guard *guard = NULL;
+	int no_guard = write_guard_new(t->guards, exe_fd, &guard);
 	uint64_t start = clock_mono_ns();
 	char path[32];
-	int err;
+	int err = 0;
 
+	if (!has_sites_of(exe_fd, proc->binary))
+		err = err_why(why, -EAGAIN, "its executable has just changed");
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", exe_fd);
-	err = go_gc_attach_binary(t->go_gc, proc->binary, b->index, path, &b->links, why);
 	if (!err)
-		log_debug("probed_table: %s (pid %d) attached as binary %u in %.1f ms, inode %llu", proc->exe,
-			  proc->pid, b->index, (double)(clock_mono_ns() - start) / 1e6, (unsigned long long)b->key.ino);
-	return err;
+		err = go_gc_attach_binary(t->go_gc, proc->binary, b->index, path, &b->links, why);
+	if (err) {
+		write_guard_free(guard);
+		return err;
+	}
+	if (no_guard)
+		log_debug("probed_table: %s: no lease: %s; its probes go with its last process", proc->exe,
+			  strerror(-no_guard));
+	link_set_guard_consume(b->links, guard);
+	log_debug("probed_table: %s (pid %d) attached as binary %u in %.1f ms, inode %llu", proc->exe, proc->pid,
+		  b->index, (double)(clock_mono_ns() - start) / 1e6, (unsigned long long)b->key.ino);
+	return 0;
 }
 
 /* ---- processes ------------------------------------------------------------------------------------------- */
@@ -281,8 +325,11 @@ void probed_table_remove(struct probed_table *t, pid_t pid)
 	remove_entry(t, pid); /* also of an ignored one */
 	if (!p)
 		return;
-	if (!--p->binary->processes_cnt)
+	if (!--p->binary->processes_cnt) {
 		p->binary->since_ns = clock_mono_ns();
+		if (p->binary->state == PROBED_ATTACHED && !link_set_is_guarded(p->binary->links))
+			start_release(t, p->binary); /* nobody would tell that it is written */
+	}
 	free(p);
 }
 
@@ -304,20 +351,13 @@ static size_t processes_of(const struct probed_table *t, const struct probed *b,
 }
 
 /* Detach first, tell later. on_storm may call probes_remove_process. */
-static void end_storm(struct probed_table *t, struct probed *b, double rate, probes_storm_fn on_storm, void *arg)
+static void switch_off(struct probed_table *t, struct probed *b, const char *why, probes_storm_fn on_storm, void *arg)
 {
-	char why[WHY_SZ];
 	pid_t *pids;
 	size_t cnt;
 
-	t->storms++;
-	b->stormed = true;
 	b->since_ns = clock_mono_ns();
 	start_release(t, b);
-	err_why(why, 0,
-		"its probes were hit %.0f times a second, more than %llu, and are switched off; GC comes from passive "
-		"reads",
-		rate, (unsigned long long)t->storm_hits_per_s);
 	cnt = processes_of(t, b, &pids);
 	for (size_t i = 0; i < cnt; i++) {
 		probed_table_remove(t, pids[i]);
@@ -325,6 +365,26 @@ static void end_storm(struct probed_table *t, struct probed *b, double rate, pro
 			on_storm(pids[i], why, arg);
 	}
 	free(pids);
+}
+
+static void end_storm(struct probed_table *t, struct probed *b, double rate, probes_storm_fn on_storm, void *arg)
+{
+	char why[WHY_SZ];
+
+	t->storms++;
+	b->stormed = true;
+	err_why(why, 0,
+		"its probes were hit %.0f times a second, more than %llu, and are switched off; GC comes from passive "
+		"reads",
+		rate, (unsigned long long)t->storm_hits_per_s);
+	switch_off(t, b, why, on_storm, arg);
+}
+
+/* With processes only on kernels that let people write to running programs (6.11 and 6.12). */
+static void give_way(struct probed_table *t, struct probed *b, probes_storm_fn on_storm, void *arg)
+{
+	log_debug("probed_table: binary %u is being written: its probes are gone", b->index);
+	switch_off(t, b, "its executable is being written: its probes are switched off", on_storm, arg);
 }
 
 static void guard(struct probed_table *t, struct probed *b, uint64_t window_ns, probes_storm_fn on_storm, void *arg)
@@ -361,6 +421,8 @@ void probed_table_tick(struct probed_table *t, uint64_t now_ns, probes_storm_fn 
 
 		if (b && check && t->checked_ns && b->state == PROBED_ATTACHED)
 			guard(t, b, window, on_storm, arg);
+		if (b && b->state == PROBED_ATTACHED && link_set_is_gone(b->links))
+			give_way(t, b, on_storm, arg);
 		if (b)
 			reap(t, b, now_ns);
 	}
