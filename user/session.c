@@ -595,43 +595,43 @@ static int open_timers(struct session *s)
 	return 0;
 }
 
+static int open_stages(struct session *s, bool detached, char *why)
+{
+	int err = open_loop(s);
+
+	if (err)
+		return err_why(why, err, "cannot set up the event loop: %s", strerror(-err));
+	err = open_tables(s);
+	if (err)
+		return err_why(why, err, "cannot read %s/proc: %s", s->opts->root, strerror(-err));
+	err = detached ? 0 : session_attach(s, why); /* before the first pass: no process can slip between */
+	if (err)
+		return err;
+	err = proc_table_scan(s->procs);
+	if (err)
+		return err_why(why, err, "cannot read %s/proc: %s", s->opts->root, strerror(-err));
+	s->looked_at = proc_table_counts(s->procs)->looked_at;
+	s->ready_ns = clock_mono_ns();
+	if (s->want_stats)
+		session_read_values(s);
+	err = open_timers(s);
+	return err ? err_why(why, err, "cannot set up timers: %s", strerror(-err)) : 0;
+}
+
 int session_open(const struct session_cfg *cfg, struct session **ret, char *why)
 {
 	struct session *s = calloc(1, sizeof(*s));
 	int err;
 
 	if (!s)
-		return -ENOMEM;
+		return err_why(why, -ENOMEM, "cannot start: %s", strerror(ENOMEM));
 	s->opts = cfg->opts;
 	s->ops = cfg->ops;
 	s->want_stats = cfg->want_stats;
 	s->stats_budget.bytes_max = HISTORY_MAX;
 	s->start_ns = clock_mono_ns();
 	clock_sync();
-	err = open_loop(s);
-	if (err)
-		err_why(why, err, "cannot set up the event loop: %s", strerror(-err));
-	if (!err) {
-		err = open_tables(s);
-		if (err)
-			err_why(why, err, "cannot read %s/proc: %s", s->opts->root, strerror(-err));
-	}
-	if (!err && !cfg->start_detached)
-		err = session_attach(s, why); /* before the first pass: no process can slip between */
-	if (!err) {
-		err = proc_table_scan(s->procs);
-		if (err)
-			err_why(why, err, "cannot read %s/proc: %s", s->opts->root, strerror(-err));
-		s->looked_at = proc_table_counts(s->procs)->looked_at;
-	}
-	s->ready_ns = clock_mono_ns();
-	if (!err && s->want_stats)
-		session_read_values(s);
-	if (!err) {
-		err = open_timers(s);
-		if (err)
-			err_why(why, err, "cannot set up timers: %s", strerror(-err));
-	}
+	err = open_stages(s, cfg->start_detached, why);
 	if (err) {
 		session_close(s);
 		return err;
