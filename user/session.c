@@ -31,9 +31,9 @@
 #define DRAIN_MAX      20000u            /* records a slice: 10 ms at 2 million a second */
 #define CONTAINERS_MAX 4096
 #define BINARIES_MAX   1023
-#define HISTORY_MAX    (32u << 20) /* two million spans: a minute of throttling of 110 pods on 8 CPUs is half a million \
-				    */
-#define FREED_MANY 32
+#define FREED_MANY     32
+/* Two million spans: a minute of throttling of 110 pods on 8 CPUs is half a million. */
+#define HISTORY_MAX (32u << 20)
 
 struct container *session_container(const struct session *s, const struct owner *o)
 {
