@@ -413,13 +413,16 @@ static void reap(struct probed_table *t, struct probed *b, uint64_t now_ns)
 
 void probed_table_tick(struct probed_table *t, uint64_t now_ns, probes_storm_fn on_storm, void *arg)
 {
-	uint64_t window = now_ns - t->checked_ns;
+	/* Of now, not the caller's: after attaching for half a second its time is old, and hits look like a storm. */
+	uint64_t read_ns = clock_mono_ns(), window = read_ns - t->checked_ns;
 	bool check = window >= GUARD_INTERVAL_MIN_NS;
 
 	for (uint32_t i = 1; i < BINARY_TABLE_MAX; i++) {
 		struct probed *b = t->binaries[i];
 
-		if (b && check && t->checked_ns && b->state == PROBED_ATTACHED)
+		if (b && check && !t->checked_ns) /* hits since the attach, which may be long ago */
+			b->hits_checked = t->maps->binaries[i].hits;
+		else if (b && check && b->state == PROBED_ATTACHED)
 			guard(t, b, window, on_storm, arg);
 		if (b && b->state == PROBED_ATTACHED && link_set_is_gone(b->links))
 			give_way(t, b, on_storm, arg);
@@ -427,7 +430,7 @@ void probed_table_tick(struct probed_table *t, uint64_t now_ns, probes_storm_fn 
 			reap(t, b, now_ns);
 	}
 	if (check)
-		t->checked_ns = now_ns;
+		t->checked_ns = read_ns;
 }
 
 /* ---- figures --------------------------------------------------------------------------------------------- */
