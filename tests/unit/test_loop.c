@@ -35,13 +35,13 @@ static void on_deadline(void *arg)
 	loop_stop(arg, -1);
 }
 
-/* No test may hang: the loop ends with -1 after two seconds. */
+/* No test may hang: the loop ends with -1 after twenty seconds (the machine may be busy). */
 static struct loop *new_loop(void)
 {
 	struct loop *l;
 
 	assert_int_equal(loop_new(&l), 0);
-	assert_true(loop_add_timer(l, 2000 * MS, 0, on_deadline, l) >= 0);
+	assert_true(loop_add_timer(l, 20000 * MS, 0, on_deadline, l) >= 0);
 	return l;
 }
 
@@ -166,17 +166,23 @@ static void test_stop_before_run(void **state)
 
 static void test_clocks(void **state)
 {
-	uint64_t mono, unix_ns, diff;
+	uint64_t best = UINT64_MAX, mono;
 
-	clock_sync();
+	for (int i = 0; i < 200; i++) { /* the tightest try: others were interrupted between two readings */
+		uint64_t converted, now;
+
+		clock_sync();
+		converted = clock_mono_to_unix(clock_mono_ns());
+		now = clock_unix_ns();
+		if (now - converted + 1000 < best)
+			best = now - converted + 1000; /* in rest both are the same to less than a microsecond */
+	}
+	assert_true(best < 1 * MS);
 	mono = clock_mono_ns();
-	unix_ns = clock_unix_ns();
-	diff = clock_mono_to_unix(mono) > unix_ns ? clock_mono_to_unix(mono) - unix_ns
-						  : unix_ns - clock_mono_to_unix(mono);
-	assert_true(diff < 50 * MS); /* the machine may be busy; in rest it is a microsecond */
 	/* One pair: differences are kept exactly, also for stamps before it. */
 	assert_int_equal(clock_mono_to_unix(mono) - clock_mono_to_unix(mono - 123456789), 123456789);
-	assert_true(clock_boot_ns() >= clock_mono_ns() - MS);
+	mono = clock_mono_ns();
+	assert_true(clock_boot_ns() >= mono); /* it also counts time asleep */
 }
 
 int main(void)
