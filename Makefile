@@ -9,7 +9,9 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
 ARCH    := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 CLANG   ?= $(firstword $(foreach v,21 20 19 18 17 16,$(shell command -v clang-$(v) 2>/dev/null)) clang)
 STRIP   ?= $(firstword $(foreach v,21 20 19 18 17 16,$(shell command -v llvm-strip-$(v) 2>/dev/null)) llvm-strip)
-BPFTOOL ?= $(firstword $(shell command -v bpftool 2>/dev/null) $(wildcard /usr/sbin/bpftool) $(wildcard /usr/lib/linux-tools/*/bpftool) bpftool)
+# The first one that works: on Ubuntu the one on PATH is a wrapper that wants the tools of the running kernel.
+BPFTOOL ?= $(firstword $(shell for b in bpftool /usr/sbin/bpftool /usr/lib/linux-tools/*/bpftool; do \
+	"$$b" version >/dev/null 2>&1 && { echo "$$b"; break; }; done) bpftool)
 CC      ?= cc
 
 WARN    := -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
@@ -34,6 +36,11 @@ all: deps-check $(B)/gopherscope
 deps-check:
 	@tools/deps-check build
 
+# The version is compiled in: a new one rebuilds what says it.
+$(shell mkdir -p $(B); echo '$(VERSION)' | cmp -s - $(B)/version || echo '$(VERSION)' > $(B)/version)
+$(B)/user/options.o: $(B)/version
+
+
 $(B)/gopherscope: $(B)/user/main.o $(B)/libgopherscope.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -42,12 +49,12 @@ $(B)/libgopherscope.a: $(LIBOBJ)
 	$(call say,AR,$@)
 	$(Q)rm -f $@; $(AR) rcs $@ $^
 
-$(B)/user/%.o: user/%.c | $(SKEL)
+$(B)/user/%.o: user/%.c | $(SKEL) deps-check
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(GSCFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/bpf/%.bpf.o: bpf/%.bpf.c vmlinux.h
+$(B)/bpf/%.bpf.o: bpf/%.bpf.c vmlinux.h | deps-check
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(BPFFLAGS) -MMD -MP -MF $(@:.o=.d) -c -o $@.tmp $<

@@ -119,7 +119,8 @@ class Cgroup:
     """A cgroup of our own in the cpu hierarchy, below another of ours or the root."""
 
     def __init__(self, name, parent=None, cpus=None, period_us=100000):
-        self.dir = (parent.dir if parent else cpu_mount()) / name
+        # With our pid: two runs at once do not meet.
+        self.dir = (parent.dir if parent else cpu_mount()) / f"{name}-{os.getpid()}"
         if cpu_is_v2():
             with contextlib.suppress(OSError):
                 (self.dir.parent / "cgroup.subtree_control").write_text("+cpu")

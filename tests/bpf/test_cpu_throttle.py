@@ -52,7 +52,7 @@ def test_sum_equals_cpu_stat(threads):
     with Cgroup("gs-test-throttle", cpus=0.3) as g:
         events, (periods, throttled, truth) = burst(g, threads)
     intervals = [e for e in events if e["kind"] == "cpu.throttle"]
-    assert truth > 2
+    assert truth > 2, "the machine was too busy: the burst hardly reached its limit"
     check_sum(events, truth)
     assert throttled > 30
     assert len(intervals) >= 0.9 * throttled
@@ -64,7 +64,7 @@ def test_quota_of_the_parent():
     """The pod holds the quota, the process is in a container below: intervals are the pod's."""
     with Cgroup("gs-test-pod", cpus=0.3) as pod, Cgroup("ctr", parent=pod) as ctr:
         events, (_, _, truth) = burst(pod, 2, where=ctr)
-    assert truth > 2
+    assert truth > 2, "the machine was too busy: the burst hardly reached its limit"
     check_sum(events, truth)
 
 

@@ -84,9 +84,9 @@ static int throttle_open(struct signal *s, const struct signal_env *env, char *w
 	if (err)
 		return err_why(why, err, "cannot size the BPF maps: %s", strerror(-err));
 	str_copy(s->state.mechanism, sizeof(s->state.mechanism),
-		 skel->rodata->csd_traced ? "bandwidth timers (hrtimer_expire) and csd_function_exit"
-					  : "bandwidth timers (hrtimer_expire)");
-	str_copy(s->state.note, sizeof(s->state.note), "exact intervals, checked against throttled_time");
+		 skel->rodata->csd_traced ? "tp_btf hrtimer expiry, raw csd exit"
+					  : "tp_btf hrtimer expiry");
+	str_copy(s->state.note, sizeof(s->state.note), "exact intervals, sum checked");
 	return 0;
 }
 
