@@ -233,23 +233,20 @@ static void fill_process(const struct process *p, struct snapshot_process *x)
 	x->go_container_aware = !w->gomaxprocs_env && w->follows_quota;
 }
 
-static void fill_runtime(const struct session *ses, const struct owner *o, struct snapshot_container *x)
+static void fill_runtime(const struct container *c, struct snapshot_container *x)
 {
 	struct snapshot_gc *gc = &x->gc;
 
 	gc->cycles_total = gc->heap_live_bytes = gc->heap_goal_bytes = gc->mapped_ready_bytes = STAT_UNKNOWN;
 	gc->gogc = gc->memory_limit_bytes = x->goroutines = STAT_UNKNOWN;
-	for (struct process *p = proc_table_next(ses->procs, NULL); p; p = proc_table_next(ses->procs, p)) {
-		const struct runtime_sample *v;
+	for (const struct watched *w = c->watched; w; w = w->next) {
+		const struct runtime_sample *v = &w->sample;
 
-		if (p->owner != o || !p->watched)
+		gc->on |= w->process->go_gc_on;
+		x->refused_cnt += w->process->state == PROCESS_REFUSED;
+		fill_process(w->process, &x->processes[x->process_cnt++]);
+		if (!w->sampled)
 			continue;
-		gc->on |= p->go_gc_on;
-		x->refused_cnt += p->state == PROCESS_REFUSED;
-		fill_process(p, &x->processes[x->process_cnt++]);
-		if (!p->watched->sampled)
-			continue;
-		v = &p->watched->sample;
 		add_known(&gc->cycles_total, v->numgc);
 		add_known(&gc->heap_live_bytes, v->heap_live_bytes);
 		add_known(&gc->heap_goal_bytes, v->heap_goal_bytes);
@@ -282,29 +279,19 @@ static bool throttle_on(const struct session *s)
 	return s->probes && probes_signal(s->probes, SIGNAL_CPU_THROTTLE)->mode != SIGNAL_OFF;
 }
 
-static int process_cnt_of(const struct session *s, const struct owner *o)
-{
-	int cnt = 0;
-
-	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p))
-		cnt += p->owner == o && p->watched;
-	return cnt;
-}
-
 static int fill_container(const struct session *ses, const struct container *c, uint64_t now, uint64_t window_ns,
 			  struct snapshot_container *x)
 {
-	int cnt = process_cnt_of(ses, c->owner);
 	uint64_t watched_since = c->owner->first_seen_ns > ses->ready_ns ? c->owner->first_seen_ns : ses->ready_ns;
 
 	memset(x, 0, sizeof(*x));
-	x->processes = calloc(cnt ? (size_t)cnt : 1, sizeof(*x->processes));
+	x->processes = calloc((size_t)c->watched_cnt + 1, sizeof(*x->processes));
 	if (!x->processes)
 		return -ENOMEM;
 	x->owner = *c->owner;
 	x->gone = c->owner->gone_ns != 0;
 	x->seen_ns = now - watched_since < window_ns ? now - watched_since : window_ns;
-	fill_runtime(ses, c->owner, x);
+	fill_runtime(c, x);
 	container_stats_fill(c->stats, now, window_ns, x);
 	fill_limits(c, x);
 	if (!throttle_on(ses)) {

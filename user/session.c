@@ -120,6 +120,29 @@ static void open_sampler(struct session *s, struct process *p)
 	p->go_runtime_on = true;
 }
 
+static void link_watched(struct container *c, struct watched *w)
+{
+	struct watched **at = &c->watched;
+
+	while (*at && (*at)->process->pid < w->process->pid)
+		at = &(*at)->next;
+	w->next = *at;
+	*at = w;
+	c->watched_cnt++;
+}
+
+static void unlink_watched(struct container *c, struct watched *w)
+{
+	struct watched **at = &c->watched;
+
+	while (*at && *at != w)
+		at = &(*at)->next;
+	if (!*at)
+		return;
+	*at = w->next;
+	c->watched_cnt--;
+}
+
 /* Go 1.25 follows the cgroup's quota by itself, unless the main module's go.mod is older (which the build information
  * tells as a default GODEBUG setting) or its environment says otherwise (facts/go-runtime.md 6). */
 static bool follows_quota(const struct process *p, const char *root)
@@ -139,15 +162,14 @@ static bool follows_quota(const struct process *p, const char *root)
 
 static void watch(struct session *s, struct process *p)
 {
+	struct container *c = get_container(s, p->owner);
 	char value[32];
 
-	p->watched = calloc(1, sizeof(*p->watched));
-	if (!p->watched || !get_container(s, p->owner)) {
-		free(p->watched);
-		p->watched = NULL;
+	p->watched = c ? calloc(1, sizeof(*p->watched)) : NULL;
+	if (!p->watched)
 		return;
-	}
 	p->watched->process = p;
+	link_watched(c, p->watched);
 	p->watched->gomaxprocs_env = proc_info_getenv(s->opts->root, p->pid, "GOMAXPROCS", value, sizeof(value)) == 1;
 	p->watched->follows_quota = follows_quota(p, s->opts->root);
 	attach_process(s, p);
@@ -199,6 +221,8 @@ static void on_process_removed(struct process *p, void *arg)
 			c->gc_cpu_gone_ns += w->sample.gc_cpu_ns - w->gc_cpu_base_ns;
 			c->assist_gone_ns += w->sample.assist_ns - w->assist_base_ns;
 		}
+		if (c)
+			unlink_watched(c, w);
 		sampler_close(w->sampler);
 		free(w);
 		p->watched = NULL;
@@ -417,15 +441,13 @@ static void read_process(struct session *s, struct process *p)
 	}
 }
 
-static void sum_gc_cpu(const struct session *s, const struct owner *o, int64_t *gc, int64_t *assist)
+static void sum_gc_cpu(const struct container *c, int64_t *gc, int64_t *assist)
 {
 	bool known = false;
 
 	*gc = *assist = 0;
-	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p)) {
-		const struct watched *w = p->watched;
-
-		if (p->owner != o || !w || !w->sampled || w->sample.gc_cpu_ns == SAMPLE_UNKNOWN)
+	for (const struct watched *w = c->watched; w; w = w->next) {
+		if (!w->sampled || w->sample.gc_cpu_ns == SAMPLE_UNKNOWN)
 			continue;
 		*gc += w->sample.gc_cpu_ns - w->gc_cpu_base_ns;
 		*assist += w->sample.assist_ns - w->assist_base_ns;
@@ -464,7 +486,7 @@ static void read_container(struct session *s, struct container *c, uint64_t now)
 		container_stats_usage(c->stats, &c->usage);
 	}
 	c->usage_read_ns = now;
-	sum_gc_cpu(s, c->owner, &gc, &assist);
+	sum_gc_cpu(c, &gc, &assist);
 	if (gc != SAMPLE_UNKNOWN)
 		container_stats_gc_cpu(c->stats, now, gc + c->gc_cpu_gone_ns, assist + c->assist_gone_ns);
 	container_stats_cost(c->stats, now, c->cost_ns);

@@ -19,6 +19,7 @@
 
 /* What the session keeps for a watched process; hangs on process.watched. */
 struct watched {
+	struct watched *next;      /* of the same container, by pid */
 	struct process *process;      /* borrowed */
 	struct sampler *sampler;      /* owned; NULL: go_runtime off for it */
 	bool sampler_retry;           /* its runtime had not set itself up yet */
@@ -35,6 +36,8 @@ struct watched {
 struct container {
 	struct owner *owner;           /* borrowed from the owner index */
 	struct container_stats *stats; /* owned */
+	struct watched *watched;       /* borrowed list of its live processes */
+	int watched_cnt;
 	struct cgroup_limits limits;
 	struct cgroup_usage usage;
 	bool limits_known;
