@@ -55,6 +55,9 @@ static json_t *text(const char *s)
 
 	if (!left)
 		return json_null();
+	ret = json_string(s); /* refuses what is no UTF-8 */
+	if (ret)
+		return ret;
 	str_init(&clean);
 	while (left) {
 		uint32_t c;
