@@ -23,7 +23,7 @@ struct kernel_features {
 	uint64_t sym_period_timer, sym_slack_timer, sym_csd_unthrottle; /* kallsyms; 0 unreadable or absent */
 	char kallsyms_why[WHY_SZ];
 	bool cap_bpf, cap_perfmon, cap_sys_ptrace, cap_dac_read_search, cap_syslog, cap_net_admin, cap_sys_admin;
-	double uprobe_hit_ns; /* cost of one hit with an empty program (probes/uprobe_cost.h); 0 not measured */
+	double uprobe_hit_ns; /* cost of one hit that ends in an event (probes/uprobe_cost.h); 0 not measured */
 	char lockdown[24];    /* "none", "integrity", "confidentiality", "unknown" */
 };
 

@@ -143,11 +143,11 @@ static void calibration_failed(struct probes *p, int err, const char *why)
 	close_signal(s);
 }
 
-static void calibrate(struct probes *p)
+static void calibrate(struct probes *p, uint32_t pidns_inum)
 {
 	bool multi = go_gc_is_multi(&p->signals[SIGNAL_GO_GC]);
 	char why[WHY_SZ];
-	int err = uprobe_cost_measure(multi, &p->cost, &p->features.uprobe_hit_ns, why);
+	int err = uprobe_cost_measure(multi, &p->maps, pidns_inum, &p->cost, &p->features.uprobe_hit_ns, why);
 
 	if (err) {
 		calibration_failed(p, err, why);
@@ -157,12 +157,12 @@ static void calibrate(struct probes *p)
 	link_release_consume(p->release, uprobe_cost_take_links(p->cost), &p->cost_released);
 }
 
-static int start_go_gc_table(struct probes *p)
+static int start_go_gc_table(struct probes *p, uint32_t pidns_inum)
 {
 	struct signal *s = &p->signals[SIGNAL_GO_GC];
 
 	if (s->state.mode != SIGNAL_OFF)
-		calibrate(p);
+		calibrate(p, pidns_inum);
 	if (s->state.mode == SIGNAL_OFF)
 		return 0;
 	return probed_table_new(&p->maps, s, p->release, p->cfg.storm_hits_per_s, &p->probed);
@@ -189,7 +189,7 @@ static int start(struct probes *p, char *why)
 	for (int i = 0; i < SIGNAL_CNT && !err; i++)
 		start_signal(p, i, &env);
 	if (!err)
-		err = start_go_gc_table(p);
+		err = start_go_gc_table(p, env.pidns_inum);
 	malloc_trim(0);
 	return err ? err_why(why, err, "cannot set up probes: %s", strerror(-err)) : 0;
 }

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "probes/link_set.h"
+#include "probes/shared_maps.h"
 #include "uprobe_cost.skel.h"
 
 void uprobe_cost_target(void);
@@ -84,7 +85,7 @@ static double time_call(void)
 	return (double)ns[cnt / 2] / BATCH_CALLS;
 }
 
-static int attach(struct uprobe_cost *c, bool multi, char *why)
+static int attach(struct uprobe_cost *c, bool multi, const struct shared_maps *maps, uint32_t pidns_inum, char *why)
 {
 	struct link_site site = {0};
 	int err;
@@ -97,14 +98,18 @@ static int attach(struct uprobe_cost *c, bool multi, char *why)
 		return err_why(why, -errno, "cannot open the BPF object: %s", strerror(errno));
 	if (multi)
 		bpf_program__set_expected_attach_type(c->skel->progs.uprobe_cost, ATTACH_TYPE_UPROBE_MULTI);
-	err = uprobe_cost_bpf__load(c->skel);
+	c->skel->rodata->agent_pidns_inum = pidns_inum;
+	err = shared_maps_reuse(maps, c->skel->obj);
+	if (!err)
+		err = uprobe_cost_bpf__load(c->skel);
 	if (err)
 		return err_why(why, err, "cannot load the BPF object: %s", strerror(-err));
 	site.prog = c->skel->progs.uprobe_cost;
 	return link_set_new("/proc/self/exe", &site, 1, multi, &c->links, why);
 }
 
-int uprobe_cost_measure(bool multi, struct uprobe_cost **ret, double *ret_ns, char *why)
+int uprobe_cost_measure(bool multi, const struct shared_maps *maps, uint32_t pidns_inum, struct uprobe_cost **ret,
+			double *ret_ns, char *why)
 {
 	struct uprobe_cost *c = calloc(1, sizeof(*c));
 	double without, with;
@@ -113,7 +118,7 @@ int uprobe_cost_measure(bool multi, struct uprobe_cost **ret, double *ret_ns, ch
 	if (!c)
 		return err_why(why, -ENOMEM, "out of memory");
 	without = time_call();
-	err = attach(c, multi, why);
+	err = attach(c, multi, maps, pidns_inum, why);
 	if (err) {
 		uprobe_cost_free(c);
 		return err;
