@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The wiring: processes found by procs/ are attributed by pods/, attached by probes/, read by runtime/; events drained
  * from the ring go to stats/ and to whoever asked for them. Timers: drain (nobody wakes us, facts/performance.md 0.3)
- * every 10 ms while much comes, else every 50; 1 s readings; 10 s verification. */
+ * every 10 ms while much comes, 20 while a new process is too young, else 100; 1 s readings; 10 s verification. */
 #include "session.h"
 
 #include <errno.h>
@@ -20,7 +20,8 @@
 #include "target.h"
 
 #define DRAIN_BUSY_NS  (10 * NS_PER_MS)
-#define DRAIN_IDLE_NS  (50 * NS_PER_MS) /* a wake-up costs some 20 us: the 512 KB ring holds 5,000 events and more */
+#define DRAIN_WAIT_NS  (20 * NS_PER_MS)  /* a new process waits for its age */
+#define DRAIN_IDLE_NS  (100 * NS_PER_MS) /* a wake-up costs some 20 us: the 512 KB ring holds 5,000 events and more */
 #define DRAIN_BUSY_MIN 200              /* events a drain from which on we come back sooner */
 #define TICK_NS        (100 * NS_PER_MS)
 #define READ_NS        NS_PER_SEC
@@ -345,7 +346,7 @@ static void on_event(const union event *e, void *arg)
 		on_throttle(s, e);
 		break;
 	case EVENT_PROC_EXEC:
-		proc_table_exec(s->procs, (pid_t)e->hdr.tgid, clock_mono_ns());
+		proc_table_exec(s->procs, (pid_t)e->hdr.tgid, e->hdr.time_ns);
 		break;
 	case EVENT_PROC_EXIT:
 		on_exit_event(s, e);
@@ -405,17 +406,20 @@ static void on_drain(void *arg)
 {
 	struct session *s = arg;
 	int cnt = session_drain(s);
-	bool busy = cnt >= DRAIN_BUSY_MIN;
-	uint64_t now = clock_mono_ns();
+	uint64_t now = clock_mono_ns(), interval = DRAIN_IDLE_NS;
 
 	proc_table_tick(s->procs, now);
 	if (cnt && s->ops.drained)
 		s->ops.drained(s->ops.arg);
 	if (now - s->ticked_ns >= TICK_NS - DRAIN_BUSY_NS / 2)
 		tick(s, now);
-	if (busy != s->busy)
-		loop_set_timer(s->loop, s->drain_timer, busy ? DRAIN_BUSY_NS : DRAIN_IDLE_NS);
-	s->busy = busy;
+	if (proc_table_pending_cnt(s->procs))
+		interval = DRAIN_WAIT_NS;
+	if (cnt >= DRAIN_BUSY_MIN)
+		interval = DRAIN_BUSY_NS;
+	if (interval != s->drain_ns)
+		loop_set_timer(s->loop, s->drain_timer, interval);
+	s->drain_ns = interval;
 }
 
 static void read_process(struct session *s, struct process *p)

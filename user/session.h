@@ -77,7 +77,7 @@ struct session {
 	uint64_t values_read_ns;          /* last session_read_values() */
 	uint64_t ticked_ns;
 	int drain_timer;
-	bool busy; /* drained often */
+	uint64_t drain_ns;     /* its interval now */
 	uint64_t lost_user[SIGNAL_CNT][LOSS_REASON_MAX];
 };
 
