@@ -406,14 +406,14 @@ static void nothing_found(struct pen *p, const struct delay *d)
 {
 	char ms[TEXT_SZ];
 
+	format_ms(d->seconds, ms, sizeof(ms)); /* before it is looked at: arguments have no order */
 	pen_text(p, GRADE_FINE, "No cause found above threshold; ");
 	if (!d->known)
 		pen_text(p, GRADE_FINE, "delays unknown: no signal that sees them works here.");
 	else if (!d->column)
 		pen_text(p, GRADE_FINE, "no delay in the window.");
 	else
-		pen_textf(p, GRADE_FINE, "largest delay: %s %s%s.", d->column, format_ms(d->seconds, ms, sizeof(ms)),
-			  strpbrk(ms, "smh") ? "" : " ms");
+		pen_textf(p, GRADE_FINE, "largest delay: %s %s%s.", d->column, ms, strpbrk(ms, "smh") ? "" : " ms");
 	pen_end(p);
 }
 
