@@ -13,6 +13,15 @@ enum event_kind {
 	EVENT_THROTTLE_MISSED = 5,   /* throttled time without interval: struct event_throttle_missed */
 	EVENT_PROC_EXEC = 6,         /* struct event_proc */
 	EVENT_PROC_EXIT = 7,         /* struct event_proc */
+	EVENT_TCP_CONNECT = 8,       /* an outgoing connection came up or failed: struct event_tcp_connect */
+	EVENT_TCP_FLOW = 9,          /* what a connection did since its last record: struct event_tcp_flow */
+	EVENT_TCP_RETRANSMIT = 10,   /* struct event_tcp_retransmit */
+	EVENT_TCP_RESET = 11,        /* struct event_tcp_reset */
+	EVENT_DNS_QUERY = 12,        /* answered, or given up: struct event_dns_query */
+	EVENT_OOM_KILL = 13,         /* struct event_oom_kill */
+	EVENT_RUNQ = 14,             /* one long wait for a CPU: struct event_runq */
+	EVENT_RUNQ_WINDOW = 15,      /* all waits of one cgroup in one armed window: struct event_runq_window */
+	EVENT_RUNQ_MEAN = 16,        /* between windows, from the kernel's sched_info: struct event_runq_mean */
 };
 
 /* Ids and pids are those of the agent's own pid namespace; 0 where there is none (softirq, timers). */
@@ -96,6 +105,125 @@ struct event_proc {
 	char comm[EVENT_COMM_SZ];
 };
 
+/* ---- net_tcp, net_dns: identity is that of the process that opened the socket (listener's for accepted ones), as far
+ * as it was seen: tgid, tid, cpu_cgid and v2_cgid may be 0 each; netns is always known. ---- */
+
+#define NET_AF_INET  2
+#define NET_AF_INET6 10
+
+struct net_addr {
+	__u16 family;       /* NET_AF_*; IPv4-mapped IPv6 is AF_INET */
+	__u16 lport, rport; /* host byte order; r is the peer */
+	__u16 pad;
+	__u8 laddr[16], raddr[16]; /* network byte order; IPv4 in the first four bytes, the rest 0 */
+};
+
+struct event_tcp_connect {
+	struct event_hdr hdr; /* time_ns: ESTABLISHED, or the failure */
+	__u64 start_ns;       /* SYN_SENT */
+	struct net_addr addr;
+	__u32 netns;           /* inode number of the network namespace */
+	__u32 error;           /* errno, 0: connected */
+	__u32 syn_retransmits; /* segments */
+	__u32 pad;
+};
+
+enum tcp_role { TCP_ROLE_UNKNOWN = 0, TCP_ROLE_CLIENT = 1, TCP_ROLE_SERVER = 2 };
+
+#define FLOW_FIRST   1u /* first record of this connection: it counts as open from here on */
+#define FLOW_OPENED  2u /* with FIRST: it was opened while we watched (else it is older than us) */
+#define FLOW_LAST    4u /* it is closed */
+
+/* Written when a connection closes, and for each connection that moved in each interval (read by iterator). Counts are
+ * differences since the last record of the same connection. */
+struct event_tcp_flow {
+	struct event_hdr hdr; /* time_ns: of the reading */
+	struct net_addr addr;
+	__u32 netns;
+	__u32 role;       /* enum tcp_role */
+	__u32 flags;      /* FLOW_* */
+	__u32 srtt_us;    /* smoothed round trip, 0: none yet */
+	__u32 rtt_min_us; /* of the kernel's window of minima, 0: none */
+	__u32 segs_out, segs_in;
+	__u32 retransmits; /* data segments sent again; SYNs of an outgoing connect come with event_tcp_connect */
+	__u64 bytes_out, bytes_in; /* acknowledged, received */
+	__u64 age_ns;     /* since it was established, 0 unknown */
+};
+
+struct event_tcp_retransmit {
+	struct event_hdr hdr;
+	struct net_addr addr;
+	__u32 netns;
+	__u32 segments; /* sent again by this event: one call may send several */
+	__u32 syn;      /* 1: SYN or SYN-ACK, 0: data */
+	__u32 pad;
+};
+
+struct event_tcp_reset {
+	struct event_hdr hdr;
+	struct net_addr addr;
+	__u32 netns;
+	__u32 received; /* 1: the peer sent it, 0: we did */
+};
+
+#define DNS_NAME_SZ 128
+enum dns_result { DNS_ANSWERED = 0, DNS_TIMEOUT = 1 };
+
+struct event_dns_query {
+	struct event_hdr hdr; /* time_ns: of the answer, or when we gave up waiting */
+	__u64 start_ns;
+	struct net_addr addr; /* raddr: the server */
+	__u32 netns;
+	__u16 id;
+	__u16 qtype;  /* 1 A, 28 AAAA, ... ; 0 unknown (no payload seen) */
+	__u32 result; /* enum dns_result */
+	__u32 rcode;  /* 0 NOERROR, 2 SERVFAIL, 3 NXDOMAIN, ...; DNS_RCODE_UNKNOWN */
+	__u32 tries;  /* datagrams sent with this id from this port */
+	__u32 pad;
+	char name[DNS_NAME_SZ]; /* "" unless names are asked for; dotted, NUL padded, cut at the end */
+};
+#define DNS_RCODE_UNKNOWN 0xffffffffu
+
+struct event_oom_kill {
+	struct event_hdr hdr; /* tgid, ids: of the victim */
+	__u64 memory_cgid;    /* its cgroup in the memory controller's hierarchy */
+	__u64 total_vm_bytes, anon_rss_bytes, file_rss_bytes, shmem_rss_bytes;
+	__s32 oom_score_adj;
+	__u32 pad;
+	char comm[EVENT_COMM_SZ];
+};
+
+/* ---- cpu_sched ---- */
+
+struct event_runq {
+	struct event_hdr hdr; /* the task that waited; time_ns: when it got its CPU */
+	__u64 start_ns;       /* when it became runnable */
+	__u64 throttled_ns;   /* of that its quota's fault: not part of the wait. wait = time_ns - start_ns - throttled_ns */
+	__u32 cpu;
+	__u32 prev_tid, prev_tgid; /* who had the CPU until then; 0: idle, or not visible in our pid namespace */
+	__u32 pad;
+	char comm[EVENT_COMM_SZ], prev_comm[EVENT_COMM_SZ];
+};
+
+#define RUNQ_BUCKETS 160 /* of user/stats/histogram.h's function: up to 2^40 ns */
+
+/* Made by user space from the kernel's map at the end of an armed window. */
+struct event_runq_window {
+	struct event_hdr hdr; /* time_ns: end of the window; cpu_cgid: whose waits */
+	__u64 start_ns;
+	__u64 cnt, sum_ns, max_ns;
+	__u64 throttled_ns; /* taken out of the waits, all together */
+	__u32 buckets[RUNQ_BUCKETS];
+};
+
+/* Made by user space, at most once a second and cgroup: sums over the threads of watched processes. */
+struct event_runq_mean {
+	struct event_hdr hdr; /* time_ns: end; cpu_cgid */
+	__u64 start_ns;
+	__u64 delay_ns; /* growth of sched_info.run_delay: throttled time is still in it */
+	__u64 runs;     /* growth of sched_info.pcount */
+};
+
 /* The largest record; the checker refuses any size that does not fit its kind. */
 union event {
 	struct event_hdr hdr;
@@ -105,6 +233,15 @@ union event {
 	struct event_throttle throttle;
 	struct event_throttle_missed throttle_missed;
 	struct event_proc proc;
+	struct event_tcp_connect tcp_connect;
+	struct event_tcp_flow tcp_flow;
+	struct event_tcp_retransmit tcp_retransmit;
+	struct event_tcp_reset tcp_reset;
+	struct event_dns_query dns_query;
+	struct event_oom_kill oom_kill;
+	struct event_runq runq;
+	struct event_runq_window runq_window;
+	struct event_runq_mean runq_mean;
 };
 
 _Static_assert(sizeof(struct event_hdr) == 40, "event_hdr");
@@ -113,3 +250,13 @@ _Static_assert(sizeof(struct event_gc_pause) == 96, "event_gc_pause");
 _Static_assert(sizeof(struct event_throttle) == 56, "event_throttle");
 _Static_assert(sizeof(struct event_throttle_missed) == 56, "event_throttle_missed");
 _Static_assert(sizeof(struct event_proc) == 72, "event_proc");
+_Static_assert(sizeof(struct net_addr) == 40, "net_addr");
+_Static_assert(sizeof(struct event_tcp_connect) == 104, "event_tcp_connect");
+_Static_assert(sizeof(struct event_tcp_flow) == 136, "event_tcp_flow");
+_Static_assert(sizeof(struct event_tcp_retransmit) == 96, "event_tcp_retransmit");
+_Static_assert(sizeof(struct event_tcp_reset) == 88, "event_tcp_reset");
+_Static_assert(sizeof(struct event_dns_query) == 240, "event_dns_query");
+_Static_assert(sizeof(struct event_oom_kill) == 104, "event_oom_kill");
+_Static_assert(sizeof(struct event_runq) == 104, "event_runq");
+_Static_assert(sizeof(struct event_runq_window) == 80 + 4 * RUNQ_BUCKETS, "event_runq_window");
+_Static_assert(sizeof(struct event_runq_mean) == 64, "event_runq_mean");

@@ -7,6 +7,10 @@ enum signal_id {
 	SIGNAL_GO_RUNTIME = 1, /* no kernel side: passive reads */
 	SIGNAL_CPU_THROTTLE = 2,
 	SIGNAL_PROC_WATCH = 3,
-	SIGNAL_CNT = 4,
+	SIGNAL_CPU_SCHED = 4, /* in windows */
+	SIGNAL_NET_TCP = 5,
+	SIGNAL_NET_DNS = 6,
+	SIGNAL_MEM_OOM = 7,
+	SIGNAL_CNT = 8,
 	SIGNAL_MAX = 16, /* size of the shared counter array */
 };

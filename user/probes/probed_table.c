@@ -64,12 +64,13 @@ struct probed_table {
 	uint64_t storm_hits_per_s;
 	uint64_t storms;
 	uint64_t checked_ns;                       /* last check of the guard */
+	uint32_t others;                           /* signals besides go_gc that want each process of the table */
 	struct probed *binaries[BINARY_TABLE_MAX]; /* owned, by index */
 	struct hashmap *processes;                 /* pid -> struct probed_process, owned */
 };
 
 int probed_table_new(const struct shared_maps *maps, struct signal *go_gc, struct link_release *release,
-		     uint64_t storm_hits_per_s, struct probed_table **ret)
+		     uint32_t wanted, uint64_t storm_hits_per_s, struct probed_table **ret)
 {
 	struct probed_table *t = calloc(1, sizeof(*t));
 	char why[WHY_SZ];
@@ -80,6 +81,7 @@ int probed_table_new(const struct shared_maps *maps, struct signal *go_gc, struc
 	t->maps = maps;
 	t->go_gc = go_gc;
 	t->release = release;
+	t->others = wanted & ~(1u << SIGNAL_GO_GC);
 	t->storm_hits_per_s = storm_hits_per_s ? storm_hits_per_s : STORM_HITS_PER_S_DEFAULT;
 	err = hashmap_new(PROCESS_TABLE_MAX, &t->processes);
 	if (!err)
@@ -222,7 +224,7 @@ static int attach_binary(struct probed_table *t, struct probed *b, const struct 
 
 static int add_entry(const struct probed_table *t, const struct process *proc, uint32_t index, char *why)
 {
-	struct process_entry entry = {.binary = index, .signals = 1u << SIGNAL_GO_GC, .bias = proc->bias};
+	struct process_entry entry = {.binary = index, .signals = t->others | 1u << SIGNAL_GO_GC, .bias = proc->bias};
 	uint32_t tgid = (uint32_t)proc->pid;
 
 	if (!bpf_map_update_elem(t->maps->processes_fd, &tgid, &entry, BPF_ANY))
@@ -232,11 +234,13 @@ static int add_entry(const struct probed_table *t, const struct process *proc, u
 	return err_why(why, -errno, "cannot enter it in the process table: %s", strerror(errno));
 }
 
-static void remove_entry(const struct probed_table *t, pid_t pid)
+/* Takes go_gc's part out: the other signals still want the process, if it is there (proc_watch may have been faster). */
+static void reset_entry(const struct probed_table *t, pid_t pid)
 {
+	struct process_entry entry = {.signals = t->others};
 	uint32_t tgid = (uint32_t)pid;
 
-	bpf_map_delete_elem(t->maps->processes_fd, &tgid); /* proc_watch has mostly been faster */
+	bpf_map_update_elem(t->maps->processes_fd, &tgid, &entry, BPF_EXIST);
 }
 
 static int remember(struct probed_table *t, pid_t pid, struct probed *b, char *why)
@@ -273,7 +277,7 @@ static int add_new(struct probed_table *t, const struct process *proc, const str
 		err = remember(t, proc->pid, b, why);
 	if (!err)
 		return 0;
-	remove_entry(t, proc->pid);
+	reset_entry(t, proc->pid);
 	link_set_free(b->links);
 	free_binary(t, b);
 	return err;
@@ -291,7 +295,7 @@ static int add_to(struct probed_table *t, const struct process *proc, struct pro
 	if (!err)
 		err = remember(t, proc->pid, b, why);
 	if (err)
-		remove_entry(t, proc->pid);
+		reset_entry(t, proc->pid);
 	return err;
 }
 
@@ -309,20 +313,11 @@ int probed_table_add(struct probed_table *t, const struct process *proc, int exe
 	return b ? add_to(t, proc, b, why) : add_new(t, proc, &key, exe_fd, why);
 }
 
-void probed_table_ignore(struct probed_table *t, pid_t pid)
-{
-	struct process_entry entry = {.binary = 0, .signals = 0};
-	uint32_t tgid = (uint32_t)pid;
-
-	if (bpf_map_update_elem(t->maps->processes_fd, &tgid, &entry, BPF_ANY))
-		log_debug("probed_table: pid %d cannot be ignored: %s", pid, strerror(errno));
-}
-
 void probed_table_remove(struct probed_table *t, pid_t pid)
 {
 	struct probed_process *p = hashmap_remove(t->processes, (uint64_t)pid);
 
-	remove_entry(t, pid); /* also of an ignored one */
+	reset_entry(t, pid);
 	if (!p)
 		return;
 	if (!--p->binary->processes_cnt) {

@@ -14,17 +14,17 @@ struct shared_maps;
 struct signal;
 struct probed_table;
 
-/* All arguments are borrowed for the life of the table. storm_hits_per_s 0: default. */
+/* Pointers are borrowed for the life of the table. wanted: bits of the signals that filter by process. storm_hits_per_s 0:
+ * default. */
 int probed_table_new(const struct shared_maps *maps, struct signal *go_gc, struct link_release *release,
-		     uint64_t storm_hits_per_s, struct probed_table **ret);
+		     uint32_t wanted, uint64_t storm_hits_per_s, struct probed_table **ret);
 /* Hands all links to the releasing threads, which must be waited for before maps and signal go (link_release_free), and
  * only then the table may go: call detach, wait, free. */
 void probed_table_detach(struct probed_table *t);
 struct probed_table *probed_table_free(struct probed_table *t);
 
-/* As probes_add_process and probes_remove_process. */
+/* As probes_add_process and probes_remove_process; the entry in the process table stays, without go_gc. */
 int probed_table_add(struct probed_table *t, const struct process *proc, int exe_fd, char *why);
-void probed_table_ignore(struct probed_table *t, pid_t pid);
 void probed_table_remove(struct probed_table *t, pid_t pid);
 void probed_table_tick(struct probed_table *t, uint64_t now_ns, probes_storm_fn on_storm, void *arg);
 

@@ -165,7 +165,8 @@ static int start_go_gc_table(struct probes *p, uint32_t pidns_inum)
 		calibrate(p, pidns_inum);
 	if (s->state.mode == SIGNAL_OFF)
 		return 0;
-	return probed_table_new(&p->maps, s, p->release, p->cfg.storm_hits_per_s, &p->probed);
+	return probed_table_new(&p->maps, s, p->release, p->cfg.wanted & SIGNALS_BY_PROCESS, p->cfg.storm_hits_per_s,
+				&p->probed);
 }
 
 static int start(struct probes *p, char *why)
@@ -255,16 +256,35 @@ int probes_add_process(struct probes *p, const struct process *proc, int exe_fd,
 	return probed_table_add(p->probed, proc, exe_fd, why);
 }
 
+int probes_watch_process(struct probes *p, pid_t pid)
+{
+	struct process_entry entry = {.signals = p->cfg.wanted & SIGNALS_BY_PROCESS & ~(1u << SIGNAL_GO_GC)};
+	uint32_t tgid = (uint32_t)pid;
+
+	if (bpf_map_update_elem(p->maps.processes_fd, &tgid, &entry, BPF_ANY))
+		return -errno;
+	for (int i = 0; i < SIGNAL_CNT; i++)
+		if (p->signals[i].skel && p->signals[i].ops->watch)
+			p->signals[i].ops->watch(&p->signals[i], pid);
+	return 0;
+}
+
 void probes_ignore_process(struct probes *p, pid_t pid)
 {
-	if (p->probed)
-		probed_table_ignore(p->probed, pid);
+	struct process_entry entry = {.signals = 0};
+	uint32_t tgid = (uint32_t)pid;
+
+	if (bpf_map_update_elem(p->maps.processes_fd, &tgid, &entry, BPF_ANY))
+		log_debug("probes: pid %d cannot be ignored: %s", pid, strerror(errno));
 }
 
 void probes_remove_process(struct probes *p, pid_t pid)
 {
+	uint32_t tgid = (uint32_t)pid;
+
 	if (p->probed)
 		probed_table_remove(p->probed, pid);
+	bpf_map_delete_elem(p->maps.processes_fd, &tgid); /* proc_watch has mostly been faster */
 }
 
 /* Runs of a signal's programs that the kernel skipped because it was in BPF already. */

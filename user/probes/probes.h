@@ -7,13 +7,14 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "event.h"
 #include "loss.h"
 #include "process_table.h"
 #include "probes/kernel_features.h"
 #include "procs/process.h"
 #include "signal_id.h"
 
-enum signal_mode { SIGNAL_OFF, SIGNAL_ON, SIGNAL_DEGRADED };
+enum signal_mode { SIGNAL_OFF, SIGNAL_ON, SIGNAL_DEGRADED, SIGNAL_WINDOW /* armed for a share of the time */ };
 
 struct signal_state {
 	enum signal_id id;
@@ -23,6 +24,7 @@ struct signal_state {
 	char note[64];      /* "exact intervals" */
 	char why[WHY_SZ];   /* reason when off or degraded */
 	double hit_cost_ns; /* calibrated; 0 unknown */
+	double window_share; /* SIGNAL_WINDOW: share of the time in which it is armed, now or by plan; else 0 */
 };
 
 struct probes_cfg {
@@ -30,6 +32,15 @@ struct probes_cfg {
 	uint64_t storm_hits_per_s; /* 0 = default 50,000 */
 	uint32_t ring_bytes;       /* 0 = default */
 	bool force_perf_links;     /* tests: behave as on a kernel without uprobe_multi */
+	/* Records that user space makes or reads (iterators, windows): called from probes_tick() and
+	 * probes_watch_process(); the record is valid during the call only. NULL: nobody wants them. */
+	void (*event)(const union event *e, void *arg);
+	void *event_arg;
+	uint64_t sched_window_ns, sched_every_ns; /* cpu_sched arms itself for `window` once every `every`; 0: never */
+	uint64_t runq_event_min_ns;               /* shorter waits are only counted; 0 = default 5 ms */
+	uint64_t dns_timeout_ns;                  /* a query without answer is given up; 0 = default 5 s */
+	bool dns_names;                           /* copy the names that are asked for */
+	char v2_mount[256];                       /* where the unified hierarchy is mounted; "": nowhere */
 };
 
 struct probes;
@@ -47,6 +58,9 @@ int probes_ring_fd(const struct probes *p); /* map fd of the ring buffer, borrow
 /* Makes a process wanted: attaches its binary if this is the first process of it (key: the inode that the kernel uses),
  * adds it to the process table. 0, or an error with why; on error nothing stays attached. exe_fd: /proc/PID/exe. */
 int probes_add_process(struct probes *p, const struct process *proc, int exe_fd, char *why);
+/* Tells the signals that filter by process (net_tcp, net_dns, cpu_sched) that this one is wanted; its open connections are
+ * looked up. Before probes_add_process(), whose failure does not matter here. 0 or -errno. */
+int probes_watch_process(struct probes *p, pid_t pid);
 /* A known Go process that nobody wants: its hits on a file that it shares with a wanted one are filtered, not lost. */
 void probes_ignore_process(struct probes *p, pid_t pid);
 /* Forgets it, wanted or ignored; the links of a binary without processes are released off the event loop after a while. */

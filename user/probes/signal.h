@@ -39,10 +39,15 @@ struct signal_ops {
 	int (*open)(struct signal *s, const struct signal_env *env, char *why);
 	int (*attach)(struct signal *s, const struct signal_env *env, char *why);
 	void (*tick)(struct signal *s, uint64_t now_ns);
+	void (*watch)(struct signal *s, pid_t pid); /* a process became wanted (it is in the table); may be NULL */
 	void (*close)(struct signal *s);
 };
 
-extern const struct signal_ops go_gc_ops, cpu_throttle_ops, proc_watch_ops;
+extern const struct signal_ops go_gc_ops, cpu_throttle_ops, proc_watch_ops, cpu_sched_ops, net_tcp_ops, net_dns_ops,
+	mem_oom_ops;
+
+/* Signals whose programs ask the process table whether a process is wanted. */
+#define SIGNALS_BY_PROCESS ((1u << SIGNAL_GO_GC) | (1u << SIGNAL_CPU_SCHED) | (1u << SIGNAL_NET_TCP) | (1u << SIGNAL_NET_DNS))
 
 /* The table, in order of signal ids; rows without a kernel side are absent. */
 const struct signal_ops *signals_find(enum signal_id id);
