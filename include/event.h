@@ -6,32 +6,32 @@
 #endif
 
 enum event_kind {
-	EVENT_GC_START = 1,          /* (*gcControllerState).startCycle: struct event_gc_start */
-	EVENT_GC_MARK_END = 2,       /* (*gcControllerState).endCycle: struct event_gc_mark_end */
-	EVENT_GC_PAUSE = 3,          /* a whole stop-the-world: struct event_gc_pause */
-	EVENT_THROTTLE = 4,          /* a closed throttle interval: struct event_throttle */
-	EVENT_THROTTLE_MISSED = 5,   /* throttled time without interval: struct event_throttle_missed */
-	EVENT_PROC_EXEC = 6,         /* struct event_proc */
-	EVENT_PROC_EXIT = 7,         /* struct event_proc */
-	EVENT_TCP_CONNECT = 8,       /* an outgoing connection came up or failed: struct event_tcp_connect */
-	EVENT_TCP_FLOW = 9,          /* what a connection did since its last record: struct event_tcp_flow */
-	EVENT_TCP_RETRANSMIT = 10,   /* struct event_tcp_retransmit */
-	EVENT_TCP_RESET = 11,        /* struct event_tcp_reset */
-	EVENT_DNS_QUERY = 12,        /* answered, or given up: struct event_dns_query */
-	EVENT_OOM_KILL = 13,         /* struct event_oom_kill */
-	EVENT_RUNQ = 14,             /* one long wait for a CPU: struct event_runq */
-	EVENT_RUNQ_WINDOW = 15,      /* all waits of one cgroup in one armed window: struct event_runq_window */
-	EVENT_RUNQ_MEAN = 16,        /* between windows, from the kernel's sched_info: struct event_runq_mean */
+	EVENT_GC_START = 1,        /* (*gcControllerState).startCycle: struct event_gc_start */
+	EVENT_GC_MARK_END = 2,     /* (*gcControllerState).endCycle: struct event_gc_mark_end */
+	EVENT_GC_PAUSE = 3,        /* a whole stop-the-world: struct event_gc_pause */
+	EVENT_THROTTLE = 4,        /* a closed throttle interval: struct event_throttle */
+	EVENT_THROTTLE_MISSED = 5, /* throttled time without interval: struct event_throttle_missed */
+	EVENT_PROC_EXEC = 6,       /* struct event_proc */
+	EVENT_PROC_EXIT = 7,       /* struct event_proc */
+	EVENT_TCP_CONNECT = 8,     /* an outgoing connection came up or failed: struct event_tcp_connect */
+	EVENT_TCP_FLOW = 9,        /* what a connection did since its last record: struct event_tcp_flow */
+	EVENT_TCP_RETRANSMIT = 10, /* struct event_tcp_retransmit */
+	EVENT_TCP_RESET = 11,      /* struct event_tcp_reset */
+	EVENT_DNS_QUERY = 12,      /* answered, or given up: struct event_dns_query */
+	EVENT_OOM_KILL = 13,       /* struct event_oom_kill */
+	EVENT_RUNQ = 14,           /* one long wait for a CPU: struct event_runq */
+	EVENT_RUNQ_WINDOW = 15,    /* all waits of one cgroup in one armed window: struct event_runq_window */
+	EVENT_RUNQ_MEAN = 16,      /* between windows, from the kernel's sched_info: struct event_runq_mean */
 };
 
 /* Ids and pids are those of the agent's own pid namespace; 0 where there is none (softirq, timers). */
 struct event_hdr {
 	__u16 kind;
-	__u16 size;        /* of the whole record, header included */
-	__u32 binary;      /* index of the probed binary, 0 where there is none */
-	__u64 time_ns;     /* CLOCK_MONOTONIC; the end of a span */
-	__u64 cpu_cgid;    /* id of the cgroup in the cpu controller's hierarchy */
-	__u64 v2_cgid;     /* id in the unified hierarchy */
+	__u16 size;     /* of the whole record, header included */
+	__u32 binary;   /* index of the probed binary, 0 where there is none */
+	__u64 time_ns;  /* CLOCK_MONOTONIC; the end of a span */
+	__u64 cpu_cgid; /* id of the cgroup in the cpu controller's hierarchy */
+	__u64 v2_cgid;  /* id in the unified hierarchy */
 	__u32 tgid;
 	__u32 tid;
 };
@@ -70,11 +70,11 @@ enum stw_reason {
 #define STW_TEXT_SZ 32
 
 struct event_gc_pause {
-	struct event_hdr hdr;  /* time_ns: end of the pause */
+	struct event_hdr hdr; /* time_ns: end of the pause */
 	__u64 start_ns;
-	__u64 stopped_ns;      /* when the last P had stopped (1.23+), else 0 */
-	__u32 reason;          /* enum stw_reason */
-	__u32 flags;           /* PAUSE_* */
+	__u64 stopped_ns;       /* when the last P had stopped (1.23+), else 0 */
+	__u32 reason;           /* enum stw_reason */
+	__u32 flags;            /* PAUSE_* */
 	char text[STW_TEXT_SZ]; /* Go < 1.21: m.preemptoff, NUL padded; else empty */
 };
 #define PAUSE_FROM_REGISTERS 1u /* start and reason from registers (1.22+), else paired by us */
@@ -99,8 +99,8 @@ struct event_throttle_missed {
 
 struct event_proc {
 	struct event_hdr hdr;
-	__u64 start_ns;   /* task's start_boottime: with the pid the identity of the process */
-	__u32 exit_code;  /* as wait(2) gives it */
+	__u64 start_ns;  /* task's start_boottime: with the pid the identity of the process */
+	__u32 exit_code; /* as wait(2) gives it */
 	__u32 pad;
 	char comm[EVENT_COMM_SZ];
 };
@@ -130,9 +130,9 @@ struct event_tcp_connect {
 
 enum tcp_role { TCP_ROLE_UNKNOWN = 0, TCP_ROLE_CLIENT = 1, TCP_ROLE_SERVER = 2 };
 
-#define FLOW_FIRST   1u /* first record of this connection: it counts as open from here on */
-#define FLOW_OPENED  2u /* with FIRST: it was opened while we watched (else it is older than us) */
-#define FLOW_LAST    4u /* it is closed */
+#define FLOW_FIRST  1u /* first record of this connection: it counts as open from here on */
+#define FLOW_OPENED 2u /* with FIRST: it was opened while we watched (else it is older than us) */
+#define FLOW_LAST   4u /* it is closed */
 
 /* Written when a connection closes, and for each connection that moved in each interval (read by iterator). Counts are
  * differences since the last record of the same connection. */
@@ -147,7 +147,7 @@ struct event_tcp_flow {
 	__u32 segs_out, segs_in;
 	__u32 retransmits; /* data segments sent again; SYNs of an outgoing connect come with event_tcp_connect */
 	__u64 bytes_out, bytes_in; /* acknowledged, received */
-	__u64 age_ns;     /* since it was established, 0 unknown */
+	__u64 age_ns;              /* since it was established, 0 unknown */
 };
 
 struct event_tcp_retransmit {
@@ -198,7 +198,8 @@ struct event_oom_kill {
 struct event_runq {
 	struct event_hdr hdr; /* the task that waited; time_ns: when it got its CPU */
 	__u64 start_ns;       /* when it became runnable */
-	__u64 throttled_ns;   /* of that its quota's fault: not part of the wait. wait = time_ns - start_ns - throttled_ns */
+	__u64 throttled_ns; /* of that its quota's fault: not part of the wait. wait = time_ns - start_ns - throttled_ns
+			     */
 	__u32 cpu;
 	__u32 prev_tid, prev_tgid; /* who had the CPU until then; 0: idle, or not visible in our pid namespace */
 	__u32 pad;

@@ -6,9 +6,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "view/order.h"
+
 enum command { COMMAND_TOP, COMMAND_LIST, COMMAND_WHY, COMMAND_TRACE, COMMAND_CHECK };
 enum color_mode { COLOR_AUTO, COLOR_NEVER, COLOR_ALWAYS };
-enum sort_key { SORT_WHY, SORT_CPU, SORT_MEM, SORT_THR, SORT_STW, SORT_GC, SORT_NAME };
 
 /* Exit codes of the program. */
 enum exit_code { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOTHING = 3, EXIT_PRIVILEGE = 4 };

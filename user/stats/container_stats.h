@@ -9,6 +9,9 @@
 #include "event.h"
 #include "pods/limits.h"
 #include "runtime/sample.h"
+#include "stats/detail.h"
+#include "stats/gc_cycle.h"
+#include "stats/net_stats.h"
 #include "stats/snapshot.h"
 #include "stats/stats_budget.h"
 
@@ -33,6 +36,21 @@ void container_stats_cycle(struct container_stats *c, uint64_t start_ns, uint64_
 void container_stats_mark(struct container_stats *c, uint64_t start_ns, uint64_t end_ns);
 void container_stats_throttle(struct container_stats *c, const struct event_throttle *e);
 void container_stats_throttle_missed(struct container_stats *c, const struct event_throttle_missed *e);
+void container_stats_cycle_done(struct container_stats *c, int32_t pid,
+				const struct gc_cycle_done *d); /* for detail: the last ones */
+/* cpu_sched: one armed window, the means between, single long waits. */
+void container_stats_runq_window(struct container_stats *c, const struct event_runq_window *e);
+void container_stats_runq_mean(struct container_stats *c, const struct event_runq_mean *e);
+void container_stats_runq(struct container_stats *c, const struct event_runq *e);
+void container_stats_oom(struct container_stats *c, uint64_t time_ns);
+/* The container's network; never NULL. */
+struct net_stats *container_stats_net(struct container_stats *c);
+/* Working set, for the slope of 5 minutes. */
+void container_stats_memory(struct container_stats *c, uint64_t time_ns, int64_t working_set_bytes);
+/* CPU time read many times a second while the container's screen is open. */
+void container_stats_poll(struct container_stats *c, uint64_t time_ns, int64_t cpu_ns);
+/* Cycles, spans, polls and runq_watched of ret for [from, to]; notes are the model's. */
+void container_stats_detail(const struct container_stats *c, uint64_t from_ns, uint64_t to_ns, struct detail *ret);
 /* Readings, about one a second and one right before a snapshot. Counters that fall (a process went, another cgroup
  * holds the quota) are a break: nothing is counted for that step. Totals that gain a process with a past must be told
  * as INT64_MIN (unknown) once, or the past would count as use. */
@@ -43,9 +61,9 @@ void container_stats_cost(struct container_stats *c, uint64_t time_ns, double co
 
 /* Drops what is older than STATS_WINDOW_MAX_NS. */
 void container_stats_expire(struct container_stats *c, uint64_t now_ns);
-/* Fills seen_ns, gc (not on, cycles_total and heap values), cpu (not limits), cost_ratio of ret for [now - window,
- * now]. A ret->seen_ns > 0 given by the caller says how long it was watched when container_stats_since() was not
- * called. */
+/* Fills net, cpu.runq_*, memory.oom_kills_window and growth, seen_ns, gc (not on, cycles_total and heap values), cpu
+ * (not limits), cost_ratio of ret for [now - window, now]. A ret->seen_ns > 0 given by the caller says how long it was
+ * watched when container_stats_since() was not called. */
 void container_stats_fill(const struct container_stats *c, uint64_t now_ns, uint64_t window_ns,
 			  struct snapshot_container *ret);
 /* Events that did not fit, since the start: loss reason `limit`. */

@@ -25,7 +25,7 @@ struct snapshot_process {
 	uint64_t start_unix_ns;
 	char comm[20];
 	char go_version[64];
-	int64_t gomaxprocs; /* STAT_UNKNOWN */
+	int64_t gomaxprocs;  /* STAT_UNKNOWN */
 	bool gomaxprocs_env; /* set by the environment */
 	int64_t gogc;
 	int64_t memory_limit_bytes;
@@ -35,25 +35,25 @@ struct snapshot_process {
 #define SNAPSHOT_LONG_PAUSE_NS 10000000ull /* the view's critical length of a stop-the-world */
 
 struct snapshot_gc {
-	bool on;             /* go_gc works for at least one process */
-	int64_t cycles;      /* finished in the window */
+	bool on;              /* go_gc works for at least one process */
+	int64_t cycles;       /* finished in the window */
 	int64_t cycles_total; /* numgc, summed; STAT_UNKNOWN */
-	struct dist pause;   /* every stop-the-world, any reason */
+	struct dist pause;    /* every stop-the-world, any reason */
 	int64_t pauses_by_reason[STW_TEST_FIRST + 1];
-	struct dist mark;    /* length of the mark phase */
+	struct dist mark;       /* length of the mark phase */
 	double mark_wall_ratio; /* share of the window in which a mark phase ran */
-	double cpu_ratio;    /* GC CPU / CPU used, NAN unknown */
+	double cpu_ratio;       /* GC CPU / CPU used, NAN unknown */
 	double assist_seconds;
-	int64_t long_pauses;           /* of the pauses: those of at least SNAPSHOT_LONG_PAUSE_NS */
-	int64_t long_pauses_throttled; /* of these: overlap a throttle interval of the container */
+	int64_t long_pauses;             /* of the pauses: those of at least SNAPSHOT_LONG_PAUSE_NS */
+	int64_t long_pauses_throttled;   /* of these: overlap a throttle interval of the container */
 	double long_pause_throttled_max; /* seconds: the longest of these, 0 none */
 	int64_t heap_live_bytes, heap_goal_bytes, gogc, memory_limit_bytes, mapped_ready_bytes;
 };
 
 struct snapshot_cpu {
-	double usage_seconds;  /* in the window, NAN unknown */
-	double usage_cpus;     /* usage / window */
-	double limit_cpus;     /* -1 none, NAN unknown */
+	double usage_seconds; /* in the window, NAN unknown */
+	double usage_cpus;    /* usage / window */
+	double limit_cpus;    /* -1 none, NAN unknown */
 	double request_cpus;
 	uint64_t period_ns;    /* of the quota that binds, 0 none */
 	int64_t intervals;     /* throttle intervals that overlap the window, each CPU its own; STAT_UNKNOWN when off */
@@ -64,10 +64,60 @@ struct snapshot_cpu {
 	struct dist length;    /* of the intervals, whole */
 	int64_t nr_periods, nr_throttled; /* cpu.stat deltas over the window */
 	double kernel_cpu_seconds;        /* cpu.stat throttled time delta */
+	struct dist runq; /* waits for a CPU, throttled time taken out; only what armed windows saw; cnt -1: none */
+	double runq_watched_seconds;        /* of the window covered by armed windows of cpu_sched */
+	double runq_throttled_seconds;      /* taken out of these waits */
+	double runq_mean_seconds;           /* mean wait from sched_info where nothing was throttled; NAN unknown */
+	int64_t runq_outliers;              /* EVENT_RUNQ in the window */
+	char runq_rival[EVENT_COMM_SZ + 4]; /* comm of the task that most often ran instead in outliers, "" none */
+};
+
+#define SNAPSHOT_ERRNOS 6
+#define SNAPSHOT_PEERS  16
+
+struct snapshot_peer {
+	char address[48]; /* text; "other" for all beyond the bound */
+	uint16_t port;    /* of the peer as a server; 0 for clients of ours and for "other" */
+	uint8_t role;     /* enum tcp_role of our side */
+	int64_t open;     /* connections open now */
+	int64_t opened, connects, failed;
+	struct dist connect;
+	struct dist rtt;
+	double rtt_min_seconds; /* NAN unknown */
+	int64_t segments, retransmits, syn_retransmits, resets;
+};
+
+struct snapshot_net {
+	bool on;             /* net_tcp works */
+	struct dist connect; /* of those that succeeded */
+	struct dist rtt;     /* smoothed; one value a connection and second that moved */
+	double rtt_min_seconds;
+	int64_t connects; /* attempts that ended in the window, failed ones included */
+	int64_t failed;
+	struct {
+		uint32_t error; /* errno; 0: all others */
+		int64_t cnt;
+	} failed_by[SNAPSHOT_ERRNOS];
+	int failed_by_cnt;
+	int64_t segments; /* sent */
+	int64_t segments_in;
+	int64_t retransmits; /* data */
+	int64_t syn_retransmits;
+	int64_t resets_sent, resets_received;
+	int64_t opened_client, opened_server;
+	int64_t open_client, open_server, open_unknown; /* now */
+	bool dns_on;
+	struct dist dns; /* query to answer; a timeout counts as its waiting time */
+	int64_t dns_queries, dns_failures, dns_timeouts, dns_nxdomain, dns_servfail; /* failures: all but NOERROR */
+	struct snapshot_peer peers[SNAPSHOT_PEERS]; /* most segments first, "other" last */
+	int peer_cnt;
 };
 
 struct snapshot_memory {
-	int64_t usage_bytes, working_set_bytes, limit_bytes, peak_bytes, oom_kills;
+	int64_t usage_bytes, working_set_bytes, limit_bytes, peak_bytes, oom_kills; /* oom_kills: of the cgroup, ever */
+	int64_t oom_kills_window;                                                   /* seen by mem_oom */
+	double growth_bytes_per_second; /* slope of the working set over the last 5 minutes; NAN unknown (younger than 1
+					   minute) */
 };
 
 enum verdict_severity { VERDICT_ADVICE, VERDICT_WARNING, VERDICT_CRITICAL };
@@ -81,22 +131,23 @@ struct evidence {
 #define EVIDENCE_MAX 10
 
 struct verdict {
-	char id[24];       /* "throttled" */
-	char culprit[24];  /* "gc", "gomaxprocs", "" */
+	char id[24];      /* "throttled" */
+	char culprit[24]; /* "gc", "gomaxprocs", "" */
 	enum verdict_severity severity;
 	uint64_t since_unix_ns;
-	char text[256];    /* what is wrong */
-	char advice[320];  /* what to do, with numbers */
-	char seen[320];    /* the evidence as a sentence */
+	char text[256];   /* what is wrong */
+	char advice[320]; /* what to do, with numbers */
+	char seen[320];   /* the evidence as a sentence */
 	struct evidence evidence[EVIDENCE_MAX];
 	int evidence_cnt;
 };
 #define VERDICTS_MAX 8
 
 struct snapshot_container {
+	uint32_t id;        /* of the container in this session or recording; never reused */
 	struct owner owner; /* a copy */
 	bool gone;
-	uint64_t seen_ns;   /* how long it has been watched, at most the window: numbers cover this */
+	uint64_t seen_ns;                   /* how long it has been watched, at most the window: numbers cover this */
 	struct snapshot_process *processes; /* owned */
 	int process_cnt;
 	int refused_cnt;    /* Go processes of it that cannot be observed */
@@ -104,6 +155,7 @@ struct snapshot_container {
 	double cost_ratio;  /* probes' cost / CPU used, NAN unknown */
 	struct snapshot_gc gc;
 	struct snapshot_cpu cpu;
+	struct snapshot_net net;
 	struct snapshot_memory memory;
 	struct verdict verdicts[VERDICTS_MAX]; /* gravest first */
 	int verdict_cnt;
@@ -111,12 +163,25 @@ struct snapshot_container {
 
 struct snapshot_signal {
 	char name[24];
-	char state[12];  /* "on", "off", "degraded" */
+	char state[12]; /* "on", "off", "degraded", "window" */
 	char reason[200];
-	bool present;    /* built in */
+	double window_share; /* state "window": share of the time in which it is armed */
+	double hit_cost_ns;  /* 0 unknown */
+	char mechanism[64];
+	bool present; /* built in */
 	uint64_t hits, events, filtered;
 	uint64_t lost[LOSS_REASON_MAX]; /* since start */
 	uint64_t lost_window;           /* in this window, of what should have been seen: marks the numbers with `~` */
+};
+
+/* A Go process of which something cannot be observed: the page behind key l. */
+struct snapshot_refused {
+	int32_t pid;
+	char name[OWNER_NAME_SZ]; /* formatted owner */
+	char comm[20];
+	char go_version[64];
+	bool partial; /* some signals work */
+	char why[200];
 };
 
 struct snapshot {
@@ -133,20 +198,26 @@ struct snapshot {
 	uint64_t events, lost;
 	struct snapshot_signal signals[SIGNAL_CNT];
 	int processes_go, processes_not_observable;
+	struct snapshot_refused *refused; /* owned */
+	int refused_cnt;
 	/* containers, gravest first */
 	struct snapshot_container *containers; /* owned */
 	int container_cnt;
 };
 
-void snapshot_init(struct snapshot *s);   /* all unknown, no containers */
+void snapshot_init(struct snapshot *s); /* all unknown, no containers */
 /* All unknown, no processes, no verdicts; call it on every element of containers before filling it. */
 void snapshot_container_init(struct snapshot_container *c);
 void snapshot_process_init(struct snapshot_process *p);
-/* For a signal that is off: what only go_gc, or only cpu_throttle, can know becomes unknown. After container_stats_fill. */
+/* For a signal that is off: what only go_gc, or only cpu_throttle, can know becomes unknown. After
+ * container_stats_fill. */
 void snapshot_gc_unknown(struct snapshot_gc *g);
 void snapshot_throttle_unknown(struct snapshot_cpu *c);
-void snapshot_deinit(struct snapshot *s); /* frees the arrays */
+void snapshot_runq_unknown(struct snapshot_cpu *c);
+void snapshot_tcp_unknown(struct snapshot_net *n);
+void snapshot_dns_unknown(struct snapshot_net *n);
+void snapshot_deinit(struct snapshot *s);         /* frees the arrays */
 const char *loss_reason_name(enum loss_reason r); /* "ring_full", ... NULL beyond the last */
 /* True if a loss for this reason makes the numbers of watched processes too low. */
 bool loss_reason_hides(enum loss_reason r);
-const char *stw_reason_name(uint32_t reason);     /* the runtime's words: "GC mark termination", ... */
+const char *stw_reason_name(uint32_t reason); /* the runtime's words: "GC mark termination", ... */

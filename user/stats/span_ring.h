@@ -19,7 +19,7 @@ _Static_assert(sizeof(struct span) == 16, "a minute of throttling on 64 CPUs is 
 struct span_ring {
 	struct span *items; /* owned; in use are [head, head + cnt) */
 	size_t head, cnt, cap, max;
-	uint64_t longest_ns; /* no span in use is longer */
+	uint64_t longest_ns;         /* no span in use is longer */
 	struct stats_budget *budget; /* borrowed, NULL: none */
 };
 
@@ -35,8 +35,8 @@ static inline const struct span *span_ring_get(const struct span_ring *r, size_t
 void span_ring_init(struct span_ring *r, size_t max, struct stats_budget *budget);
 void span_ring_deinit(struct span_ring *r);
 
-/* 0; how many were lost: the oldest ones that gave way, or itself, when it was the oldest or there was no place; -EINVAL if
- * it ends before it starts, -ENOMEM. */
+/* 0; how many were lost: the oldest ones that gave way, or itself, when it was the oldest or there was no place;
+ * -EINVAL if it ends before it starts, -ENOMEM. */
 int span_ring_add(struct span_ring *r, uint64_t start_ns, uint64_t end_ns, uint16_t tag);
 /* Drops what ended at or before the time. */
 void span_ring_expire(struct span_ring *r, uint64_t before_ns);

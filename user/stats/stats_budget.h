@@ -10,7 +10,7 @@
 #include "signal_id.h"
 
 struct stats_budget {
-	size_t bytes, bytes_max; /* in use; bound */
+	size_t bytes, bytes_max;   /* in use; bound */
 	uint64_t lost[SIGNAL_CNT]; /* records that gave way or found no place, since the start: loss reason `limit` */
 };
 

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Records: all that the model (user/model.h) is fed with, live or from a recording, in one order. What a live run shows
+ * and exports is made from these and nothing else, so a replay of them gives the same. Fixed-width plain data, little
+ * endian; strings are NUL terminated and padded with NUL. */
+#pragma once
+
+#include <stdint.h>
+
+#include "event.h"
+#include "loss.h"
+#include "pods/limits.h"
+#include "pods/owner.h"
+#include "runtime/sample.h"
+
+/* Numbered by hand, never reused. */
+enum record_type {
+	RECORD_EVENT = 1,        /* union event, cut to hdr.size */
+	RECORD_OWNER = 2,        /* struct record_owner: new, or its names became known */
+	RECORD_OWNER_GONE = 3,   /* struct record_id: forgotten, 60 s after its last process */
+	RECORD_PROCESS = 4,      /* struct record_process: new, or what can be observed of it changed */
+	RECORD_PROCESS_GONE = 5, /* struct record_process_gone */
+	RECORD_SAMPLE = 6,       /* struct record_sample */
+	RECORD_LIMITS = 7,       /* struct record_limits */
+	RECORD_USAGE = 8,        /* struct record_usage */
+	RECORD_SIGNAL = 9,       /* struct record_signal: state or counters changed */
+	RECORD_NODE = 10,        /* struct record_node */
+	RECORD_CLOCK = 11,       /* struct record_clock */
+	RECORD_TICK = 12,        /* struct record_tick: a snapshot is due */
+	RECORD_SESSION = 13,     /* struct record_session: the first one */
+};
+
+#define RECORD_LEVELS 12 /* cgroup levels above a container that may own a quota */
+
+struct record_session {
+	uint64_t start_ns, ready_ns; /* CLOCK_MONOTONIC: opening began; all processes of then were attached */
+	int32_t cpus;
+	uint32_t sorts_signals; /* bits of the signals that this run wanted */
+	char node_name[128];
+	char agent_version[64];
+};
+
+struct record_id {
+	uint32_t id;
+	uint32_t pad;
+	uint64_t time_ns;
+};
+
+struct record_owner {
+	uint32_t id; /* of the container, from 1, never reused */
+	uint32_t level_cnt;
+	uint64_t levels[RECORD_LEVELS]; /* cpu cgroup ids, its own first */
+	uint64_t netns_cnt;             /* reserved, 0 */
+	struct owner owner;             /* refs is 0 */
+};
+
+enum record_process_flag {
+	RECORD_PROCESS_GO_GC = 1u,
+	RECORD_PROCESS_GO_RUNTIME = 2u,
+	RECORD_PROCESS_MAXPROCS_ENV = 4u,  /* its environment sets GOMAXPROCS */
+	RECORD_PROCESS_FOLLOWS_QUOTA = 8u, /* its Go sets GOMAXPROCS by the cgroup's quota */
+	RECORD_PROCESS_STRIPPED = 16u,
+	RECORD_PROCESS_PIE = 32u,
+	RECORD_PROCESS_STARTED = 64u,  /* it started while the session ran */
+	RECORD_PROCESS_WATCHED = 128u, /* it matches what the command is about */
+};
+
+struct record_process {
+	int32_t pid, vpid;
+	uint32_t owner_id;                /* 0: none known */
+	uint32_t flags;                   /* enum record_process_flag */
+	uint32_t state;                   /* enum process_state */
+	uint32_t netns;                   /* inode number of its network namespace, 0 unknown */
+	uint64_t start_unix_ns, start_ns; /* start_ns: CLOCK_MONOTONIC, 0 when before boot of the clock */
+	char comm[20];
+	char go_version[64];
+	char exe[256];
+	char build_id[80];
+	char why[200], go_gc_why[200], go_runtime_why[200];
+	uint32_t pad;
+};
+
+struct record_process_gone {
+	int32_t pid;
+	uint32_t has_exit; /* exit_code counts */
+	uint32_t exit_code;
+	uint32_t pad;
+	uint64_t time_ns;
+};
+
+struct record_sample {
+	int32_t pid;
+	uint32_t pad;
+	struct runtime_sample sample;
+};
+
+struct record_limits {
+	uint32_t owner_id;
+	uint32_t pad;
+	struct cgroup_limits limits;
+};
+
+enum record_usage_flag {
+	RECORD_USAGE_FAST = 1u, /* only time_ns and cpu_ns: many a second, for the strip of one container */
+};
+
+struct record_usage {
+	uint32_t owner_id;
+	uint32_t flags;
+	struct cgroup_usage usage;
+};
+
+struct record_signal {
+	uint32_t id;   /* enum signal_id */
+	uint32_t mode; /* enum signal_mode */
+	double hit_cost_ns, window_share;
+	struct signal_counters counters; /* losses of user space included */
+	char mechanism[64];
+	char reason[200];
+};
+
+struct record_node {
+	uint64_t time_ns;
+	uint64_t busy, steal, total;             /* clock ticks of all CPUs since boot */
+	uint64_t memory_total, memory_available; /* bytes, 0 unknown */
+	uint64_t agent_cpu_ns;
+	int64_t agent_rss_bytes;
+	uint64_t looked_at; /* processes examined */
+};
+
+struct record_clock {
+	uint64_t mono_ns, unix_ns;
+};
+
+struct record_tick {
+	uint64_t time_ns, window_ns;
+};
+
+/* One record: body of `size` bytes, borrowed from who delivers it. */
+struct record {
+	enum record_type type;
+	uint32_t size;
+	const void *body;
+};
+
+/* events/record_check.c: size fits the type, strings end, enums and counts are in range, numbers are sane. For anything
+ * that comes from a file. 0 or -EINVAL. */
+int record_check(const struct record *r);
+const char *record_type_name(enum record_type t); /* "event", "owner", ...; NULL unknown */
