@@ -22,3 +22,5 @@ uint64_t ring_source_invalid(const struct ring_source *s);
 
 /* events/event_check.c: size fits the kind, stamps and strings are sane. 0 or -EINVAL. */
 int event_check(const void *data, uint64_t size);
+/* Size of the whole record of a kind; 0: no such kind. */
+uint16_t event_size(uint16_t kind);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* record_check: what a record of each type must satisfy. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <errno.h>
+#include <cmocka.h>
+
+#include "base/cleanup.h"
+#include "probes/probes.h"
+#include "records.h"
+
+static void good(void **state)
+{
+	union any_record a;
+
+	for (int i = 0; i < RECORDS_CNT; i++) {
+		struct record r = records_get(i, &a);
+
+		if (record_check(&r))
+			fail_msg("record %d (%s)", i, record_type_name(r.type));
+		assert_true(r.size > 0 && r.size % 8 == 0);
+	}
+}
+
+static void sizes(void **state)
+{
+	union any_record a;
+
+	for (int i = 0; i < RECORDS_CNT; i++) {
+		struct record r = records_get(i, &a);
+		uint32_t size = r.size;
+
+		r.size = size - 8;
+		assert_int_equal(record_check(&r), -EINVAL);
+		r.size = size + 8;
+		assert_int_equal(record_check(&r), -EINVAL);
+		r.size = 0;
+		assert_int_equal(record_check(&r), -EINVAL);
+	}
+}
+
+static void names(void **state)
+{
+	struct record r = {.type = (enum record_type)0, .size = 8, .body = "12345678"};
+
+	assert_string_equal(record_type_name(RECORD_EVENT), "event");
+	assert_string_equal(record_type_name(RECORD_SESSION), "session");
+	assert_null(record_type_name((enum record_type)0));
+	assert_null(record_type_name((enum record_type)14));
+	assert_null(record_type_name((enum record_type)65535));
+	assert_int_equal(record_check(&r), -EINVAL);
+	r.type = (enum record_type)65535;
+	assert_int_equal(record_check(&r), -EINVAL);
+}
+
+#define FIELD(type, record, field) type, offsetof(struct record, field), sizeof(((struct record *)0)->field)
+
+/* Every text that is full to its last byte is refused. */
+static void texts(void **state)
+{
+	static const struct {
+		enum record_type type;
+		size_t at, size;
+	} rows[] = {
+		{FIELD(RECORD_SESSION, record_session, node_name)},
+		{FIELD(RECORD_SESSION, record_session, agent_version)},
+		{FIELD(RECORD_OWNER, record_owner, owner.namespace_)},
+		{FIELD(RECORD_OWNER, record_owner, owner.pod)},
+		{FIELD(RECORD_OWNER, record_owner, owner.pod_uid)},
+		{FIELD(RECORD_OWNER, record_owner, owner.container)},
+		{FIELD(RECORD_OWNER, record_owner, owner.container_id)},
+		{FIELD(RECORD_OWNER, record_owner, owner.runtime)},
+		{FIELD(RECORD_OWNER, record_owner, owner.workload_kind)},
+		{FIELD(RECORD_OWNER, record_owner, owner.workload_name)},
+		{FIELD(RECORD_OWNER, record_owner, owner.cgroup)},
+		{FIELD(RECORD_OWNER, record_owner, owner.cgroup_v2)},
+		{FIELD(RECORD_OWNER, record_owner, owner.cgroup_memory)},
+		{FIELD(RECORD_OWNER, record_owner, owner.host_comm)},
+		{FIELD(RECORD_PROCESS, record_process, comm)},
+		{FIELD(RECORD_PROCESS, record_process, go_version)},
+		{FIELD(RECORD_PROCESS, record_process, exe)},
+		{FIELD(RECORD_PROCESS, record_process, build_id)},
+		{FIELD(RECORD_PROCESS, record_process, why)},
+		{FIELD(RECORD_PROCESS, record_process, go_gc_why)},
+		{FIELD(RECORD_PROCESS, record_process, go_runtime_why)},
+		{FIELD(RECORD_LIMITS, record_limits, limits.cpu_limit_cgroup)},
+		{FIELD(RECORD_SIGNAL, record_signal, mechanism)},
+		{FIELD(RECORD_SIGNAL, record_signal, reason)},
+	};
+	union any_record a;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct record r = records_get((int)rows[i].type - RECORD_OWNER + RECORDS_KINDS, &a);
+
+		assert_int_equal(r.type, rows[i].type);
+		memset((char *)&a + rows[i].at, 'x', rows[i].size);
+		assert_int_equal(record_check(&r), -EINVAL);
+		((char *)&a)[rows[i].at + rows[i].size - 1] = 0;
+		assert_int_equal(record_check(&r), 0);
+	}
+}
+
+/* One number of a record set to what cannot be. */
+static void numbers(void **state)
+{
+	static const struct {
+		enum record_type type;
+		size_t at, size;
+		int64_t value;
+	} rows[] = {
+		{FIELD(RECORD_SESSION, record_session, cpus), -1},
+		{FIELD(RECORD_SESSION, record_session, cpus), 100000},
+		{FIELD(RECORD_SESSION, record_session, start_ns), -1},
+		{FIELD(RECORD_OWNER, record_owner, id), 0},
+		{FIELD(RECORD_OWNER, record_owner, level_cnt), RECORD_LEVELS + 1},
+		{FIELD(RECORD_OWNER, record_owner, netns_cnt), 1},
+		{FIELD(RECORD_OWNER, record_owner, owner.kind), OWNER_UNATTRIBUTED + 1},
+		{FIELD(RECORD_OWNER, record_owner, owner.kind), -1},
+		{FIELD(RECORD_OWNER, record_owner, owner.host_pid), -1},
+		{FIELD(RECORD_OWNER, record_owner, owner.sandbox), 2},
+		{FIELD(RECORD_OWNER_GONE, record_id, id), 0},
+		{FIELD(RECORD_PROCESS, record_process, pid), 0},
+		{FIELD(RECORD_PROCESS, record_process, pid), -5},
+		{FIELD(RECORD_PROCESS, record_process, vpid), -1},
+		{FIELD(RECORD_PROCESS, record_process, flags), 256},
+		{FIELD(RECORD_PROCESS, record_process, state), PROCESS_SKIPPED + 1},
+		{FIELD(RECORD_PROCESS_GONE, record_process_gone, pid), 0},
+		{FIELD(RECORD_PROCESS_GONE, record_process_gone, has_exit), 2},
+		{FIELD(RECORD_SAMPLE, record_sample, pid), 0},
+		{FIELD(RECORD_SAMPLE, record_sample, sample.heap_live_bytes), INT64_MAX},
+		{FIELD(RECORD_SAMPLE, record_sample, sample.memory_limit_bytes), -2},
+		{FIELD(RECORD_SAMPLE, record_sample, sample.heap_goal_bytes), -2},
+		{FIELD(RECORD_SAMPLE, record_sample, sample.numgc), INT64_MIN + 1},
+		{FIELD(RECORD_LIMITS, record_limits, owner_id), 0},
+		{FIELD(RECORD_LIMITS, record_limits, limits.cpu_limit), 0x7ff0000000000000},  /* infinity */
+		{FIELD(RECORD_LIMITS, record_limits, limits.cpu_request), -0x10000000000000}, /* the same below 0 */
+		{FIELD(RECORD_LIMITS, record_limits, limits.memory_limit), -2},
+		{FIELD(RECORD_USAGE, record_usage, owner_id), 0},
+		{FIELD(RECORD_USAGE, record_usage, flags), 2},
+		{FIELD(RECORD_USAGE, record_usage, usage.cpu_ns), INT64_MAX},
+		{FIELD(RECORD_USAGE, record_usage, usage.working_set_bytes), INT64_MAX},
+		{FIELD(RECORD_SIGNAL, record_signal, id), SIGNAL_CNT},
+		{FIELD(RECORD_SIGNAL, record_signal, mode), SIGNAL_WINDOW + 1},
+		{FIELD(RECORD_SIGNAL, record_signal, window_share), 0x7ff0000000000000},
+		{FIELD(RECORD_NODE, record_node, time_ns), -1},
+		{FIELD(RECORD_NODE, record_node, agent_rss_bytes), INT64_MAX},
+		{FIELD(RECORD_CLOCK, record_clock, mono_ns), -1},
+		{FIELD(RECORD_TICK, record_tick, window_ns), -1},
+	};
+	union any_record a;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct record r = records_get((int)rows[i].type - RECORD_OWNER + RECORDS_KINDS, &a);
+
+		memcpy((char *)&a + rows[i].at, &rows[i].value, rows[i].size);
+		if (record_check(&r) != -EINVAL)
+			fail_msg("row %zu: %s passes", i, record_type_name(r.type));
+	}
+}
+
+/* A fast reading has no more than time and CPU time. */
+static void fast_usage(void **state)
+{
+	union any_record a;
+	struct record r = records_get(RECORD_USAGE - RECORD_OWNER + RECORDS_KINDS, &a);
+
+	a.usage.usage.memory_bytes = INT64_MAX;
+	assert_int_equal(record_check(&r), -EINVAL);
+	a.usage.flags = RECORD_USAGE_FAST;
+	assert_int_equal(record_check(&r), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good),  cmocka_unit_test(sizes),   cmocka_unit_test(names),
+		cmocka_unit_test(texts), cmocka_unit_test(numbers), cmocka_unit_test(fast_usage),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

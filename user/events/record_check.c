@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a record from a file must satisfy before the model gets it: size, ids, enums, flags, ends of texts, finite
+ * numbers. The bounds are wide: they keep sums and differences of two values within 64 bits and do not judge. A bool is
+ * looked at as a byte, because loading any other value than 0 and 1 as a bool is undefined. */
+#include "events/record.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "events/recording.h"
+#include "events/source.h"
+#include "probes/probes.h"
+
+#define VALUE_MAX (1ll << 62)
+#define CPUS_MAX  65536
+
+#define ENDS(text) (memchr((text), 0, sizeof(text)) != NULL)
+
+static bool value_sane(int64_t v)
+{
+	return v == SAMPLE_UNKNOWN || (v > -VALUE_MAX && v < VALUE_MAX);
+}
+
+/* -1: none; as large as somebody cared to set it. */
+static bool limit_sane(int64_t v)
+{
+	return v == LIMIT_UNKNOWN || v >= -1;
+}
+
+static bool time_sane(uint64_t ns)
+{
+	return ns < (uint64_t)VALUE_MAX;
+}
+
+/* NAN is unknown. */
+static bool number_sane(double v)
+{
+	return !isinf(v);
+}
+
+static bool flag_sane(const bool *flag)
+{
+	return *(const unsigned char *)flag <= 1;
+}
+
+static bool id_sane(const void *body)
+{
+	const struct record_id *r = body;
+
+	return r->id && time_sane(r->time_ns);
+}
+
+static bool names_end(const struct owner *o)
+{
+	return ENDS(o->namespace_) && ENDS(o->pod) && ENDS(o->pod_uid) && ENDS(o->container) && ENDS(o->container_id) &&
+	       ENDS(o->runtime) && ENDS(o->workload_kind) && ENDS(o->workload_name) && ENDS(o->cgroup) &&
+	       ENDS(o->cgroup_v2) && ENDS(o->cgroup_memory) && ENDS(o->host_comm);
+}
+
+static bool owner_sane(const void *body)
+{
+	const struct record_owner *r = body;
+
+	return r->id && r->level_cnt <= RECORD_LEVELS && !r->netns_cnt &&
+	       (uint32_t)r->owner.kind <= OWNER_UNATTRIBUTED && names_end(&r->owner) && r->owner.host_pid >= 0 &&
+	       flag_sane(&r->owner.sandbox) && time_sane(r->owner.first_seen_ns) && time_sane(r->owner.gone_ns);
+}
+
+static bool process_sane(const void *body)
+{
+	const struct record_process *r = body;
+
+	return r->pid > 0 && r->vpid >= 0 && r->flags < 2 * RECORD_PROCESS_WATCHED && r->state <= PROCESS_SKIPPED &&
+	       time_sane(r->start_unix_ns) && time_sane(r->start_ns) && ENDS(r->comm) && ENDS(r->go_version) &&
+	       ENDS(r->exe) && ENDS(r->build_id) && ENDS(r->why) && ENDS(r->go_gc_why) && ENDS(r->go_runtime_why);
+}
+
+static bool process_gone_sane(const void *body)
+{
+	const struct record_process_gone *r = body;
+
+	return r->pid > 0 && r->has_exit <= 1 && time_sane(r->time_ns);
+}
+
+static bool sample_sane(const void *body)
+{
+	const struct record_sample *r = body;
+	const struct runtime_sample *s = &r->sample;
+
+	return r->pid > 0 && time_sane(s->time_ns) && value_sane(s->gomaxprocs) && value_sane(s->gogc) &&
+	       limit_sane(s->memory_limit_bytes) && value_sane(s->heap_live_bytes) && limit_sane(s->heap_goal_bytes) &&
+	       value_sane(s->numgc) && value_sane(s->pause_total_ns) && value_sane(s->mapped_ready_bytes) &&
+	       value_sane(s->goroutines) && value_sane(s->gc_cpu_ns) && value_sane(s->assist_ns);
+}
+
+static bool limits_sane(const void *body)
+{
+	const struct record_limits *r = body;
+	const struct cgroup_limits *l = &r->limits;
+
+	return r->owner_id && number_sane(l->cpu_limit) && number_sane(l->cpu_request) && time_sane(l->cpu_period_ns) &&
+	       time_sane(l->cpu_quota_ns) && limit_sane(l->memory_limit) && ENDS(l->cpu_limit_cgroup);
+}
+
+static bool usage_sane(const void *body)
+{
+	const struct record_usage *r = body;
+	const struct cgroup_usage *u = &r->usage;
+
+	if (!r->owner_id || r->flags > RECORD_USAGE_FAST || !time_sane(u->time_ns) || !value_sane(u->cpu_ns))
+		return false;
+	if (r->flags & RECORD_USAGE_FAST)
+		return true; /* the rest does not count */
+	return value_sane(u->nr_periods) && value_sane(u->nr_throttled) && value_sane(u->throttled_ns) &&
+	       value_sane(u->memory_bytes) && value_sane(u->working_set_bytes) && value_sane(u->memory_peak_bytes) &&
+	       value_sane(u->oom_kills);
+}
+
+static bool signal_sane(const void *body)
+{
+	const struct record_signal *r = body;
+
+	return r->id < SIGNAL_CNT && r->mode <= SIGNAL_WINDOW && number_sane(r->hit_cost_ns) &&
+	       number_sane(r->window_share) && ENDS(r->mechanism) && ENDS(r->reason);
+}
+
+static bool node_sane(const void *body)
+{
+	const struct record_node *r = body;
+
+	return time_sane(r->time_ns) && time_sane(r->busy) && time_sane(r->steal) && time_sane(r->total) &&
+	       time_sane(r->memory_total) && time_sane(r->memory_available) && time_sane(r->agent_cpu_ns) &&
+	       value_sane(r->agent_rss_bytes);
+}
+
+static bool clock_sane(const void *body)
+{
+	const struct record_clock *r = body;
+
+	return time_sane(r->mono_ns) && time_sane(r->unix_ns);
+}
+
+static bool tick_sane(const void *body)
+{
+	const struct record_tick *r = body;
+
+	return time_sane(r->time_ns) && time_sane(r->window_ns);
+}
+
+static bool session_sane(const void *body)
+{
+	const struct record_session *r = body;
+
+	return time_sane(r->start_ns) && time_sane(r->ready_ns) && r->cpus >= 0 && r->cpus <= CPUS_MAX &&
+	       ENDS(r->node_name) && ENDS(r->agent_version);
+}
+
+static const struct {
+	const char *name;
+	uint32_t size; /* 0: varies */
+	bool (*sane)(const void *body);
+} types[] = {
+	[RECORD_EVENT] = {"event", 0, NULL},
+	[RECORD_OWNER] = {"owner", sizeof(struct record_owner), owner_sane},
+	[RECORD_OWNER_GONE] = {"owner_gone", sizeof(struct record_id), id_sane},
+	[RECORD_PROCESS] = {"process", sizeof(struct record_process), process_sane},
+	[RECORD_PROCESS_GONE] = {"process_gone", sizeof(struct record_process_gone), process_gone_sane},
+	[RECORD_SAMPLE] = {"sample", sizeof(struct record_sample), sample_sane},
+	[RECORD_LIMITS] = {"limits", sizeof(struct record_limits), limits_sane},
+	[RECORD_USAGE] = {"usage", sizeof(struct record_usage), usage_sane},
+	[RECORD_SIGNAL] = {"signal", sizeof(struct record_signal), signal_sane},
+	[RECORD_NODE] = {"node", sizeof(struct record_node), node_sane},
+	[RECORD_CLOCK] = {"clock", sizeof(struct record_clock), clock_sane},
+	[RECORD_TICK] = {"tick", sizeof(struct record_tick), tick_sane},
+	[RECORD_SESSION] = {"session", sizeof(struct record_session), session_sane},
+};
+
+const char *record_type_name(enum record_type t)
+{
+	return (size_t)t < ARRAY_SIZE(types) ? types[t].name : NULL;
+}
+
+uint32_t record_size(enum record_type t)
+{
+	return (size_t)t < ARRAY_SIZE(types) ? types[t].size : 0;
+}
+
+int record_check(const struct record *r)
+{
+	if (!record_type_name(r->type))
+		return -EINVAL;
+	if (r->type == RECORD_EVENT)
+		return event_check(r->body, r->size);
+	return r->size == types[r->type].size && types[r->type].sane(r->body) ? 0 : -EINVAL;
+}
