@@ -128,7 +128,7 @@ struct cgroup {
 	struct kernfs_node *kn;
 };
 
-enum cgroup_subsys_id { cpu_cgrp_id = 1 }; /* relocated: the number depends on the kernel's configuration */
+enum cgroup_subsys_id { cpu_cgrp_id = 1, memory_cgrp_id = 4 }; /* relocated: the number depends on the kernel's configuration */
 
 struct css_set {
 	struct cgroup_subsys_state *subsys[1];
@@ -247,6 +247,200 @@ struct cgroup_root {
 
 struct cgroup___hierarchy {
 	struct cgroup_root *root;
+};
+
+#pragma clang attribute pop
+
+/* bpf/cpu_sched.bpf.c: the run queue and what it knows of throttling */
+
+enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct cfs_rq___self { /* since 6.6 */
+	u64 throttled_clock_self;
+	u64 throttled_clock_self_time;
+};
+
+struct cfs_rq___pelt { /* since 5.19 */
+	u64 throttled_clock_pelt_time;
+};
+
+struct cfs_rq___before_5_19 {
+	u64 throttled_clock_task_time;
+};
+
+struct sched_entity___queued {
+	unsigned char on_rq; /* unsigned int before 6.12 */
+};
+
+struct sched_info {
+	unsigned long pcount;
+	unsigned long long run_delay;
+};
+
+struct task_struct___sched {
+	struct sched_entity___queued se;
+	unsigned int __state;
+	int on_cpu;
+	struct sched_info sched_info;
+};
+
+struct task_struct___throttled { /* since 6.18 */
+	bool throttled;
+};
+
+struct task_struct___before_5_14 {
+	long state;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+};
+
+#pragma clang attribute pop
+
+/* sockets: bpf/net_dns.bpf.c, bpf/net_tcp.bpf.c */
+
+/* uapi: a context, not relocated; the part up to what is read */
+struct __sk_buff {
+	__u32 len, pkt_type, mark, queue_mapping, protocol, vlan_present, vlan_tci, vlan_proto, priority;
+	__u32 ingress_ifindex, ifindex, tc_index, cb[5], hash, tc_classid;
+	__u32 data, data_end;
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct net {
+	struct ns_common ns;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+	} in6_u;
+};
+
+struct sock_common {
+	__be32 skc_daddr, skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num; /* local port, host byte order */
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	u16 sk_protocol;
+	int sk_err;
+};
+
+struct sk_buff {
+	struct sock *sk;
+};
+
+#pragma clang attribute pop
+
+/* bpf/mem_oom.bpf.c */
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct percpu_counter {
+	s64 count;
+};
+
+struct mm_struct___oom {
+	unsigned long total_vm;
+	struct percpu_counter rss_stat[4];
+};
+
+typedef struct {
+	s64 counter;
+} atomic64_t;
+
+struct mm_rss_stat___before_6_2 {
+	atomic64_t count[4];
+};
+
+struct mm_struct___before_6_2 {
+	struct mm_rss_stat___before_6_2 rss_stat;
+};
+
+struct signal_struct___oom {
+	short oom_score_adj;
+};
+
+#pragma clang attribute pop
+
+/* bpf/net_tcp.bpf.c */
+
+enum { BPF_MAP_TYPE_SK_STORAGE = 24 };
+enum { BPF_F_CLONE = 512, BPF_SK_STORAGE_GET_F_CREATE = 1 };
+
+struct bpf_spin_lock {
+	__u32 val;
+};
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct inet_sock {
+	struct sock sk;
+	__be16 inet_sport;
+};
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+};
+
+struct minmax_sample {
+	u32 t, v;
+};
+
+struct minmax {
+	struct minmax_sample s[3];
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	u32 segs_in, segs_out;
+	u64 bytes_received, bytes_acked;
+	u32 srtt_us; /* eighths */
+	struct minmax rtt_min;
+	u32 total_retrans;
+};
+
+struct request_sock {
+	struct sock_common __req_common;
+};
+
+struct socket {
+	struct sock *sk;
+};
+
+struct seq_file {
+	unsigned long size, count;
+};
+
+struct bpf_map;
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	struct sock *sk;
+	void *value;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	u32 fd;
+	struct file *file;
 };
 
 #pragma clang attribute pop
