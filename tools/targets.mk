@@ -29,6 +29,17 @@ $(B)/tests/bpf/%: tests/bpf/%.c $(BPFHELP) $(B)/libgopherscope.a
 
 -include $(BPFTEST:=.d)
 
+# Helpers of the network tests: peers and devices on their own, and programs that use ours.
+NETTOOL := $(patsubst %.c,$(B)/%,$(wildcard tests/net/*.c))
+bpf-tests: $(NETTOOL)
+
+$(B)/tests/net/%: tests/net/%.c $(B)/libgopherscope.a
+	$(call say,TEST,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GSCFLAGS) -MMD -MP -MF $@.d -o $@ $< $(B)/libgopherscope.a $(LIBS)
+
+-include $(NETTOOL:=.d)
+
 fmt:
 	clang-format-16 -i $(SRC) $(wildcard user/*/*.h include/*.h bpf/*.c bpf/*.h tests/unit/*.c)
 
