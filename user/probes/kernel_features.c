@@ -142,7 +142,7 @@ static void read_btf(struct kernel_features *f)
 	f->tp_btf = has_name(strings, sz, "btf_trace_sched_process_exec");
 	f->raw_tp_csd = has_name(strings, sz, "btf_trace_csd_function_exit");
 	f->iter_task_vma = has_name(strings, sz, "bpf_iter__task_vma");
-	f->task_storage = has_name(strings, sz, "bpf_task_storage_get_proto");
+	f->task_storage = has_name(strings, sz, "BPF_MAP_TYPE_TASK_STORAGE");
 	free(strings);
 }
 

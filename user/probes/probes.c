@@ -287,6 +287,13 @@ void probes_remove_process(struct probes *p, pid_t pid)
 	bpf_map_delete_elem(p->maps.processes_fd, &tgid); /* proc_watch has mostly been faster */
 }
 
+int probes_arm_sched(struct probes *p, uint64_t ns)
+{
+	struct signal *s = &p->signals[SIGNAL_CPU_SCHED];
+
+	return s->skel ? cpu_sched_arm(s, ns) : -ENOTSUP;
+}
+
 /* Runs of a signal's programs that the kernel skipped because it was in BPF already. */
 static uint64_t read_recursion(const struct signal *s)
 {

@@ -66,6 +66,10 @@ void probes_ignore_process(struct probes *p, pid_t pid);
 /* Forgets it, wanted or ignored; the links of a binary without processes are released off the event loop after a while. */
 void probes_remove_process(struct probes *p, pid_t pid);
 
+/* Opens a window of cpu_sched for this long from now, or keeps the open one at least so long. 0, -ENOTSUP while the signal
+ * is off, -errno. */
+int probes_arm_sched(struct probes *p, uint64_t ns);
+
 /* Every 100 ms: storm guard (a binary above the hit rate is detached and its processes reported through on_storm),
  * sweep of kernel state, release of links. */
 typedef void (*probes_storm_fn)(pid_t pid, const char *why, void *arg);

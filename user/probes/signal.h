@@ -46,6 +46,9 @@ struct signal_ops {
 extern const struct signal_ops go_gc_ops, cpu_throttle_ops, proc_watch_ops, cpu_sched_ops, net_tcp_ops, net_dns_ops,
 	mem_oom_ops;
 
+/* Opens a window of cpu_sched (which must be up), or keeps the open one so long; 0 or -errno. */
+int cpu_sched_arm(struct signal *s, uint64_t ns);
+
 /* Signals whose programs ask the process table whether a process is wanted. */
 #define SIGNALS_BY_PROCESS ((1u << SIGNAL_GO_GC) | (1u << SIGNAL_CPU_SCHED) | (1u << SIGNAL_NET_TCP) | (1u << SIGNAL_NET_DNS))
 

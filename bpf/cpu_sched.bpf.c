@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+/* Waits for a CPU, a histogram a cgroup, with the quota's share taken out: to the scheduler a throttled task is
+ * runnable, so that a plain run-queue latency is ten times too long in a throttled container (facts/kernel.md 2).
+ *
+ * The three programs of a window run at every wake-up and switch of the node, and do next to nothing for tasks that
+ * nobody watches: those have no task storage. It is made, with the cgroup in it, by a pass over all tasks in process
+ * context and inherited by new threads; so no program that holds a run queue's lock ever allocates (an allocation may
+ * wake up a kernel thread, which takes that lock). The same pass sums up the growth of sched_info between windows.
+ *
+ * What is taken out. Since 6.18 a task is throttled by itself and leaves its CPU marked as throttled: its wait begins
+ * when its queue is released, so the time by which the queue's throttled time grew is subtracted, and nothing of any
+ * other wait. From 6.6 to 6.17 the queue is taken away with all tasks on it: the growth is subtracted from each wait.
+ * Before 6.6 only that a throttle took place is known: such waits are left out. A task that was moved to another CPU
+ * meanwhile keeps the queue it began on: the balancer moves no throttled task, so what it waited for was there. */
+#include "vmlinux.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "cpu_sched.h"
+#include "emit.bpf.h"
+#include "filter.bpf.h"
+
+const volatile __u64 event_min_ns = 5000000;
+
+/* Written by user space before a pass, for that pass: a window opens, what is left of the last one goes; a window opens
+ * or is open, each cgroup gets its histogram. */
+bool pass_forgets, pass_adds_groups;
+/* Written by passes: what this kernel keeps; threads seen, threads watched. */
+bool has_sched_info, throttled_exact;
+__u64 pass_threads, pass_watched;
+
+struct runq_group group_zero; /* never written: what a new entry begins with, too big for the stack */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct runq_task);
+} runq_tasks SEC(".maps");
+
+/* Entries are made by the pass that opens a window and removed when it is read: not preallocated (2.8 MB). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, RUNQ_GROUP_MAX);
+	__type(key, __u64);
+	__type(value, struct runq_group);
+} runq_groups SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, RUNQ_GROUP_MAX);
+	__type(key, __u64);
+	__type(value, struct runq_mean);
+} runq_means SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct runq_rate);
+} runq_rate SEC(".maps");
+
+/* ---- waits ---- */
+
+/* histogram_bucket() of user/stats/histogram.h, without an instruction that counts zeros. */
+static __always_inline __u32 bucket_of(__u64 ns)
+{
+	__u32 msb = 0;
+	__u64 v = ns;
+
+	if (ns < 4)
+		return ns;
+	if (v >> 32) {
+		v >>= 32;
+		msb += 32;
+	}
+	if (v >> 16) {
+		v >>= 16;
+		msb += 16;
+	}
+	if (v >> 8) {
+		v >>= 8;
+		msb += 8;
+	}
+	if (v >> 4) {
+		v >>= 4;
+		msb += 4;
+	}
+	if (v >> 2) {
+		v >>= 2;
+		msb += 2;
+	}
+	msb += v >> 1;
+	return 4 * (msb - 1) + ((ns >> (msb - 2)) & 3);
+}
+
+static __always_inline void note_throttled(struct runq_task *t, struct task_struct *task)
+{
+	struct cfs_rq *cfs_rq = kernel_task_cfs_rq(task);
+
+	t->cfs_rq = (__u64)cfs_rq;
+	t->throttled_ns = kernel_throttled_ns(cfs_rq, t->clock_ns);
+}
+
+/* A wait begins. */
+static __always_inline void begin_wait(struct runq_task *t, struct task_struct *task, bool switched_out)
+{
+	t->clock_ns = kernel_task_clock(task);
+	t->cfs_rq = 0;
+	if (kernel_throttles_tasks() ? switched_out && kernel_task_is_throttled(task) : kernel_task_is_fair(task))
+		note_throttled(t, task);
+}
+
+/* Time since begin_wait() in which the quota kept the task away; negative: cannot be told. */
+static __always_inline __s64 throttled_part(const struct runq_task *t, struct task_struct *task, __u64 clock_ns)
+{
+	struct cfs_rq *now_on = kernel_task_cfs_rq(task);
+	struct cfs_rq *began_on = (void *)t->cfs_rq;
+	__u64 ns;
+
+	if (!began_on)
+		return 0;
+	if (now_on == began_on) {
+		ns = kernel_throttled_ns(now_on, clock_ns);
+	} else {
+		/* of the same group, it is not gone; of another, it may be */
+		if (BPF_CORE_READ(began_on, tg) != now_on->tg)
+			return -1;
+		ns = kernel_throttled_ns_at(began_on, clock_ns);
+	}
+	if (ns <= t->throttled_ns)
+		return 0;
+	return kernel_throttled_is_exact() ? (__s64)(ns - t->throttled_ns) : -1;
+}
+
+static __always_inline bool rate_exceeded(__u64 now_ns)
+{
+	__u32 zero = 0;
+	struct runq_rate *r = bpf_map_lookup_elem(&runq_rate, &zero);
+
+	if (!r)
+		return true;
+	if (now_ns - r->start_ns >= 1000000000) {
+		r->start_ns = now_ns;
+		r->cnt = 0;
+	}
+	return r->cnt++ >= RUNQ_RATE_MAX;
+}
+
+/* A long wait, with the one that had the CPU until now. */
+static __always_inline void emit_long(const struct runq_task *t, struct task_struct *prev, struct task_struct *next,
+				      __u64 wait_ns, __u64 throttled_ns)
+{
+	__u64 now_ns = bpf_ktime_get_ns();
+	struct event_runq *e;
+
+	count_hit(SIGNAL_CPU_SCHED);
+	if (rate_exceeded(now_ns)) {
+		count_filtered(SIGNAL_CPU_SCHED);
+		return;
+	}
+	e = emit_reserve(SIGNAL_CPU_SCHED, EVENT_RUNQ, sizeof(*e), now_ns);
+	if (!e)
+		return;
+	e->hdr.cpu_cgid = t->cpu_cgid;
+	e->hdr.v2_cgid = t->v2_cgid;
+	e->hdr.tgid = filter_tgid_of(next);
+	e->hdr.tid = filter_tid_of(next);
+	e->start_ns = now_ns - wait_ns - throttled_ns;
+	e->throttled_ns = throttled_ns;
+	e->cpu = bpf_get_smp_processor_id();
+	e->prev_tid = filter_tid_of(prev);
+	e->prev_tgid = filter_tgid_of(prev);
+	e->pad = 0;
+	BPF_CORE_READ_INTO(&e->comm, next, comm);
+	BPF_CORE_READ_INTO(&e->prev_comm, prev, comm);
+	emit_submit(SIGNAL_CPU_SCHED, e);
+}
+
+/* False: there is no room for its cgroup. */
+static __always_inline bool record(const struct runq_task *t, __u64 wait_ns, __u64 throttled_ns)
+{
+	struct runq_group *g = bpf_map_lookup_elem(&runq_groups, &t->cpu_cgid);
+	__u32 bucket = bucket_of(wait_ns);
+
+	if (!g)
+		return false;
+	if (bucket >= RUNQ_BUCKETS)
+		bucket = RUNQ_BUCKETS - 1;
+	__sync_fetch_and_add(&g->buckets[bucket], 1);
+	__sync_fetch_and_add(&g->sum_ns, wait_ns);
+	if (wait_ns > g->max_ns)
+		g->max_ns = wait_ns;
+	if (throttled_ns)
+		__sync_fetch_and_add(&g->throttled_ns, throttled_ns);
+	return true;
+}
+
+/* A wait has ended: next gets the CPU. */
+static __always_inline void end_wait(struct runq_task *t, struct task_struct *prev, struct task_struct *next)
+{
+	__u64 clock_ns = kernel_task_clock(next);
+	__u64 wait_ns = clock_ns > t->clock_ns ? clock_ns - t->clock_ns : 0; /* clocks of two CPUs: some ns apart */
+	__s64 part = throttled_part(t, next, clock_ns);
+	__u64 throttled_ns = (__u64)part < wait_ns ? part : wait_ns;
+
+	t->clock_ns = 0;
+	if (part < 0) {
+		count_hit(SIGNAL_CPU_SCHED);
+		count_filtered(SIGNAL_CPU_SCHED);
+		return;
+	}
+	wait_ns -= throttled_ns;
+	if (!record(t, wait_ns, throttled_ns)) {
+		count_hit(SIGNAL_CPU_SCHED);
+		count_lost(SIGNAL_CPU_SCHED, LOSS_STATE_FULL);
+		return;
+	}
+	if (wait_ns >= event_min_ns)
+		emit_long(t, prev, next, wait_ns, throttled_ns);
+}
+
+static __always_inline void woken(struct task_struct *task)
+{
+	struct runq_task *t;
+
+	if (kernel_task_on_cpu(task)) /* not asleep yet: it does not wait */
+		return;
+	t = bpf_task_storage_get(&runq_tasks, task, 0, 0);
+	if (t && !t->clock_ns) /* else it was put aside while going to sleep, and waits since then */
+		begin_wait(t, task, false);
+}
+
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(on_wakeup, struct task_struct *task)
+{
+	woken(task);
+	return 0;
+}
+
+SEC("tp_btf/sched_wakeup_new")
+int BPF_PROG(on_wakeup_new, struct task_struct *task)
+{
+	woken(task);
+	return 0;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	struct runq_task *t;
+
+	/* A preempted task stays runnable, whatever state it was about to go to sleep in. */
+	if (prev->pid && (preempt || kernel_task_is_running_state(prev))) {
+		t = bpf_task_storage_get(&runq_tasks, prev, 0, 0);
+		if (t)
+			begin_wait(t, prev, true);
+	}
+	if (next->pid) {
+		t = bpf_task_storage_get(&runq_tasks, next, 0, 0);
+		if (t && t->clock_ns)
+			end_wait(t, prev, next);
+	}
+	return 0;
+}
+
+/* ---- which threads ---- */
+
+SEC("tp_btf/task_newtask")
+int BPF_PROG(on_newtask, struct task_struct *task, unsigned long clone_flags)
+{
+	struct task_struct *parent = bpf_get_current_task_btf();
+	struct runq_task *of = bpf_task_storage_get(&runq_tasks, parent, 0, 0);
+	struct runq_task *t;
+
+	if (!of || task->tgid != parent->tgid)
+		return 0;
+	t = bpf_task_storage_get(&runq_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t)
+		return 0;
+	t->cpu_cgid = of->cpu_cgid;
+	t->v2_cgid = of->v2_cgid;
+	return 0;
+}
+
+static __always_inline bool is_watched(struct task_struct *task)
+{
+	__u32 tgid = filter_tgid_of(task);
+	struct process_entry *e;
+
+	if (!tgid)
+		return false;
+	e = bpf_map_lookup_elem(&processes, &tgid);
+	return e && (e->signals & (1u << SIGNAL_CPU_SCHED));
+}
+
+static __always_inline void group_add(const struct runq_task *t)
+{
+	struct runq_group *g = bpf_map_lookup_elem(&runq_groups, &t->cpu_cgid);
+
+	if (g)
+		return;
+	bpf_map_update_elem(&runq_groups, &t->cpu_cgid, &group_zero, BPF_NOEXIST);
+	g = bpf_map_lookup_elem(&runq_groups, &t->cpu_cgid);
+	if (g)
+		g->v2_cgid = t->v2_cgid;
+}
+
+/* Adds what the thread's sched_info grew by since the last pass. */
+static __always_inline void mean_add(struct runq_task *t, __u64 delay_ns, __u64 runs, bool first)
+{
+	struct runq_mean grown = {.v2_cgid = t->v2_cgid, .delay_ns = delay_ns - t->delay_ns, .runs = runs - t->runs};
+	struct runq_mean *m;
+
+	t->delay_ns = delay_ns;
+	t->runs = runs;
+	if (first || !grown.runs) /* its past is not ours */
+		return;
+	m = bpf_map_lookup_elem(&runq_means, &t->cpu_cgid);
+	if (!m) {
+		if (bpf_map_update_elem(&runq_means, &t->cpu_cgid, &grown, BPF_NOEXIST)) {
+			count_hit(SIGNAL_CPU_SCHED);
+			count_lost(SIGNAL_CPU_SCHED, LOSS_STATE_FULL);
+		}
+		return;
+	}
+	m->delay_ns += grown.delay_ns;
+	m->runs += grown.runs;
+}
+
+SEC("iter/task")
+int runq_pass(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct task_struct___sched *s = (void *)task;
+	struct runq_task *t;
+	bool first;
+
+	if (!task)
+		return 0;
+	has_sched_info = bpf_core_field_exists(s->sched_info.run_delay);
+	throttled_exact = kernel_throttled_is_exact();
+	pass_threads++;
+	if (!is_watched(task)) {
+		bpf_task_storage_delete(&runq_tasks, task);
+		return 0;
+	}
+	pass_watched++;
+	t = bpf_task_storage_get(&runq_tasks, task, 0, 0);
+	first = !t;
+	if (!t)
+		t = bpf_task_storage_get(&runq_tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!t)
+		return 0;
+	t->cpu_cgid = kernel_cpu_cgid(task);
+	t->v2_cgid = kernel_v2_cgid(task);
+	if (pass_forgets)
+		t->clock_ns = 0;
+	if (pass_adds_groups)
+		group_add(t);
+	if (bpf_core_field_exists(s->sched_info.run_delay))
+		mean_add(t, s->sched_info.run_delay, s->sched_info.pcount, first);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
