@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is remembered between two snapshots: for each container and rule how many evaluations in a row it held at each
  * severity, and what is shown. A severity is reached after `hold` evaluations at its full threshold and left when the
- * lowered one (70 %) is no longer met, so a number near a threshold does not flicker. A container is known by its
- * cgroup (names come later and change), and forgotten with the first snapshot without it. */
+ * lowered one (70 %) is no longer met, so a number near a threshold does not flicker. What happened at one moment (an
+ * OOM kill) shows at once and stays for a while. A container is known by its cgroup (names come later and change), and
+ * forgotten with the first snapshot without it.
+ *
+ * A copy of each verdict that stands in the snapshot is kept until it no longer does: from it come the changes, and the
+ * words for what is kept. */
 #include "diagnose/verdicts.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/hashmap.h"
 #include "base/str.h"
+#include "diagnose/delay.h"
 #include "diagnose/rule.h"
+#include "diagnose/words.h"
 
 #define CLEAR_SCALE    0.7
 #define RULES_MAX      VERDICTS_MAX
@@ -24,11 +29,15 @@ struct rule_state {
 	int run[SEVERITIES];    /* evaluations in a row that reached this severity */
 	uint64_t since_unix_ns; /* first of the present run */
 	int shown;              /* severity, -1 not shown */
+	uint64_t kept_unix_ns;  /* when rule->happened() was last true */
+	struct verdict *kept;   /* owned: what test() said then; NULL never, or long ago */
+	struct verdict *listed; /* owned: as it stands in the last snapshot; NULL: it does not */
 };
 
 struct container_state {
 	uint64_t key;
 	uint64_t generation; /* of the last snapshot that had it */
+	uint32_t id;         /* that it had there */
 	struct rule_state rules[RULES_MAX];
 };
 
@@ -38,14 +47,51 @@ struct verdicts {
 	struct hashmap *map;             /* key -> struct container_state */
 	struct container_state **states; /* owned, in no order; the same as in map */
 	size_t cnt, cap;
+	struct verdict_change *changes; /* owned, and of those that ended the verdict too */
+	size_t change_cnt, change_cap;
 };
 
-/* Effects that are told by the verdict on their cause. */
-static const struct {
-	const char *cause, *effect;
-} suppressions[] = {
-	{"throttled", "gomaxprocs"}, /* its advice is part of the cause's */
-};
+static void changes_clear(struct verdicts *v)
+{
+	for (size_t i = 0; i < v->change_cnt; i++)
+		if (v->changes[i].ended)
+			free((struct verdict *)v->changes[i].verdict);
+	v->change_cnt = 0;
+}
+
+/* Without memory a change is not told. */
+static bool change_add(struct verdicts *v, uint32_t container_id, bool ended, const struct verdict *verdict)
+{
+	size_t cap = v->change_cap ? v->change_cap * 2 : 16;
+	struct verdict_change *p;
+
+	if (v->change_cnt == v->change_cap) {
+		p = realloc(v->changes, cap * sizeof(*p));
+		if (!p)
+			return false;
+		v->changes = p;
+		v->change_cap = cap;
+	}
+	v->changes[v->change_cnt++] = (struct verdict_change){container_id, ended, verdict};
+	return true;
+}
+
+/* *listed is no longer in a snapshot. */
+static void change_end(struct verdicts *v, uint32_t container_id, struct verdict **listed)
+{
+	if (*listed && !change_add(v, container_id, true, *listed))
+		free(*listed);
+	*listed = NULL;
+}
+
+static struct verdict *verdict_copy(const struct verdict *v)
+{
+	struct verdict *ret = malloc(sizeof(*ret));
+
+	if (ret)
+		*ret = *v;
+	return ret;
+}
 
 int verdicts_new(int hold, struct verdicts **ret)
 {
@@ -64,12 +110,24 @@ int verdicts_new(int hold, struct verdicts **ret)
 	return 0;
 }
 
+static void state_deinit(struct container_state *st)
+{
+	for (int i = 0; i < RULES_MAX; i++) {
+		free(st->rules[i].kept);
+		free(st->rules[i].listed);
+	}
+}
+
 struct verdicts *verdicts_free(struct verdicts *v)
 {
 	if (!v)
 		return NULL;
-	for (size_t i = 0; i < v->cnt; i++)
+	changes_clear(v);
+	free(v->changes);
+	for (size_t i = 0; i < v->cnt; i++) {
+		state_deinit(v->states[i]);
 		free(v->states[i]);
+	}
 	free(v->states);
 	hashmap_free(v->map);
 	free(v);
@@ -138,6 +196,9 @@ static void states_forget(struct verdicts *v)
 			continue;
 		}
 		hashmap_remove(v->map, st->key);
+		for (int k = 0; k < RULES_MAX; k++)
+			change_end(v, st->id, &st->rules[k].listed);
+		state_deinit(st);
 		free(st);
 		v->states[i] = v->states[--v->cnt];
 	}
@@ -162,6 +223,31 @@ static void run_count(struct rule_state *st, int reached, uint64_t now_unix_ns)
 		st->run[sev] = sev > reached ? 0 : st->run[sev] < INT32_MAX ? st->run[sev] + 1 : st->run[sev];
 }
 
+/* It shows at once and is kept. */
+static void happen(struct rule_state *st, int hold, const struct verdict *found, uint64_t now_unix_ns)
+{
+	for (int sev = 0; sev <= (int)found->severity; sev++)
+		st->run[sev] = st->run[sev] < hold ? hold : st->run[sev];
+	free(st->kept);
+	st->kept = verdict_copy(found);
+	st->kept_unix_ns = now_unix_ns;
+}
+
+/* What happened a while ago, unless something as grave is shown. */
+static void recall(const struct rule *rule, struct rule_state *st, uint64_t now_unix_ns, struct verdict *ret)
+{
+	bool late = now_unix_ns < st->kept_unix_ns || now_unix_ns - st->kept_unix_ns > rule->keep_ns;
+
+	if (st->kept && late) { /* a clock that was set back ends it too */
+		free(st->kept);
+		st->kept = NULL;
+	}
+	if (!st->kept || st->shown >= (int)st->kept->severity)
+		return;
+	*ret = *st->kept;
+	st->shown = (int)st->kept->severity;
+}
+
 /* One evaluation of one rule: true if the verdict is to be shown, then *ret is complete. */
 static bool rule_apply(const struct rule *rule, struct rule_state *st, int hold, const struct snapshot *s,
 		       const struct snapshot_container *c, struct verdict *ret)
@@ -169,6 +255,8 @@ static bool rule_apply(const struct rule *rule, struct rule_state *st, int hold,
 	int reached = rule_try(rule, s, c, 1.0, ret), kept = -1, show = -1;
 
 	run_count(st, reached, s->time_unix_ns);
+	if (reached >= 0 && rule->happened && rule->happened(c))
+		happen(st, hold, ret, s->time_unix_ns);
 	for (int sev = 0; sev < SEVERITIES; sev++)
 		if (st->run[sev] >= hold)
 			show = sev;
@@ -181,6 +269,7 @@ static bool rule_apply(const struct rule *rule, struct rule_state *st, int hold,
 		kept = kept < st->shown ? kept : st->shown;
 	}
 	st->shown = show > kept ? show : kept;
+	recall(rule, st, s->time_unix_ns, ret);
 	if (st->shown < 0)
 		return false;
 	ret->severity = (enum verdict_severity)st->shown;
@@ -188,7 +277,7 @@ static bool rule_apply(const struct rule *rule, struct rule_state *st, int hold,
 	return true;
 }
 
-static const struct verdict *find_verdict(const struct snapshot_container *c, const char *id)
+static struct verdict *find_verdict(struct snapshot_container *c, const char *id)
 {
 	for (int i = 0; i < c->verdict_cnt; i++)
 		if (!strcmp(c->verdicts[i].id, id))
@@ -196,11 +285,48 @@ static const struct verdict *find_verdict(const struct snapshot_container *c, co
 	return NULL;
 }
 
-static bool suppressed(const struct snapshot_container *c, const struct verdict *v)
+/* Only slow (no culprit), and by no more than the quota can hold it at once: 94 ms of throttling explain an answer that
+ * took 71, not a resolver that says no. */
+static bool slow_by_throttle(const struct snapshot_container *c, const struct verdict *cause,
+			     const struct verdict *effect)
 {
-	for (size_t i = 0; i < sizeof(suppressions) / sizeof(*suppressions); i++)
-		if (!strcmp(suppressions[i].effect, v->id) && find_verdict(c, suppressions[i].cause))
-			return true;
+	return cause->severity == VERDICT_CRITICAL && !*effect->culprit && c->net.dns.p99 <= c->cpu.length.max;
+}
+
+static void say_slow(const struct snapshot_container *c, char *buf, size_t sz)
+{
+	char dns[WORD_SZ], held[WORD_SZ];
+
+	words_part(buf, sz, " ", "DNS answers of %s (p99) follow from it: it is held up to %s at once.",
+		   words_duration(c->net.dns.p99, dns), words_duration(c->cpu.length.max, held));
+}
+
+/* Effects that are told by the verdict on their cause. */
+static const struct {
+	const char *cause, *effect;
+	bool (*when)(const struct snapshot_container *c, const struct verdict *cause,
+		     const struct verdict *effect); /* NULL: always */
+	void (*say)(const struct snapshot_container *c, char *also,
+		    size_t sz); /* NULL: its advice is part of the cause's */
+} suppressions[] = {
+	{"throttled", "gomaxprocs", NULL, NULL},
+	{"oom-risk", "gomemlimit", NULL, NULL},
+	{"throttled", "dns", slow_by_throttle, say_slow},
+};
+
+static bool suppressed(struct snapshot_container *c, const struct verdict *v)
+{
+	for (size_t i = 0; i < sizeof(suppressions) / sizeof(*suppressions); i++) {
+		struct verdict *cause;
+
+		if (strcmp(suppressions[i].effect, v->id) || !(cause = find_verdict(c, suppressions[i].cause)))
+			continue;
+		if (suppressions[i].when && !suppressions[i].when(c, cause, v))
+			continue;
+		if (suppressions[i].say)
+			suppressions[i].say(c, cause->also, sizeof(cause->also));
+		return true;
+	}
 	return false;
 }
 
@@ -217,6 +343,24 @@ static void verdict_insert(struct snapshot_container *c, const struct verdict *v
 	c->verdict_cnt++;
 }
 
+/* What is in the snapshot now against what was in the one before. */
+static void note_change(struct verdicts *v, uint32_t container_id, struct rule_state *st, const struct verdict *now)
+{
+	bool changed;
+
+	if (!now) {
+		change_end(v, container_id, &st->listed);
+		return;
+	}
+	changed = !st->listed || st->listed->severity != now->severity;
+	if (!st->listed)
+		st->listed = verdict_copy(now);
+	else
+		*st->listed = *now;
+	if (changed && st->listed)
+		change_add(v, container_id, false, st->listed);
+}
+
 static void container_apply(struct verdicts *v, const struct snapshot *s, struct snapshot_container *c)
 {
 	struct container_state *st = state_get(v, &c->owner), none;
@@ -227,10 +371,15 @@ static void container_apply(struct verdicts *v, const struct snapshot *s, struct
 		st = &none;
 	}
 	st->generation = v->generation;
+	st->id = c->id;
 	c->verdict_cnt = 0;
 	for (int i = 0; i < RULES_MAX && rules[i].id; i++)
 		if (rule_apply(&rules[i], &st->rules[i], v->hold, s, c, &found) && !suppressed(c, &found))
 			verdict_insert(c, &found);
+	for (int i = 0; st != &none && i < RULES_MAX && rules[i].id; i++)
+		note_change(v, c->id, &st->rules[i], find_verdict(c, rules[i].id));
+	if (st == &none)
+		state_deinit(&none);
 }
 
 /* What the order depends on, taken out once: containers are large. */
@@ -240,11 +389,6 @@ struct rank {
 	double delay;
 	int index;
 };
-
-static double known_or_none(const struct dist *d, double value)
-{
-	return d->cnt > 0 && !isnan(value) ? value : -1;
-}
 
 static int compare_rank(const void *a, const void *b)
 {
@@ -290,12 +434,12 @@ static void order(struct snapshot *s)
 
 	for (int i = 0; rank && i < s->container_cnt; i++) {
 		const struct snapshot_container *c = &s->containers[i];
+		struct delay longest = delay_longest(c);
 
 		rank[i] = (struct rank){
 			.owner = &c->owner,
 			.severity = c->verdict_cnt ? (int)c->verdicts[0].severity : -1,
-			.delay = fmax(known_or_none(&c->cpu.length, c->cpu.length.p99),
-				      known_or_none(&c->gc.pause, c->gc.pause.max)),
+			.delay = longest.column ? longest.seconds : -1,
 			.index = i,
 		};
 	}
@@ -310,10 +454,17 @@ static void order(struct snapshot *s)
 void verdicts_apply(struct verdicts *v, struct snapshot *s)
 {
 	v->generation++;
+	changes_clear(v);
 	for (int i = 0; i < s->container_cnt; i++)
 		container_apply(v, s, &s->containers[i]);
 	states_forget(v);
 	order(s);
+}
+
+size_t verdicts_changes(const struct verdicts *v, const struct verdict_change **ret)
+{
+	*ret = v->changes;
+	return v->change_cnt;
 }
 
 void verdict_short(const struct verdict *v, char *buf, size_t sz)

@@ -138,6 +138,7 @@ struct verdict {
 	char text[256];   /* what is wrong */
 	char advice[320]; /* what to do, with numbers */
 	char seen[320];   /* the evidence as a sentence */
+	char also[200];   /* what follows from it and is no verdict of its own; "" nothing */
 	struct evidence evidence[EVIDENCE_MAX];
 	int evidence_cnt;
 };
