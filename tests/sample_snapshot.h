@@ -23,7 +23,7 @@ static inline void sample_signals(struct snapshot *s)
 {
 	static const char *const names[SIGNAL_CNT] = {"go_gc", "go_runtime", "cpu_throttle", "proc_watch"};
 
-	for (int i = 0; i < SIGNAL_CNT; i++) {
+	for (int i = 0; i < SIGNAL_CNT && names[i]; i++) {
 		str_copy(s->signals[i].name, sizeof(s->signals[i].name), names[i]);
 		str_copy(s->signals[i].state, sizeof(s->signals[i].state), "on");
 		s->signals[i].present = true;

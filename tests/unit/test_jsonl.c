@@ -10,90 +10,11 @@
 #include <jansson.h>
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "export/jsonl.h"
 #include "golden.h"
+#include "json_check.h"
 #include "procs/process.h"
 #include "sample_snapshot.h"
-
-static json_t *parse(const char *line)
-{
-	json_error_t error;
-	json_t *ret;
-
-	assert_non_null(line);
-	assert_null(strchr(line, '\n'));
-	ret = json_loads(line, JSON_REJECT_DUPLICATES, &error);
-	if (!ret)
-		fail_msg("%s in %s", error.text, line);
-	return ret;
-}
-
-/* Value at "containers.0.gc.cycles"; fails where a key is missing. */
-static json_t *at(json_t *root, const char *path)
-{
-	char copy[200], *save = NULL;
-
-	str_copy(copy, sizeof(copy), path);
-	for (char *key = strtok_r(copy, ".", &save); key; key = strtok_r(NULL, ".", &save)) {
-		root = json_is_array(root) ? json_array_get(root, (size_t)atoi(key)) : json_object_get(root, key);
-		if (!root)
-			fail_msg("no %s in %s", key, path);
-	}
-	return root;
-}
-
-struct type_case {
-	const char *path;
-	char type; /* s string, i integer, r real, o object, a array, b boolean, n null, d distribution, D unknown one
-		    */
-};
-
-static void check_dist(json_t *d, bool known)
-{
-	static const char *const keys[] = {"count", "sum", "min", "p50", "p90", "p99", "max"};
-
-	assert_int_equal(json_object_size(d), ARRAY_SIZE(keys));
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		assert_int_equal(json_is_number(at(d, keys[i])), known);
-}
-
-static void check_types(json_t *root, const struct type_case *rows, size_t cnt)
-{
-	for (size_t i = 0; i < cnt; i++) {
-		json_t *v = at(root, rows[i].path);
-		bool good = true;
-
-		switch (rows[i].type) {
-		case 's':
-			good = json_is_string(v);
-			break;
-		case 'i':
-			good = json_is_integer(v);
-			break;
-		case 'r':
-			good = json_is_real(v);
-			break;
-		case 'o':
-			good = json_is_object(v);
-			break;
-		case 'a':
-			good = json_is_array(v);
-			break;
-		case 'b':
-			good = json_is_boolean(v);
-			break;
-		case 'n':
-			good = json_is_null(v);
-			break;
-		default:
-			check_dist(v, rows[i].type == 'd');
-			break;
-		}
-		if (!good)
-			fail_msg("%s is not of type %c", rows[i].path, rows[i].type);
-	}
-}
 
 static const struct type_case busy_types[] = {
 	{"schema", 's'},
@@ -318,114 +239,6 @@ static void test_hostile_names(void **state)
 	}
 }
 
-/* The clock's pair differs from run to run: its digits become 0. */
-static void normalize_time(char *line)
-{
-	char *p = strstr(line, "\"time_unix_nano\":\"");
-
-	assert_non_null(p);
-	p += strlen("\"time_unix_nano\":\"");
-	memmove(p + 1, p + strspn(p, "0123456789"), strlen(p + strspn(p, "0123456789")) + 1);
-	*p = '0';
-}
-
-static void add_event(struct str *all, char *line, uint64_t end_ns, uint64_t duration_ns)
-{
-	static const struct type_case common[] = {{"schema", 's'},         {"kind", 's'},
-						  {"time_unix_nano", 's'}, {"duration_seconds", 'r'},
-						  {"goid", 'n'},           {"owner.workload.kind", 'n'}};
-	json_t *root = parse(line);
-	char want[32];
-
-	check_types(root, common, ARRAY_SIZE(common));
-	snprintf(want, sizeof(want), "%llu", (unsigned long long)(clock_mono_to_unix(end_ns) - duration_ns));
-	if (end_ns)
-		assert_string_equal(json_string_value(at(root, "time_unix_nano")), want);
-	normalize_time(line);
-	str_addf(all, "%s\n", line);
-	json_decref(root);
-	free(line);
-}
-
-#define END_NS 2000000000ull
-#define HDR(k)                                                                                                         \
-	{                                                                                                              \
-		.kind = (k), .time_ns = END_NS, .tgid = 48213, .tid = 48217                                            \
-	}
-
-static void add_pauses(struct str *all, const struct owner *o)
-{
-	struct event_gc_pause pause = {.hdr = HDR(EVENT_GC_PAUSE),
-				       .start_ns = END_NS - 71400000,
-				       .stopped_ns = END_NS - 71000000,
-				       .reason = STW_GC_MARK_TERM};
-	struct event_gc_pause words = {.hdr = HDR(EVENT_GC_PAUSE), .start_ns = END_NS - 41};
-	struct event_gc_pause hostile = {
-		.hdr = HDR(EVENT_GC_PAUSE), .start_ns = END_NS + 5, .stopped_ns = 7, .reason = 4711};
-
-	memset(words.text, 'w', sizeof(words.text)); /* no NUL: as long as the field */
-	add_event(all, jsonl_pause(&pause, o), END_NS, 71400000);
-	add_event(all, jsonl_pause(&words, NULL), END_NS, 41);
-	add_event(all, jsonl_pause(&hostile, o), END_NS, 0);
-}
-
-static void add_cycles(struct str *all, const struct owner *o)
-{
-	struct gc_cycle_done d = {.start_ns = END_NS - 112000000,
-				  .end_ns = END_NS,
-				  .mark_start_ns = END_NS - 110000000,
-				  .mark_end_ns = END_NS - 1000000,
-				  .trigger = GC_TRIGGER_FORCED,
-				  .procs = 32,
-				  .pauses = 2,
-				  .pause_sum_ns = 71441000};
-
-	add_event(all, jsonl_cycle(48213, &d, o), END_NS, 112000000);
-	add_event(all, jsonl_mark(48213, &d, o), END_NS - 1000000, 109000000);
-	d.trigger = GC_TRIGGER_UNKNOWN;
-	d.procs = 0;
-	add_event(all, jsonl_cycle(48213, &d, o), END_NS, 112000000);
-}
-
-static void add_throttles(struct str *all, const struct owner *o)
-{
-	struct event_throttle t = {.hdr = {.time_ns = END_NS}, .start_ns = END_NS - 70200000, .cpu = 15};
-	struct event_throttle_missed m = {
-		.hdr = {.time_ns = END_NS}, .start_ns = END_NS - 1000000000, .missed_ns = 2500000};
-
-	add_event(all, jsonl_throttle(&t, o), END_NS, 70200000);
-	add_event(all, jsonl_throttle_missed(&m, o), END_NS, 1000000000);
-}
-
-static void add_processes(struct str *all, const struct owner *o)
-{
-	struct event_proc start = {.hdr = HDR(EVENT_PROC_EXEC), .comm = "server"};
-	struct event_proc end = {.hdr = HDR(EVENT_PROC_EXIT), .comm = "sixteen-bytes-xx", .exit_code = 3 << 8};
-	struct binary b = {.go_version = "go1.22.5"};
-	struct process p = {.binary = &b};
-
-	add_event(all, jsonl_proc(&start, &p, o), END_NS, 0);
-	add_event(all, jsonl_proc(&end, NULL, o), END_NS, 0);
-	end.exit_code = 9 | 0x80; /* SIGKILL, core flag */
-	add_event(all, jsonl_proc(&end, NULL, NULL), END_NS, 0);
-}
-
-static void test_events(void **state)
-{
-	struct owner o = {.kind = OWNER_POD};
-	struct str all;
-
-	sample_owner(&o, "shop", "checkout-api-7d9c6b5f4-x2x9k", "app", NULL);
-	str_init(&all);
-	add_pauses(&all, &o);
-	add_cycles(&all, &o);
-	add_throttles(&all, &o);
-	add_processes(&all, &o);
-	add_event(&all, jsonl_lost("go_gc", "ring_full", 12), 0, 0);
-	assert_true(golden_same("events.jsonl", str_get(&all)));
-	str_deinit(&all);
-}
-
 static const struct type_case process_types[] = {
 	{"schema", 's'},
 	{"pid", 'i'},
@@ -495,8 +308,8 @@ static void test_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_snapshot),      cmocka_unit_test(test_values), cmocka_unit_test(test_why),
-		cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_events), cmocka_unit_test(test_process),
+		cmocka_unit_test(test_snapshot),      cmocka_unit_test(test_values),  cmocka_unit_test(test_why),
+		cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Events as JSON: what all have in common, then one function a kind for its own fields. The time is the start; duration
+ * and start come from the model, so that no second pair of clocks can bend a span. */
+#include "export/jsonl.h"
+
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "diagnose/verdicts.h"
+#include "export/jw.h"
+#include "export/names.h"
+
+typedef void (*fields_fn)(struct jw *w, const struct trace_event *e);
+
+static void add_cycle(struct jw *w, const struct trace_event *e)
+{
+	const struct gc_cycle_done *d = e->u.cycle;
+
+	jw_text(w, "trigger", names_gc_trigger(d->trigger));
+	if (d->procs)
+		jw_int(w, "gomaxprocs", d->procs);
+	else
+		jw_null(w, "gomaxprocs");
+	jw_int(w, "pauses", d->pauses);
+	jw_seconds(w, "pause_seconds", d->pause_sum_ns);
+}
+
+static void add_pause(struct jw *w, const struct trace_event *e)
+{
+	const struct event_gc_pause *p = &e->u.event->gc_pause;
+	bool stopped = p->stopped_ns && p->stopped_ns >= p->start_ns && p->stopped_ns <= p->hdr.time_ns;
+	char words[NAMES_TEXT_SZ + 1];
+
+	jw_text(w, "reason", names_stw_reason(p, words));
+	if (stopped)
+		jw_seconds(w, "stopping_seconds", p->stopped_ns - p->start_ns);
+	else
+		jw_null(w, "stopping_seconds");
+}
+
+static void add_throttle(struct jw *w, const struct trace_event *e)
+{
+	jw_int(w, "cpu", e->u.event->throttle.cpu);
+}
+
+static void add_throttle_missed(struct jw *w, const struct trace_event *e)
+{
+	jw_real(w, "missed_seconds", (double)e->u.event->throttle_missed.missed_ns / (double)NS_PER_SEC);
+}
+
+static void add_id(struct jw *w, const char *key, uint32_t id)
+{
+	if (id)
+		jw_int(w, key, id);
+	else
+		jw_null(w, key);
+}
+
+static void add_runq(struct jw *w, const struct trace_event *e)
+{
+	const struct event_runq *r = &e->u.event->runq;
+
+	jw_int(w, "cpu", r->cpu);
+	if (r->prev_comm[0]) {
+		jw_begin(w, "preempted_by", '{');
+		jw_text_n(w, "comm", r->prev_comm, EVENT_COMM_SZ);
+		add_id(w, "pid", r->prev_tgid);
+		add_id(w, "tid", r->prev_tid);
+		jw_end(w, '}');
+	} else {
+		jw_null(w, "preempted_by");
+	}
+	jw_seconds(w, "throttled_seconds", r->throttled_ns);
+	jw_text_n(w, "comm", r->comm, EVENT_COMM_SZ);
+}
+
+static void add_endpoint(struct jw *w, const char *key, uint16_t family, const uint8_t *addr, uint16_t port)
+{
+	char buf[NAMES_ADDRESS_SZ];
+
+	names_address(family, addr, buf);
+	jw_begin(w, key, '{');
+	jw_text(w, "address", buf);
+	add_id(w, "port", port);
+	jw_end(w, '}');
+}
+
+static void add_endpoints(struct jw *w, const struct net_addr *a)
+{
+	add_endpoint(w, "local", a->family, a->laddr, a->lport);
+	add_endpoint(w, "peer", a->family, a->raddr, a->rport);
+}
+
+static void add_connect(struct jw *w, const struct trace_event *e)
+{
+	const struct event_tcp_connect *c = &e->u.event->tcp_connect;
+	char buf[NAMES_TEXT_SZ];
+
+	jw_text(w, "error", c->error ? names_errno(c->error, buf) : NULL);
+	add_endpoints(w, &c->addr);
+	jw_int(w, "syn_retransmits", c->syn_retransmits);
+}
+
+static void add_retransmit(struct jw *w, const struct trace_event *e)
+{
+	const struct event_tcp_retransmit *r = &e->u.event->tcp_retransmit;
+
+	jw_int(w, "segments", r->segments);
+	jw_bool(w, "syn", r->syn);
+	add_endpoints(w, &r->addr);
+}
+
+static void add_reset(struct jw *w, const struct trace_event *e)
+{
+	const struct event_tcp_reset *r = &e->u.event->tcp_reset;
+
+	jw_text(w, "direction", r->received ? "received" : "sent");
+	add_endpoints(w, &r->addr);
+}
+
+static void add_dns(struct jw *w, const struct trace_event *e)
+{
+	const struct event_dns_query *q = &e->u.event->dns_query;
+	char qtype[NAMES_TEXT_SZ], rcode[NAMES_TEXT_SZ], error[NAMES_TEXT_SZ];
+	bool answered = q->result == DNS_ANSWERED;
+
+	add_endpoint(w, "server", q->addr.family, q->addr.raddr, q->addr.rport);
+	jw_text_n(w, "name", q->name, DNS_NAME_SZ);
+	jw_text(w, "qtype", names_dns_qtype(q->qtype, qtype));
+	jw_text(w, "rcode", answered ? names_dns_rcode(q->rcode, rcode) : NULL);
+	jw_text(w, "error", names_dns_error(q, error));
+	jw_int(w, "tries", q->tries);
+}
+
+static void add_oom(struct jw *w, const struct trace_event *e)
+{
+	const struct event_oom_kill *o = &e->u.event->oom_kill;
+
+	jw_text_n(w, "comm", o->comm, EVENT_COMM_SZ);
+	jw_int(w, "total_vm_bytes", (int64_t)o->total_vm_bytes);
+	jw_int(w, "anon_rss_bytes", (int64_t)o->anon_rss_bytes);
+	jw_int(w, "file_rss_bytes", (int64_t)o->file_rss_bytes);
+	jw_int(w, "shmem_rss_bytes", (int64_t)o->shmem_rss_bytes);
+	jw_int(w, "oom_score_adj", o->oom_score_adj);
+}
+
+static void add_start(struct jw *w, const struct trace_event *e)
+{
+	jw_text(w, "comm", e->process ? e->process->comm : NULL);
+	jw_text(w, "go_version", e->process ? e->process->go_version : NULL);
+}
+
+/* exit_code of a process that a signal ended is null, as wait(2) has it: then `signal` is its number. */
+static void add_exit(struct jw *w, const struct trace_event *e)
+{
+	bool killed = e->u.exit.status & 0x7f;
+
+	add_start(w, e);
+	if (e->u.exit.known && !killed)
+		jw_int(w, "exit_code", (e->u.exit.status >> 8) & 0xff);
+	else
+		jw_null(w, "exit_code");
+	add_id(w, "signal", e->u.exit.known ? e->u.exit.status & 0x7f : 0);
+}
+
+static void add_evidence(struct jw *w, const struct verdict *v)
+{
+	jw_begin(w, "evidence", '[');
+	for (int i = 0; i < v->evidence_cnt; i++) {
+		jw_begin(w, NULL, '{');
+		jw_text(w, "name", v->evidence[i].name);
+		jw_real(w, "value", v->evidence[i].value);
+		jw_text(w, "unit", v->evidence[i].unit);
+		jw_real(w, "threshold", v->evidence[i].threshold);
+		jw_end(w, '}');
+	}
+	jw_end(w, ']');
+}
+
+void jsonl_verdict(struct jw *w, const struct verdict *v)
+{
+	jw_text(w, "text", v->text);
+	jw_text(w, "advice", v->advice);
+	jw_text(w, "culprit", v->culprit);
+	add_evidence(w, v);
+}
+
+static void add_verdict(struct jw *w, const struct trace_event *e)
+{
+	jw_text(w, "id", e->u.verdict.verdict->id);
+	jw_text(w, "severity", verdict_severity_name(e->u.verdict.verdict->severity));
+	jsonl_verdict(w, e->u.verdict.verdict);
+	jw_text(w, "state", e->u.verdict.ended ? "ended" : "started");
+}
+
+static void add_lost(struct jw *w, const struct trace_event *e)
+{
+	jw_text(w, "signal", e->u.lost.signal);
+	jw_text(w, "reason", e->u.lost.reason);
+	jw_int(w, "count", (int64_t)e->u.lost.cnt);
+}
+
+static void add_nothing(struct jw *w, const struct trace_event *e)
+{
+}
+
+static const fields_fn fields[TRACE_KIND_CNT] = {
+	[TRACE_GC_CYCLE] = add_cycle,
+	[TRACE_GC_MARK] = add_nothing,
+	[TRACE_GC_PAUSE] = add_pause,
+	[TRACE_THROTTLE] = add_throttle,
+	[TRACE_THROTTLE_MISSED] = add_throttle_missed,
+	[TRACE_RUNQ] = add_runq,
+	[TRACE_TCP_CONNECT] = add_connect,
+	[TRACE_TCP_RETRANSMIT] = add_retransmit,
+	[TRACE_TCP_RESET] = add_reset,
+	[TRACE_DNS_QUERY] = add_dns,
+	[TRACE_OOM_KILL] = add_oom,
+	[TRACE_PROCESS_START] = add_start,
+	[TRACE_PROCESS_EXIT] = add_exit,
+	[TRACE_VERDICT] = add_verdict,
+	[TRACE_LOST] = add_lost,
+};
+
+bool jsonl_event_has(enum trace_kind k)
+{
+	return (size_t)k < ARRAY_SIZE(fields) && fields[k];
+}
+
+void jsonl_event_add(struct jw *w, const struct trace_event *e, const char *owner)
+{
+	uint64_t duration_ns = names_duration_ns(e);
+
+	jw_begin(w, NULL, '{');
+	jw_raw(w, "schema", "\"gopherscope.event/1\"");
+	jw_text(w, "kind", trace_kind_name(e->kind));
+	jw_unix_nano(w, "time_unix_nano", e->start_unix_ns + e->duration_ns - duration_ns);
+	jw_seconds(w, "duration_seconds", duration_ns);
+	add_id(w, "pid", (uint32_t)e->pid);
+	add_id(w, "tid", (uint32_t)e->tid);
+	jw_raw(w, "goid", "null");
+	jw_raw(w, "owner", owner);
+	fields[e->kind](w, e);
+	jw_end(w, '}');
+}
