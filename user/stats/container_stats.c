@@ -1,58 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Keeps the raw spans and readings of one container and counts them afresh for each window asked for, so that a late
- * event lands where it belongs and any window up to a minute can be shown at any time.
- *
- * What ended in (now - window, now] is counted whole, with its own length; where shares of time are shown, spans are
- * cut to the window. Throttling is seen by its end, at the next period tick, and can outlast periods, so the spans of
- * several CPUs overlap and nest: the union is wall time, the sum is what cpu.stat counts. Throttled time that passed no
- * timer (a changed limit, a CPU that went offline) comes as an amount that lies somewhere in a span. */
+/* Keeps the raw spans and readings of one container as they come; container_fill.c counts them for a window, detail.c
+ * hands them out one by one. All of it is for the last minute, bounded by count and by the budget of all containers. */
 #include "stats/container_stats.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "stats/dist.h"
-#include "stats/histogram.h"
-#include "stats/readings.h"
-#include "stats/span_ring.h"
-
-/* The runtime's GC time is a wall time of its workers: a share slightly above one is rounding, more is not a share. */
-#define GC_RATIO_MAX 1.02
-
-enum usage_value { USAGE_CPU, USAGE_PERIODS, USAGE_THROTTLED, USAGE_THROTTLED_NS };
-enum gc_value { GC_CPU, GC_ASSIST };
-
-struct missed {
-	uint64_t start_ns, end_ns;
-	int64_t ns;
-};
-
-struct container_stats {
-	struct span_ring pauses; /* tag: reason, at most STW_TEST_FIRST */
-	struct span_ring cycles, marks, throttles;
-	struct missed *missed; /* owned, ordered by arrival */
-	size_t missed_cnt, missed_cap;
-	struct readings usage, gc_cpu, cost;
-	uint64_t since_ns;       /* 0 not told */
-	uint64_t first_usage_ns; /* 0 none yet */
-	uint64_t lost;
-	struct stats_budget *budget; /* borrowed */
-};
+#include "stats/container_state.h"
 
 int container_stats_new(struct stats_budget *budget, struct container_stats **ret)
 {
 	struct container_stats *c = calloc(1, sizeof(*c));
 
+	int err;
+
 	if (!c)
 		return -ENOMEM;
+	err = net_stats_new(budget, &c->net);
+	if (err) {
+		free(c);
+		return err;
+	}
 	c->budget = budget;
 	span_ring_init(&c->pauses, STATS_PAUSES_MAX, budget);
 	span_ring_init(&c->cycles, STATS_CYCLES_MAX, budget);
 	span_ring_init(&c->marks, STATS_CYCLES_MAX, budget);
 	span_ring_init(&c->throttles, STATS_THROTTLES_MAX, budget);
+	span_ring_init(&c->ooms, STATS_OOM_MAX, budget);
+	runq_stats_init(&c->runq, budget);
 	readings_init(&c->usage, STATS_READINGS_MAX);
 	readings_init(&c->gc_cpu, STATS_READINGS_MAX);
 	readings_init(&c->cost, STATS_READINGS_MAX);
@@ -64,15 +41,19 @@ struct container_stats *container_stats_free(struct container_stats *c)
 {
 	if (!c)
 		return NULL;
+	free(c->polls);
 	readings_deinit(&c->cost);
 	readings_deinit(&c->gc_cpu);
 	readings_deinit(&c->usage);
 	free(c->missed);
 	stats_budget_resize(c->budget, c->missed_cap * sizeof(*c->missed), 0);
+	runq_stats_deinit(&c->runq);
+	span_ring_deinit(&c->ooms);
 	span_ring_deinit(&c->throttles);
 	span_ring_deinit(&c->marks);
 	span_ring_deinit(&c->cycles);
 	span_ring_deinit(&c->pauses);
+	net_stats_free(c->net);
 	free(c);
 	return NULL;
 }
@@ -82,11 +63,16 @@ void container_stats_since(struct container_stats *c, uint64_t since_ns)
 	c->since_ns = since_ns;
 }
 
-static void count_lost(struct container_stats *c, enum signal_id signal, int cnt)
+static void count_lost(struct container_stats *c, enum signal_id signal, uint64_t cnt)
 {
-	c->lost += (uint64_t)cnt;
+	c->lost += cnt;
 	if (c->budget)
-		c->budget->lost[signal] += (uint64_t)cnt;
+		c->budget->lost[signal] += cnt;
+}
+
+static enum signal_id ring_signal(const struct container_stats *c, const struct span_ring *r)
+{
+	return r == &c->throttles ? SIGNAL_CPU_THROTTLE : r == &c->ooms ? SIGNAL_MEM_OOM : SIGNAL_GO_GC;
 }
 
 static void add_span(struct container_stats *c, struct span_ring *r, uint64_t start_ns, uint64_t end_ns, uint16_t tag)
@@ -94,7 +80,7 @@ static void add_span(struct container_stats *c, struct span_ring *r, uint64_t st
 	int lost = span_ring_add(r, start_ns, end_ns, tag);
 
 	if (lost)
-		count_lost(c, r == &c->throttles ? SIGNAL_CPU_THROTTLE : SIGNAL_GO_GC, lost > 0 ? lost : 1);
+		count_lost(c, ring_signal(c, r), lost > 0 ? (uint64_t)lost : 1);
 }
 
 void container_stats_pause(struct container_stats *c, uint32_t pid, const struct event_gc_pause *e)
@@ -116,7 +102,7 @@ void container_stats_mark(struct container_stats *c, uint64_t start_ns, uint64_t
 
 void container_stats_throttle(struct container_stats *c, const struct event_throttle *e)
 {
-	add_span(c, &c->throttles, e->start_ns, e->hdr.time_ns, 0);
+	add_span(c, &c->throttles, e->start_ns, e->hdr.time_ns, e->cpu < UINT16_MAX ? (uint16_t)e->cpu : UINT16_MAX);
 }
 
 static bool missed_grow(struct container_stats *c)
@@ -156,6 +142,83 @@ void container_stats_throttle_missed(struct container_stats *c, const struct eve
 		return;
 	}
 	c->missed[c->missed_cnt++] = (struct missed){e->start_ns, e->hdr.time_ns, e->missed_ns};
+}
+
+void container_stats_cycle_done(struct container_stats *c, int32_t pid, const struct gc_cycle_done *d)
+{
+	c->last[c->last_cnt++ % DETAIL_CYCLES] = (struct detail_cycle){
+		.pid = pid,
+		.trigger = d->trigger,
+		.procs = d->procs,
+		.pauses = d->pauses,
+		.start_ns = d->start_ns,
+		.end_ns = d->end_ns,
+		.mark_start_ns = d->mark_start_ns,
+		.mark_end_ns = d->mark_end_ns,
+		.pause_sum_ns = d->pause_sum_ns,
+	};
+}
+
+void container_stats_runq_armed(struct container_stats *c, uint64_t start_ns, uint64_t end_ns)
+{
+	count_lost(c, SIGNAL_CPU_SCHED, runq_stats_armed(&c->runq, start_ns, end_ns));
+}
+
+void container_stats_runq_window(struct container_stats *c, const struct event_runq_window *e)
+{
+	count_lost(c, SIGNAL_CPU_SCHED, runq_stats_window(&c->runq, e));
+}
+
+void container_stats_runq_mean(struct container_stats *c, const struct event_runq_mean *e)
+{
+	count_lost(c, SIGNAL_CPU_SCHED, runq_stats_mean(&c->runq, e));
+}
+
+void container_stats_runq(struct container_stats *c, const struct event_runq *e)
+{
+	count_lost(c, SIGNAL_CPU_SCHED, runq_stats_outlier(&c->runq, e));
+}
+
+void container_stats_oom(struct container_stats *c, uint64_t time_ns)
+{
+	add_span(c, &c->ooms, time_ns, time_ns, 0);
+}
+
+struct net_stats *container_stats_net(struct container_stats *c)
+{
+	return c->net;
+}
+
+void container_stats_memory(struct container_stats *c, uint64_t time_ns, int64_t working_set_bytes)
+{
+	memory_trend_add(&c->memory, time_ns, working_set_bytes);
+}
+
+static uint64_t last_poll_ns(const struct container_stats *c)
+{
+	return c->poll_cnt ? c->polls[(c->poll_cnt - 1) % DETAIL_POLLS].time_ns : 0;
+}
+
+void container_stats_poll(struct container_stats *c, uint64_t time_ns, int64_t cpu_ns)
+{
+	if (!c->polls) {
+		c->polls = calloc(DETAIL_POLLS, sizeof(*c->polls));
+		if (!c->polls)
+			return; /* one poll less */
+	}
+	if (c->poll_cnt && time_ns <= last_poll_ns(c))
+		return;
+	c->polls[c->poll_cnt++ % DETAIL_POLLS] = (struct detail_poll){time_ns, cpu_ns};
+}
+
+/* The screen was closed long ago. */
+static void polls_expire(struct container_stats *c, uint64_t before_ns)
+{
+	if (!c->polls || last_poll_ns(c) > before_ns)
+		return;
+	free(c->polls);
+	c->polls = NULL;
+	c->poll_cnt = 0;
 }
 
 void container_stats_usage(struct container_stats *c, const struct cgroup_usage *u)
@@ -206,217 +269,17 @@ void container_stats_expire(struct container_stats *c, uint64_t now_ns)
 	span_ring_expire(&c->cycles, before);
 	span_ring_expire(&c->marks, before);
 	span_ring_expire(&c->throttles, before);
+	span_ring_expire(&c->ooms, before);
 	missed_expire(c, before);
+	runq_stats_expire(&c->runq, before);
+	net_stats_expire(c->net, now_ns);
+	polls_expire(c, before);
 	readings_expire(&c->usage, before);
 	readings_expire(&c->gc_cpu, before);
 	readings_expire(&c->cost, before);
 }
 
-/* The part of the window that was watched. Spans that end in it are counted by `from`, shares of time by `watched`. */
-struct window {
-	uint64_t from_ns, watched_ns, to_ns;
-};
-
-static double window_seconds(const struct window *w)
-{
-	return (double)(w->to_ns - w->watched_ns) / NS_PER_SEC;
-}
-
-static struct window window_make(const struct container_stats *c, uint64_t now_ns, uint64_t window_ns, uint64_t seen_ns)
-{
-	uint64_t from = now_ns > window_ns ? now_ns - window_ns : 0, since = from;
-
-	if (c->since_ns)
-		since = c->since_ns;
-	else if (seen_ns && seen_ns < window_ns)
-		since = now_ns > seen_ns ? now_ns - seen_ns : 0;
-	else if (!seen_ns && c->first_usage_ns)
-		since = c->first_usage_ns;
-	if (since < from)
-		since = from;
-	if (since > now_ns)
-		since = now_ns;
-	return (struct window){.from_ns = from, .watched_ns = since, .to_ns = now_ns};
-}
-
-/* Whole lengths of the spans that ended in the window. */
-static void fill_dist(const struct span_ring *r, const struct window *w, struct dist *ret)
-{
-	size_t lo = span_ring_upper(r, w->from_ns), hi = span_ring_upper(r, w->to_ns);
-
-	if (hi - lo <= DIST_EXACT_MAX) {
-		uint64_t v[DIST_EXACT_MAX];
-
-		for (size_t i = lo; i < hi; i++)
-			v[i - lo] = span_ring_get(r, i)->len_ns;
-		dist_from_values(v, hi - lo, ret);
-		return;
-	}
-
-	struct histogram h;
-
-	histogram_init(&h);
-	for (size_t i = lo; i < hi; i++)
-		histogram_add(&h, span_ring_get(r, i)->len_ns);
-	histogram_dist(&h, ret);
-}
-
-/* Does any throttle interval overlap the pause? Intervals are ordered by end, so those before the first that ends after
- * the pause began do not; of the rest the one needed is nearly always among the first, as they begin a period apart. */
-static bool pause_throttled(const struct span_ring *throttles, const struct span *pause)
-{
-	uint64_t start = span_start(pause);
-
-	for (size_t i = span_ring_upper(throttles, start); i < throttles->cnt; i++) {
-		const struct span *t = span_ring_get(throttles, i);
-
-		if (span_start(t) < pause->end_ns)
-			return true;
-		if (t->end_ns > pause->end_ns && t->end_ns - pause->end_ns > throttles->longest_ns)
-			break; /* none of those behind it is long enough to reach back */
-	}
-	return false;
-}
-
-static void fill_pauses(const struct container_stats *c, const struct window *w, struct snapshot_gc *gc)
-{
-	size_t lo = span_ring_upper(&c->pauses, w->from_ns), hi = span_ring_upper(&c->pauses, w->to_ns);
-
-	memset(gc->pauses_by_reason, 0, sizeof(gc->pauses_by_reason));
-	gc->long_pauses = gc->long_pauses_throttled = 0;
-	gc->long_pause_throttled_max = 0;
-	for (size_t i = lo; i < hi; i++) {
-		const struct span *p = span_ring_get(&c->pauses, i);
-		double seconds = (double)p->len_ns / NS_PER_SEC;
-
-		gc->pauses_by_reason[p->tag]++;
-		if (p->len_ns < SNAPSHOT_LONG_PAUSE_NS)
-			continue;
-		gc->long_pauses++;
-		if (!pause_throttled(&c->throttles, p))
-			continue;
-		gc->long_pauses_throttled++;
-		gc->long_pause_throttled_max = fmax(gc->long_pause_throttled_max, seconds);
-	}
-	fill_dist(&c->pauses, w, &gc->pause);
-}
-
-static void fill_gc(const struct container_stats *c, const struct window *w, struct snapshot_gc *gc)
-{
-	double seconds = window_seconds(w);
-	struct span_cover cover;
-
-	fill_pauses(c, w, gc);
-	gc->cycles = (int64_t)(span_ring_upper(&c->cycles, w->to_ns) - span_ring_upper(&c->cycles, w->from_ns));
-	fill_dist(&c->marks, w, &gc->mark);
-	span_ring_cover(&c->marks, w->watched_ns, w->to_ns, &cover);
-	gc->mark_wall_ratio = seconds > 0 ? (double)cover.union_ns / NS_PER_SEC / seconds : NAN;
-}
-
-/* The missing time lies somewhere in its span: by its share where the window cuts it. Signed: stamps that are late
- * leave a negative gap, which must not hide by being dropped. */
-static double missed_seconds(const struct container_stats *c, const struct window *w)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < c->missed_cnt; i++) {
-		const struct missed *m = &c->missed[i];
-		uint64_t start = m->start_ns > w->watched_ns ? m->start_ns : w->watched_ns;
-		uint64_t end = m->end_ns < w->to_ns ? m->end_ns : w->to_ns;
-
-		if (m->end_ns == m->start_ns)
-			sum += m->end_ns > w->watched_ns && m->end_ns <= w->to_ns ? (double)m->ns : 0;
-		else if (end > start)
-			sum += (double)m->ns * (double)(end - start) / (double)(m->end_ns - m->start_ns);
-	}
-	return sum / NS_PER_SEC;
-}
-
-static void fill_throttle(const struct container_stats *c, const struct window *w, struct snapshot_cpu *cpu)
-{
-	double seconds = window_seconds(w);
-	struct span_cover cover;
-
-	span_ring_cover(&c->throttles, w->watched_ns, w->to_ns, &cover);
-	cpu->intervals = (int64_t)cover.cnt;
-	cpu->union_seconds = (double)cover.union_ns / NS_PER_SEC;
-	cpu->cpu_seconds = (double)cover.sum_ns / NS_PER_SEC;
-	cpu->missed_seconds = missed_seconds(c, w);
-	cpu->ratio = seconds > 0 ? cpu->union_seconds / seconds : NAN;
-	fill_dist(&c->throttles, w, &cpu->length);
-}
-
-/* CPUs' worth of value k over the window (ns a ns), NAN unknown; *ret_ns the movement itself. */
-static double reading_rate(const struct readings *r, const struct window *w, int k, int64_t *ret_ns)
-{
-	const struct reading *a, *b;
-
-	*ret_ns = READING_UNKNOWN;
-	if (!readings_edges(r, w->watched_ns, w->to_ns, &a, &b))
-		return NAN;
-	*ret_ns = readings_delta(a, b, k);
-	return *ret_ns == READING_UNKNOWN ? NAN : (double)*ret_ns / (double)(b->time_ns - a->time_ns);
-}
-
-static double ns_to_seconds(int64_t ns)
-{
-	return ns == READING_UNKNOWN ? NAN : (double)ns / NS_PER_SEC;
-}
-
-static void fill_usage(const struct container_stats *c, const struct window *w, struct snapshot_cpu *cpu)
-{
-	int64_t ns, periods, throttled, throttled_ns;
-
-	cpu->usage_cpus = reading_rate(&c->usage, w, USAGE_CPU, &ns);
-	cpu->usage_seconds = ns_to_seconds(ns);
-
-	reading_rate(&c->usage, w, USAGE_PERIODS, &periods);
-	reading_rate(&c->usage, w, USAGE_THROTTLED, &throttled);
-	reading_rate(&c->usage, w, USAGE_THROTTLED_NS, &throttled_ns);
-	/* More throttled periods than periods: the counters are of two different cgroups. */
-	bool sane = periods == READING_UNKNOWN || throttled == READING_UNKNOWN || throttled <= periods;
-
-	cpu->nr_periods = sane ? periods : STAT_UNKNOWN;
-	cpu->nr_throttled = sane ? throttled : STAT_UNKNOWN;
-	cpu->kernel_cpu_seconds = sane ? ns_to_seconds(throttled_ns) : NAN;
-}
-
-/* Shares of the CPU used: rates, because the readings of both sides are not taken at the same moments. */
-static void fill_shares(const struct container_stats *c, const struct window *w, struct snapshot_container *ret)
-{
-	double used = ret->cpu.usage_cpus;
-	int64_t ns;
-	double gc = reading_rate(&c->gc_cpu, w, GC_CPU, &ns);
-
-	ret->gc.cpu_ratio = used > 0 ? gc / used : NAN;
-	if (ret->gc.cpu_ratio > GC_RATIO_MAX)
-		ret->gc.cpu_ratio = NAN;
-	else if (ret->gc.cpu_ratio > 1)
-		ret->gc.cpu_ratio = 1;
-	reading_rate(&c->gc_cpu, w, GC_ASSIST, &ns);
-	ret->gc.assist_seconds = ns_to_seconds(ns);
-
-	double cost = reading_rate(&c->cost, w, 0, &ns);
-
-	ret->cost_ratio = cost == 0 ? 0 : used > 0 ? cost / used : NAN;
-}
-
-void container_stats_fill(const struct container_stats *c, uint64_t now_ns, uint64_t window_ns,
-			  struct snapshot_container *ret)
-{
-	if (window_ns > STATS_WINDOW_MAX_NS)
-		window_ns = STATS_WINDOW_MAX_NS;
-
-	struct window w = window_make(c, now_ns, window_ns, ret->seen_ns);
-
-	ret->seen_ns = w.to_ns - w.watched_ns;
-	fill_gc(c, &w, &ret->gc);
-	fill_throttle(c, &w, &ret->cpu);
-	fill_usage(c, &w, &ret->cpu);
-	fill_shares(c, &w, ret);
-}
-
 uint64_t container_stats_lost(const struct container_stats *c)
 {
-	return c->lost;
+	return c->lost + net_stats_lost(c->net);
 }

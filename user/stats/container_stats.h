@@ -38,7 +38,9 @@ void container_stats_throttle(struct container_stats *c, const struct event_thro
 void container_stats_throttle_missed(struct container_stats *c, const struct event_throttle_missed *e);
 void container_stats_cycle_done(struct container_stats *c, int32_t pid,
 				const struct gc_cycle_done *d); /* for detail: the last ones */
-/* cpu_sched: one armed window, the means between, single long waits. */
+/* cpu_sched: an armed window, for every container (one without waits in it had none); then one armed window of a
+ * container with waits, the means between, single long waits. */
+void container_stats_runq_armed(struct container_stats *c, uint64_t start_ns, uint64_t end_ns);
 void container_stats_runq_window(struct container_stats *c, const struct event_runq_window *e);
 void container_stats_runq_mean(struct container_stats *c, const struct event_runq_mean *e);
 void container_stats_runq(struct container_stats *c, const struct event_runq *e);

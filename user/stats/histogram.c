@@ -69,6 +69,28 @@ static double bucket_middle(unsigned int b)
 	return low + (high - low) / 2;
 }
 
+void histogram_merge_counts(struct histogram *h, const uint32_t *cnt, unsigned int buckets, uint64_t sum, uint64_t max)
+{
+	uint64_t total = 0, min = 0;
+
+	for (unsigned int i = 0; i < buckets && i < HISTOGRAM_BUCKETS; i++) {
+		if (cnt[i] && !total)
+			min = (uint64_t)bucket_middle(i);
+		h->cnt[i] += cnt[i];
+		total += cnt[i];
+	}
+	if (!total)
+		return;
+	min = min < max ? min : max;
+	if (!h->total || min < h->min)
+		h->min = min;
+	if (max > h->max)
+		h->max = max;
+	h->total += total;
+	if (__builtin_add_overflow(h->sum, sum, &h->sum))
+		h->sum = UINT64_MAX;
+}
+
 double histogram_quantile(const struct histogram *h, double q)
 {
 	if (!h->total)

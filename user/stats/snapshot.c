@@ -42,6 +42,44 @@ void snapshot_throttle_unknown(struct snapshot_cpu *c)
 	dist_unknown(&c->length);
 }
 
+void snapshot_runq_unknown(struct snapshot_cpu *c)
+{
+	dist_unknown(&c->runq);
+	c->runq_watched_seconds = c->runq_throttled_seconds = c->runq_mean_seconds = NAN;
+	c->runq_outliers = STAT_UNKNOWN;
+	c->runq_rival[0] = '\0';
+}
+
+void snapshot_tcp_unknown(struct snapshot_net *n)
+{
+	dist_unknown(&n->connect);
+	dist_unknown(&n->rtt);
+	n->rtt_min_seconds = NAN;
+	n->connects = n->failed = STAT_UNKNOWN;
+	memset(n->failed_by, 0, sizeof(n->failed_by));
+	n->failed_by_cnt = 0;
+	n->segments = n->segments_in = n->retransmits = n->syn_retransmits = STAT_UNKNOWN;
+	n->resets_sent = n->resets_received = STAT_UNKNOWN;
+	n->opened_client = n->opened_server = STAT_UNKNOWN;
+	n->open_client = n->open_server = n->open_unknown = STAT_UNKNOWN;
+	memset(n->peers, 0, sizeof(n->peers));
+	n->peer_cnt = 0;
+}
+
+void snapshot_dns_unknown(struct snapshot_net *n)
+{
+	dist_unknown(&n->dns);
+	n->dns_queries = n->dns_failures = n->dns_timeouts = STAT_UNKNOWN;
+	n->dns_nxdomain = n->dns_servfail = STAT_UNKNOWN;
+}
+
+static void memory_unknown(struct snapshot_memory *m)
+{
+	m->usage_bytes = m->working_set_bytes = m->limit_bytes = m->peak_bytes = STAT_UNKNOWN;
+	m->oom_kills = m->oom_kills_window = STAT_UNKNOWN;
+	m->growth_bytes_per_second = NAN;
+}
+
 void snapshot_container_init(struct snapshot_container *c)
 {
 	memset(c, 0, sizeof(*c));
@@ -59,7 +97,11 @@ void snapshot_container_init(struct snapshot_container *c)
 	c->cpu.nr_periods = c->cpu.nr_throttled = STAT_UNKNOWN;
 	c->cpu.kernel_cpu_seconds = NAN;
 
-	c->memory = (struct snapshot_memory){STAT_UNKNOWN, STAT_UNKNOWN, STAT_UNKNOWN, STAT_UNKNOWN, STAT_UNKNOWN};
+	snapshot_runq_unknown(&c->cpu);
+
+	snapshot_tcp_unknown(&c->net);
+	snapshot_dns_unknown(&c->net);
+	memory_unknown(&c->memory);
 }
 
 void snapshot_deinit(struct snapshot *s)
@@ -69,6 +111,9 @@ void snapshot_deinit(struct snapshot *s)
 	free(s->containers);
 	s->containers = NULL;
 	s->container_cnt = 0;
+	free(s->refused);
+	s->refused = NULL;
+	s->refused_cnt = 0;
 }
 
 /* The short codes of telemetry names; part of the exported contract. */

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Counts what one container's stats hold, afresh for each window asked for, so that a late event lands where it belongs
+ * and any window up to a minute can be shown at any time.
+ *
+ * What ended in (now - window, now] is counted whole, with its own length; where shares of time are shown, spans are
+ * cut to the window. Throttling is seen by its end, at the next period tick, and can outlast periods, so the spans of
+ * several CPUs overlap and nest: the union is wall time, the sum is what cpu.stat counts. Throttled time that passed no
+ * timer (a changed limit, a CPU that went offline) comes as an amount that lies somewhere in a span. */
+#include <math.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "stats/container_state.h"
+#include "stats/dist.h"
+#include "stats/histogram.h"
+
+/* The runtime's GC time is a wall time of its workers: a share slightly above one is rounding, more is not a share. */
+#define GC_RATIO_MAX 1.02
+
+/* The part of the window that was watched. Spans that end in it are counted by `from`, shares of time by `watched`. */
+struct window {
+	uint64_t from_ns, watched_ns, to_ns;
+};
+
+static double window_seconds(const struct window *w)
+{
+	return (double)(w->to_ns - w->watched_ns) / NS_PER_SEC;
+}
+
+static struct window window_make(const struct container_stats *c, uint64_t now_ns, uint64_t window_ns, uint64_t seen_ns)
+{
+	uint64_t from = now_ns > window_ns ? now_ns - window_ns : 0, since = from;
+
+	if (c->since_ns)
+		since = c->since_ns;
+	else if (seen_ns && seen_ns < window_ns)
+		since = now_ns > seen_ns ? now_ns - seen_ns : 0;
+	else if (!seen_ns && c->first_usage_ns)
+		since = c->first_usage_ns;
+	if (since < from)
+		since = from;
+	if (since > now_ns)
+		since = now_ns;
+	return (struct window){.from_ns = from, .watched_ns = since, .to_ns = now_ns};
+}
+
+/* Whole lengths of the spans that ended in the window. */
+static void fill_dist(const struct span_ring *r, const struct window *w, struct dist *ret)
+{
+	size_t lo = span_ring_upper(r, w->from_ns), hi = span_ring_upper(r, w->to_ns);
+
+	if (hi - lo <= DIST_EXACT_MAX) {
+		uint64_t v[DIST_EXACT_MAX];
+
+		for (size_t i = lo; i < hi; i++)
+			v[i - lo] = span_ring_get(r, i)->len_ns;
+		dist_from_values(v, hi - lo, ret);
+		return;
+	}
+
+	struct histogram h;
+
+	histogram_init(&h);
+	for (size_t i = lo; i < hi; i++)
+		histogram_add(&h, span_ring_get(r, i)->len_ns);
+	histogram_dist(&h, ret);
+}
+
+/* Does any throttle interval overlap the pause? Intervals are ordered by end, so those before the first that ends after
+ * the pause began do not; of the rest the one needed is nearly always among the first, as they begin a period apart. */
+static bool pause_throttled(const struct span_ring *throttles, const struct span *pause)
+{
+	uint64_t start = span_start(pause);
+
+	for (size_t i = span_ring_upper(throttles, start); i < throttles->cnt; i++) {
+		const struct span *t = span_ring_get(throttles, i);
+
+		if (span_start(t) < pause->end_ns)
+			return true;
+		if (t->end_ns > pause->end_ns && t->end_ns - pause->end_ns > throttles->longest_ns)
+			break; /* none of those behind it is long enough to reach back */
+	}
+	return false;
+}
+
+static void fill_pauses(const struct container_stats *c, const struct window *w, struct snapshot_gc *gc)
+{
+	size_t lo = span_ring_upper(&c->pauses, w->from_ns), hi = span_ring_upper(&c->pauses, w->to_ns);
+
+	memset(gc->pauses_by_reason, 0, sizeof(gc->pauses_by_reason));
+	gc->long_pauses = gc->long_pauses_throttled = 0;
+	gc->long_pause_throttled_max = 0;
+	for (size_t i = lo; i < hi; i++) {
+		const struct span *p = span_ring_get(&c->pauses, i);
+		double seconds = (double)p->len_ns / NS_PER_SEC;
+
+		gc->pauses_by_reason[p->tag]++;
+		if (p->len_ns < SNAPSHOT_LONG_PAUSE_NS)
+			continue;
+		gc->long_pauses++;
+		if (!pause_throttled(&c->throttles, p))
+			continue;
+		gc->long_pauses_throttled++;
+		gc->long_pause_throttled_max = fmax(gc->long_pause_throttled_max, seconds);
+	}
+	fill_dist(&c->pauses, w, &gc->pause);
+}
+
+static void fill_gc(const struct container_stats *c, const struct window *w, struct snapshot_gc *gc)
+{
+	double seconds = window_seconds(w);
+	struct span_cover cover;
+
+	fill_pauses(c, w, gc);
+	gc->cycles = (int64_t)(span_ring_upper(&c->cycles, w->to_ns) - span_ring_upper(&c->cycles, w->from_ns));
+	fill_dist(&c->marks, w, &gc->mark);
+	span_ring_cover(&c->marks, w->watched_ns, w->to_ns, &cover);
+	gc->mark_wall_ratio = seconds > 0 ? (double)cover.union_ns / NS_PER_SEC / seconds : NAN;
+}
+
+/* The missing time lies somewhere in its span: by its share where the window cuts it. Signed: stamps that are late
+ * leave a negative gap, which must not hide by being dropped. */
+static double missed_seconds(const struct container_stats *c, const struct window *w)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < c->missed_cnt; i++) {
+		const struct missed *m = &c->missed[i];
+		uint64_t start = m->start_ns > w->watched_ns ? m->start_ns : w->watched_ns;
+		uint64_t end = m->end_ns < w->to_ns ? m->end_ns : w->to_ns;
+
+		if (m->end_ns == m->start_ns)
+			sum += m->end_ns > w->watched_ns && m->end_ns <= w->to_ns ? (double)m->ns : 0;
+		else if (end > start)
+			sum += (double)m->ns * (double)(end - start) / (double)(m->end_ns - m->start_ns);
+	}
+	return sum / NS_PER_SEC;
+}
+
+static void fill_throttle(const struct container_stats *c, const struct window *w, struct snapshot_cpu *cpu)
+{
+	double seconds = window_seconds(w);
+	struct span_cover cover;
+
+	span_ring_cover(&c->throttles, w->watched_ns, w->to_ns, &cover);
+	cpu->intervals = (int64_t)cover.cnt;
+	cpu->union_seconds = (double)cover.union_ns / NS_PER_SEC;
+	cpu->cpu_seconds = (double)cover.sum_ns / NS_PER_SEC;
+	cpu->missed_seconds = missed_seconds(c, w);
+	cpu->ratio = seconds > 0 ? cpu->union_seconds / seconds : NAN;
+	fill_dist(&c->throttles, w, &cpu->length);
+}
+
+/* CPUs' worth of value k over the window (ns a ns), NAN unknown; *ret_ns the movement itself. */
+static double reading_rate(const struct readings *r, const struct window *w, int k, int64_t *ret_ns)
+{
+	const struct reading *a, *b;
+
+	*ret_ns = READING_UNKNOWN;
+	if (!readings_edges(r, w->watched_ns, w->to_ns, &a, &b))
+		return NAN;
+	*ret_ns = readings_delta(a, b, k);
+	return *ret_ns == READING_UNKNOWN ? NAN : (double)*ret_ns / (double)(b->time_ns - a->time_ns);
+}
+
+static double ns_to_seconds(int64_t ns)
+{
+	return ns == READING_UNKNOWN ? NAN : (double)ns / NS_PER_SEC;
+}
+
+static void fill_usage(const struct container_stats *c, const struct window *w, struct snapshot_cpu *cpu)
+{
+	int64_t ns, periods, throttled, throttled_ns;
+
+	cpu->usage_cpus = reading_rate(&c->usage, w, USAGE_CPU, &ns);
+	cpu->usage_seconds = ns_to_seconds(ns);
+
+	reading_rate(&c->usage, w, USAGE_PERIODS, &periods);
+	reading_rate(&c->usage, w, USAGE_THROTTLED, &throttled);
+	reading_rate(&c->usage, w, USAGE_THROTTLED_NS, &throttled_ns);
+	/* More throttled periods than periods: the counters are of two different cgroups. */
+	bool sane = periods == READING_UNKNOWN || throttled == READING_UNKNOWN || throttled <= periods;
+
+	cpu->nr_periods = sane ? periods : STAT_UNKNOWN;
+	cpu->nr_throttled = sane ? throttled : STAT_UNKNOWN;
+	cpu->kernel_cpu_seconds = sane ? ns_to_seconds(throttled_ns) : NAN;
+}
+
+/* Shares of the CPU used: rates, because the readings of both sides are not taken at the same moments. */
+static void fill_shares(const struct container_stats *c, const struct window *w, struct snapshot_container *ret)
+{
+	double used = ret->cpu.usage_cpus;
+	int64_t ns;
+	double gc = reading_rate(&c->gc_cpu, w, GC_CPU, &ns);
+
+	ret->gc.cpu_ratio = used > 0 ? gc / used : NAN;
+	if (ret->gc.cpu_ratio > GC_RATIO_MAX)
+		ret->gc.cpu_ratio = NAN;
+	else if (ret->gc.cpu_ratio > 1)
+		ret->gc.cpu_ratio = 1;
+	reading_rate(&c->gc_cpu, w, GC_ASSIST, &ns);
+	ret->gc.assist_seconds = ns_to_seconds(ns);
+
+	double cost = reading_rate(&c->cost, w, 0, &ns);
+
+	ret->cost_ratio = cost == 0 ? 0 : used > 0 ? cost / used : NAN;
+}
+
+void container_stats_fill(const struct container_stats *c, uint64_t now_ns, uint64_t window_ns,
+			  struct snapshot_container *ret)
+{
+	if (window_ns > STATS_WINDOW_MAX_NS)
+		window_ns = STATS_WINDOW_MAX_NS;
+
+	struct window w = window_make(c, now_ns, window_ns, ret->seen_ns);
+
+	ret->seen_ns = w.to_ns - w.watched_ns;
+	fill_gc(c, &w, &ret->gc);
+	fill_throttle(c, &w, &ret->cpu);
+	fill_usage(c, &w, &ret->cpu);
+	fill_shares(c, &w, ret);
+	runq_stats_fill(&c->runq, &c->throttles, w.watched_ns, w.to_ns, &ret->cpu);
+	net_stats_fill(c->net, now_ns, window_ns, &ret->net);
+	ret->memory.oom_kills_window =
+		(int64_t)(span_ring_upper(&c->ooms, w.to_ns) - span_ring_upper(&c->ooms, w.from_ns));
+	ret->memory.growth_bytes_per_second = memory_trend_slope(&c->memory, now_ns);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The names of events in jsonl and OTLP: part of the exported contract. */
+#include "stats/trace_event.h"
+
+#include <stddef.h>
+
+const char *trace_kind_name(enum trace_kind k)
+{
+	static const char *const names[TRACE_KIND_CNT] = {
+		[TRACE_GC_CYCLE] = "gc.cycle",
+		[TRACE_GC_MARK] = "gc.mark",
+		[TRACE_GC_PAUSE] = "gc.pause",
+		[TRACE_THROTTLE] = "cpu.throttle",
+		[TRACE_THROTTLE_MISSED] = "cpu.throttle_missed",
+		[TRACE_RUNQ] = "cpu.runq",
+		[TRACE_TCP_CONNECT] = "tcp.connect",
+		[TRACE_TCP_RETRANSMIT] = "tcp.retransmit",
+		[TRACE_TCP_RESET] = "tcp.reset",
+		[TRACE_DNS_QUERY] = "dns.query",
+		[TRACE_OOM_KILL] = "oom.kill",
+		[TRACE_PROCESS_START] = "process.start",
+		[TRACE_PROCESS_EXIT] = "process.exit",
+		[TRACE_VERDICT] = "verdict",
+		[TRACE_LOST] = "lost",
+	};
+
+	return (unsigned int)k < TRACE_KIND_CNT ? names[k] : NULL;
+}
