@@ -71,6 +71,28 @@ bench:
 	$(Q)$(MAKE) --no-print-directory all
 	@tests/bench/overhead
 
+# Damaged recordings under the sanitizers, for FUZZ_SECONDS: with libFuzzer where clang's runtime is, else with our own driver.
+FUZZ_SECONDS ?= 60
+FUZZ_SRC     := tests/fuzz/fuzz_replay.c $(addprefix user/events/,event_check.c record_check.c recorder.c record_ring.c \
+	replay_source.c) user/base/err.c
+
+.PHONY: fuzz eventdump
+fuzz: $(B)/fuzz/fuzz_replay
+	$(Q)ASAN_OPTIONS=handle_abort=1 $< -max_total_time=$(FUZZ_SECONDS) -artifact_prefix=$(B)/fuzz/ -max_len=131072 -rss_limit_mb=1024 -timeout=10
+
+$(B)/fuzz/fuzz_replay: $(FUZZ_SRC) tests/fuzz/driver.c tests/unit/records.h $(wildcard user/events/*.h include/*.h)
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(GSCFLAGS) -Itests/unit -O1 $(ASAN) -fsanitize=fuzzer -o $@ $(FUZZ_SRC) -lz -lm 2>$@.log || \
+		$(CC) $(GSCFLAGS) -Itests/unit -O1 $(ASAN) -o $@ $(FUZZ_SRC) tests/fuzz/driver.c -lz -lm
+
+# Prints a recording as text, a line a record.
+eventdump: $(B)/eventdump
+$(B)/eventdump: tools/eventdump.c $(B)/libgopherscope.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(GSCFLAGS) -MMD -MP -MF $@.d -o $@ $< $(B)/libgopherscope.a $(LIBS)
+-include $(B)/eventdump.d
+
 # Offsets of runtime structures, read from the DWARF of programs built by real toolchains.
 layout-table:
 	$(Q)tools/offsetgen > $(B)/layout_table.c && mv $(B)/layout_table.c user/symbols/layout_table.c
