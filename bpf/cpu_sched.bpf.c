@@ -102,20 +102,20 @@ static __always_inline void note_throttled(struct runq_task *t, struct task_stru
 	struct cfs_rq *cfs_rq = kernel_task_cfs_rq(task);
 
 	t->cfs_rq = (__u64)cfs_rq;
-	t->throttled_ns = kernel_throttled_ns(cfs_rq, t->clock_ns);
+	t->throttled_ns = kernel_throttled_ns(cfs_rq, kernel_task_clock(task));
 }
 
 /* A wait begins. */
-static __always_inline void begin_wait(struct runq_task *t, struct task_struct *task, bool switched_out)
+static __always_inline void begin_wait(struct runq_task *t, struct task_struct *task, bool switched_out, __u64 now_ns)
 {
-	t->clock_ns = kernel_task_clock(task);
+	t->start_ns = now_ns;
 	t->cfs_rq = 0;
 	if (kernel_throttles_tasks() ? switched_out && kernel_task_is_throttled(task) : kernel_task_is_fair(task))
 		note_throttled(t, task);
 }
 
 /* Time since begin_wait() in which the quota kept the task away; negative: cannot be told. */
-static __always_inline __s64 throttled_part(const struct runq_task *t, struct task_struct *task, __u64 clock_ns)
+static __always_inline __s64 throttled_part(const struct runq_task *t, struct task_struct *task)
 {
 	struct cfs_rq *now_on = kernel_task_cfs_rq(task);
 	struct cfs_rq *began_on = (void *)t->cfs_rq;
@@ -124,12 +124,12 @@ static __always_inline __s64 throttled_part(const struct runq_task *t, struct ta
 	if (!began_on)
 		return 0;
 	if (now_on == began_on) {
-		ns = kernel_throttled_ns(now_on, clock_ns);
+		ns = kernel_throttled_ns(now_on, kernel_task_clock(task));
 	} else {
 		/* of the same group, it is not gone; of another, it may be */
 		if (BPF_CORE_READ(began_on, tg) != now_on->tg)
 			return -1;
-		ns = kernel_throttled_ns_at(began_on, clock_ns);
+		ns = kernel_throttled_ns_at(began_on, kernel_task_clock(task));
 	}
 	if (ns <= t->throttled_ns)
 		return 0;
@@ -152,9 +152,8 @@ static __always_inline bool rate_exceeded(__u64 now_ns)
 
 /* A long wait, with the one that had the CPU until now. */
 static __always_inline void emit_long(const struct runq_task *t, struct task_struct *prev, struct task_struct *next,
-				      __u64 wait_ns, __u64 throttled_ns)
+				      __u64 start_ns, __u64 now_ns, __u64 throttled_ns)
 {
-	__u64 now_ns = bpf_ktime_get_ns();
 	struct event_runq *e;
 
 	count_hit(SIGNAL_CPU_SCHED);
@@ -169,7 +168,7 @@ static __always_inline void emit_long(const struct runq_task *t, struct task_str
 	e->hdr.v2_cgid = t->v2_cgid;
 	e->hdr.tgid = filter_tgid_of(next);
 	e->hdr.tid = filter_tid_of(next);
-	e->start_ns = now_ns - wait_ns - throttled_ns;
+	e->start_ns = start_ns;
 	e->throttled_ns = throttled_ns;
 	e->cpu = bpf_get_smp_processor_id();
 	e->prev_tid = filter_tid_of(prev);
@@ -200,14 +199,15 @@ static __always_inline bool record(const struct runq_task *t, __u64 wait_ns, __u
 }
 
 /* A wait has ended: next gets the CPU. */
-static __always_inline void end_wait(struct runq_task *t, struct task_struct *prev, struct task_struct *next)
+static __always_inline void end_wait(struct runq_task *t, struct task_struct *prev, struct task_struct *next,
+				     __u64 now_ns)
 {
-	__u64 clock_ns = kernel_task_clock(next);
-	__u64 wait_ns = clock_ns > t->clock_ns ? clock_ns - t->clock_ns : 0; /* clocks of two CPUs: some ns apart */
-	__s64 part = throttled_part(t, next, clock_ns);
-	__u64 throttled_ns = (__u64)part < wait_ns ? part : wait_ns;
+	__u64 start_ns = t->start_ns;
+	__u64 wait_ns = now_ns - start_ns;
+	__s64 part = throttled_part(t, next);
+	__u64 throttled_ns = (__u64)part < wait_ns ? part : wait_ns; /* two clocks: some ns apart */
 
-	t->clock_ns = 0;
+	t->start_ns = 0;
 	if (part < 0) {
 		count_hit(SIGNAL_CPU_SCHED);
 		count_filtered(SIGNAL_CPU_SCHED);
@@ -220,7 +220,7 @@ static __always_inline void end_wait(struct runq_task *t, struct task_struct *pr
 		return;
 	}
 	if (wait_ns >= event_min_ns)
-		emit_long(t, prev, next, wait_ns, throttled_ns);
+		emit_long(t, prev, next, start_ns, now_ns, throttled_ns);
 }
 
 static __always_inline void woken(struct task_struct *task)
@@ -230,8 +230,8 @@ static __always_inline void woken(struct task_struct *task)
 	if (kernel_task_on_cpu(task)) /* not asleep yet: it does not wait */
 		return;
 	t = bpf_task_storage_get(&runq_tasks, task, 0, 0);
-	if (t && !t->clock_ns) /* else it was put aside while going to sleep, and waits since then */
-		begin_wait(t, task, false);
+	if (t && !t->start_ns) /* else it was put aside while going to sleep, and waits since then */
+		begin_wait(t, task, false, bpf_ktime_get_ns());
 }
 
 SEC("tp_btf/sched_wakeup")
@@ -252,17 +252,20 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct runq_task *t;
+	__u64 now_ns = 0;
 
 	/* A preempted task stays runnable, whatever state it was about to go to sleep in. */
 	if (prev->pid && (preempt || kernel_task_is_running_state(prev))) {
 		t = bpf_task_storage_get(&runq_tasks, prev, 0, 0);
-		if (t)
-			begin_wait(t, prev, true);
+		if (t) {
+			now_ns = bpf_ktime_get_ns();
+			begin_wait(t, prev, true, now_ns);
+		}
 	}
 	if (next->pid) {
 		t = bpf_task_storage_get(&runq_tasks, next, 0, 0);
-		if (t && t->clock_ns)
-			end_wait(t, prev, next);
+		if (t && t->start_ns)
+			end_wait(t, prev, next, now_ns ? now_ns : bpf_ktime_get_ns());
 	}
 	return 0;
 }
@@ -358,7 +361,7 @@ int runq_pass(struct bpf_iter__task *ctx)
 	t->cpu_cgid = kernel_cpu_cgid(task);
 	t->v2_cgid = kernel_v2_cgid(task);
 	if (pass_forgets)
-		t->clock_ns = 0;
+		t->start_ns = 0;
 	if (pass_adds_groups)
 		group_add(t);
 	if (bpf_core_field_exists(s->sched_info.run_delay))

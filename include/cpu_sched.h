@@ -22,9 +22,9 @@
 
 /* Map `runq_tasks`, task storage: exists for the threads of watched processes only. */
 struct runq_task {
-	__u64 clock_ns;     /* clock of its run queue when it became runnable; 0: it is not known to wait */
+	__u64 start_ns;     /* CLOCK_MONOTONIC: when it became runnable; 0: it is not known to wait */
 	__u64 cfs_rq;       /* the run queue whose throttled time counts; 0: none */
-	__u64 throttled_ns; /* of that run queue, at clock_ns */
+	__u64 throttled_ns; /* of that run queue, at start_ns */
 	__u64 cpu_cgid, v2_cgid;
 	__u64 delay_ns, runs; /* sched_info at the last pass */
 };
