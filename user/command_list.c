@@ -88,7 +88,7 @@ static int print_json(const struct session *s)
 
 int command_list(const struct options *opts)
 {
-	struct session_cfg cfg = {.opts = opts, .want_stats = true, .start_detached = true};
+	struct session_cfg cfg = {.opts = opts, .want_values = true, .start_detached = true};
 	struct session *s;
 	char why[WHY_SZ] = "";
 	int code = EXIT_GOOD, err = session_open(&cfg, &s, why);

@@ -1,100 +1,167 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* top: one block or one JSON line an interval; --once waits one full window and prints one. */
+/* top: the live view on a terminal; to a pipe one block or one JSON line an interval; --once waits one full window and
+ * prints one. */
 #include <errno.h>
-#include <unistd.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "commands.h"
-#include "diagnose/verdicts.h"
-#include "export/jsonl.h"
-#include "report.h"
+#include "events/recorder.h"
+#include "flight.h"
+#include "monitor.h"
+#include "presenter.h"
+#include "session.h"
 
-#define HOLD_LIVE    3 /* evaluations that a condition must hold before it is shown */
-#define CLEAR_SCREEN "\033[H\033[2J"
+#define HOLD_LIVE     3          /* evaluations that a condition must hold before it is shown */
+#define HISTORY_BYTES (16u << 20)
+#define FLIGHT_BYTES  (4u << 20) /* some minutes of a small node, for key R */
 
 struct top {
 	const struct options *opts;
+	struct loop *loop;
+	struct monitor *monitor;
 	struct session *session;
-	struct report *report;
-	struct verdicts *verdicts;
-	struct plain_style style;
-	bool clear; /* a terminal: redraw in place */
+	struct presenter *presenter;
+	struct record_ring *flight; /* NULL without a live view */
+	uint64_t window_ns;
 	int code;
 };
 
-static int print_text(struct top *t, const struct snapshot *s)
+static void on_record(const struct record *r, void *arg)
 {
-	struct str out;
-	int err;
+	struct top *t = arg;
 
-	output_style(t->opts, &t->style); /* a terminal may have changed its size */
-	if (!t->clear)
-		t->style.height = 0;
-	str_init(&out);
-	if (t->clear)
-		str_add(&out, CLEAR_SCREEN);
-	plain_top(s, &t->style, t->opts->all, &out);
-	if (!t->clear && !t->opts->once)
-		str_add(&out, "\n");
-	err = out.failed ? -ENOMEM : output_text(str_get(&out));
-	str_deinit(&out);
-	return err;
+	if (t->flight)
+		record_ring_put(t->flight, r);
+	monitor_feed(t->monitor, r);
+}
+
+static void on_snapshot(struct snapshot *s, void *arg)
+{
+	struct top *t = arg;
+	int err = t->presenter ? presenter_show(t->presenter, s) : 0;
+
+	if (err)
+		t->code = output_failed(err);
+	if (err || t->opts->once)
+		loop_stop(t->loop, 0);
 }
 
 static void on_interval(void *arg)
 {
 	struct top *t = arg;
-	struct snapshot s;
-	int err = report_take(t->report, t->opts->window_ns, &s);
 
-	if (!err) {
-		verdicts_apply(t->verdicts, &s);
-		report_sort(&s, t->opts->sort, t->opts->reverse);
-		err = t->opts->json ? output_line_consume(jsonl_snapshot(&s)) : print_text(t, &s);
-		snapshot_deinit(&s);
-	}
-	if (err)
-		t->code = output_failed(err);
-	if (err || t->opts->once)
-		loop_stop(t->session->loop, 0);
+	session_tick(t->session, t->window_ns);
 }
 
 static void on_end(void *arg)
 {
 	struct top *t = arg;
 
-	loop_stop(t->session->loop, 0);
+	loop_stop(t->loop, 0);
+}
+
+/* ---- what the view asks for ---------------------------------------------------------------------------------------
+ */
+
+static bool on_detail(uint32_t id, uint64_t from_ns, uint64_t to_ns, struct detail *ret, void *arg)
+{
+	struct top *t = arg;
+
+	return model_detail(monitor_model(t->monitor), id, from_ns, to_ns, ret);
+}
+
+static void on_window(uint64_t window_ns, void *arg)
+{
+	struct top *t = arg;
+
+	t->window_ns = window_ns;
+}
+
+static void on_opened(uint32_t id, void *arg)
+{
+	struct top *t = arg;
+
+	session_poll(t->session, id);
+}
+
+static void on_flight(char *say, size_t sz, void *arg)
+{
+	struct top *t = arg;
+
+	flight_write(t->flight, monitor_model(t->monitor), say, sz);
+}
+
+/* ---- the run ------------------------------------------------------------------------------------------------------
+ */
+
+static int open_presenter(struct top *t)
+{
+	struct presenter_cfg cfg = {
+		.opts = t->opts,
+		.loop = t->loop,
+		.history = monitor_history(t->monitor),
+		.ops = {.detail = on_detail, .window = on_window, .opened = on_opened, .record = on_flight, .arg = t},
+	};
+
+	return presenter_open(&cfg, &t->presenter);
+}
+
+static int open_monitor(struct top *t)
+{
+	bool live = presenter_is_live(t->opts);
+	struct monitor_cfg cfg = {
+		.hold = t->opts->once ? 1 : HOLD_LIVE,
+		.history_bytes = live ? HISTORY_BYTES : 0,
+		.snapshot = on_snapshot,
+		.arg = t,
+	};
+	int err = live ? record_ring_new(FLIGHT_BYTES, &t->flight) : 0;
+
+	return err ? err : monitor_new(&cfg, &t->monitor);
 }
 
 static int run(struct top *t)
 {
 	uint64_t first = t->opts->once ? t->opts->window_ns : t->opts->interval_ns;
-	int id = loop_add_timer(t->session->loop, first, t->opts->interval_ns, on_interval, t);
+	int id, err = open_presenter(t);
 
+	if (err)
+		return EXIT_FAILED;
+	id = loop_add_timer(t->loop, first, t->opts->interval_ns, on_interval, t);
 	if (id >= 0 && t->opts->duration_ns)
-		id = loop_add_timer(t->session->loop, t->opts->duration_ns, 0, on_end, t);
+		id = loop_add_timer(t->loop, t->opts->duration_ns, 0, on_end, t);
 	if (id < 0)
 		return EXIT_FAILED;
-	return session_run(t->session) < 0 ? EXIT_FAILED : t->code;
+	if (!t->opts->once && presenter_is_live(t->opts))
+		session_tick(t->session, t->window_ns); /* a screen at once, of what is known */
+	return loop_run(t->loop) < 0 ? EXIT_FAILED : t->code;
 }
 
 int command_top(const struct options *opts)
 {
-	struct session_cfg cfg = {.opts = opts, .want_stats = true};
-	struct top t = {.opts = opts};
+	struct top t = {.opts = opts, .window_ns = opts->window_ns};
+	struct session_cfg cfg = {.opts = opts, .want_values = true, .feed = on_record, .arg = &t};
 	char why[WHY_SZ] = "";
-	int code = EXIT_FAILED, err = session_open(&cfg, &t.session, why);
+	int code = EXIT_FAILED, err = output_open_loop(&t.loop);
 
+	if (!err)
+		err = open_monitor(&t);
+	cfg.loop = t.loop;
 	if (err)
-		return output_open_failed(err, why);
-	t.clear = isatty(STDOUT_FILENO) && !opts->once && !opts->json;
-	if (!session_watched_cnt(t.session) && opts->once)
+		log_error("cannot start: %s", strerror(-err));
+	else if ((err = session_open(&cfg, &t.session, why)))
+		code = output_open_failed(err, why);
+	else if (!session_watched_cnt(t.session) && opts->once)
 		code = output_nothing(t.session, opts);
-	else if (!report_new(t.session, &t.report) && !verdicts_new(opts->once ? 1 : HOLD_LIVE, &t.verdicts))
+	else
 		code = run(&t);
-	verdicts_free(t.verdicts);
-	report_free(t.report);
+	presenter_close(t.presenter);
 	session_close(t.session);
+	monitor_free(t.monitor);
+	record_ring_free(t.flight);
+	loop_free(t.loop);
 	return code;
 }

@@ -2,22 +2,22 @@
 /* why TARGET: watches one container for one window, then says what is wrong. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "base/hashmap.h"
 #include "base/log.h"
 #include "commands.h"
-#include "diagnose/verdicts.h"
 #include "export/jsonl.h"
-#include "report.h"
+#include "monitor.h"
+#include "session.h"
 #include "target.h"
 
 #define NAMES_MAX 5 /* of an ambiguous TARGET's matches that are named */
 
 struct why {
 	const struct options *opts;
+	struct loop *loop;
+	struct monitor *monitor;
 	struct session *session;
-	struct report *report;
-	struct verdicts *verdicts;
 	int code;
 };
 
@@ -37,36 +37,41 @@ static int print(struct why *w, const struct snapshot *s, const struct snapshot_
 	return err;
 }
 
+static void on_record(const struct record *r, void *arg)
+{
+	monitor_feed(((struct why *)arg)->monitor, r);
+}
+
+static void on_snapshot(struct snapshot *s, void *arg)
+{
+	struct why *w = arg;
+	int err = 0;
+
+	for (int i = 0; !err && i < s->container_cnt; i++)
+		err = print(w, s, &s->containers[i]);
+	if (err)
+		w->code = output_failed(err);
+	loop_stop(w->loop, 0);
+}
+
 static void on_window(void *arg)
 {
 	struct why *w = arg;
-	struct snapshot s;
-	int err = report_take(w->report, w->opts->window_ns, &s);
 
-	if (!err) {
-		verdicts_apply(w->verdicts, &s);
-		for (int i = 0; !err && i < s.container_cnt; i++)
-			err = print(w, &s, &s.containers[i]);
-		snapshot_deinit(&s);
-	}
-	if (err)
-		w->code = output_failed(err);
-	loop_stop(w->session->loop, 0);
+	session_tick(w->session, w->opts->window_ns);
 }
 
 /* Several containers where one was meant: names them. */
 static int ambiguous(const struct why *w, size_t cnt)
 {
 	char text[300], name[OWNER_NAME_SZ * 3];
+	const struct model_container *c;
 	struct str names;
-	struct owner *o;
 	size_t pos = 0, shown = 0;
 
 	str_init(&names);
-	while ((o = owner_index_next(w->session->owners, &pos)) && shown < NAMES_MAX) {
-		if (!session_container(w->session, o))
-			continue;
-		owner_format(o, name, sizeof(name));
+	while (shown < NAMES_MAX && (c = model_container_next(monitor_model(w->monitor), &pos))) {
+		owner_format(&c->owner, name, sizeof(name));
 		str_addf(&names, "%s%s", shown++ ? ", " : "", name);
 	}
 	log_error("%s matches %zu containers: %s%s; name one", target_text(w->opts, text, sizeof(text)), cnt,
@@ -77,30 +82,36 @@ static int ambiguous(const struct why *w, size_t cnt)
 
 static int run(struct why *w)
 {
-	size_t cnt = hashmap_cnt(w->session->containers);
+	size_t cnt = model_container_cnt(monitor_model(w->monitor));
 
 	if (!cnt)
 		return output_nothing(w->session, w->opts);
 	if (cnt > 1 && !target_is_glob(w->opts))
 		return ambiguous(w, cnt);
-	if (loop_add_timer(w->session->loop, w->opts->window_ns, 0, on_window, w) < 0)
+	if (loop_add_timer(w->loop, w->opts->window_ns, 0, on_window, w) < 0)
 		return EXIT_FAILED;
-	return session_run(w->session) < 0 ? EXIT_FAILED : w->code;
+	return loop_run(w->loop) < 0 ? EXIT_FAILED : w->code;
 }
 
 int command_why(const struct options *opts)
 {
-	struct session_cfg cfg = {.opts = opts, .want_stats = true};
 	struct why w = {.opts = opts};
+	struct monitor_cfg monitor = {.hold = 1, .snapshot = on_snapshot, .arg = &w};
+	struct session_cfg cfg = {.opts = opts, .want_values = true, .feed = on_record, .arg = &w};
 	char why[WHY_SZ] = "";
-	int code = EXIT_FAILED, err = session_open(&cfg, &w.session, why);
+	int code = EXIT_FAILED, err = output_open_loop(&w.loop);
 
+	if (!err)
+		err = monitor_new(&monitor, &w.monitor);
+	cfg.loop = w.loop;
 	if (err)
-		return output_open_failed(err, why);
-	if (!report_new(w.session, &w.report) && !verdicts_new(1, &w.verdicts))
+		log_error("cannot start: %s", strerror(-err));
+	else if ((err = session_open(&cfg, &w.session, why)))
+		code = output_open_failed(err, why);
+	else
 		code = run(&w);
-	verdicts_free(w.verdicts);
-	report_free(w.report);
 	session_close(w.session);
+	monitor_free(w.monitor);
+	loop_free(w.loop);
 	return code;
 }

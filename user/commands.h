@@ -2,6 +2,7 @@
 /* The commands; each returns an exit code (options.h) after its own messages. */
 #pragma once
 
+#include "base/loop.h"
 #include "base/str.h"
 #include "options.h"
 #include "view/plain.h"
@@ -10,10 +11,13 @@ int command_top(const struct options *opts);
 int command_list(const struct options *opts);
 int command_why(const struct options *opts);
 int command_trace(const struct options *opts);
+int command_replay(const struct options *opts);
 int command_check(const struct options *opts);
 
 /* output.c: what the commands share. */
 
+/* The event loop of a command, which ends at SIGINT, SIGTERM and SIGHUP. 0 or -errno. */
+int output_open_loop(struct loop **ret);
 /* How text on stdout is to look: width, colour and characters of the terminal, or of a pipe. */
 void output_style(const struct options *opts, struct plain_style *ret);
 /* Writes and flushes; 0, -EPIPE when nobody reads any more, -errno. */

@@ -12,6 +12,7 @@ int main(int argc, char **argv)
 								  [COMMAND_LIST] = command_list,
 								  [COMMAND_WHY] = command_why,
 								  [COMMAND_TRACE] = command_trace,
+								  [COMMAND_REPLAY] = command_replay,
 								  [COMMAND_CHECK] = command_check};
 	struct options opts;
 	int err = options_parse(argc, argv, &opts);

@@ -26,7 +26,11 @@ enum {
 	OPT_COLOR,
 	OPT_ROOT,
 	OPT_SIGNALS,
-	OPT_REVERSE
+	OPT_REVERSE,
+	OPT_SPEED,
+	OPT_DNS_NAMES,
+	OPT_SPAN_MIN,
+	OPT_PLAIN,
 };
 
 static const struct option long_options[] = {
@@ -42,6 +46,10 @@ static const struct option long_options[] = {
 	{"color", required_argument, NULL, OPT_COLOR},
 	{"root", required_argument, NULL, OPT_ROOT},
 	{"signals", required_argument, NULL, OPT_SIGNALS},
+	{"speed", required_argument, NULL, OPT_SPEED},
+	{"dns-names", no_argument, NULL, OPT_DNS_NAMES},
+	{"span-min", required_argument, NULL, OPT_SPAN_MIN},
+	{"plain", no_argument, NULL, OPT_PLAIN},
 	{"pid", required_argument, NULL, 'p'},
 	{"namespace", required_argument, NULL, 'n'},
 	{"container", required_argument, NULL, 'c'},
@@ -63,28 +71,36 @@ static const struct {
 	const char *name;
 	enum command command;
 	const char *shorts; /* options it takes, besides the common ones */
-	const int longs[10];
+	const int longs[12];
 } commands[] = {
 	{"top",
 	 COMMAND_TOP,
 	 "pnciwds",
-	 {OPT_ONCE, OPT_JSON, OPT_ASCII, OPT_COLOR, OPT_ROOT, OPT_SIGNALS, OPT_REVERSE, OPT_ALL}},
+	 {OPT_ONCE, OPT_JSON, OPT_ASCII, OPT_COLOR, OPT_ROOT, OPT_SIGNALS, OPT_REVERSE, OPT_ALL, OPT_PLAIN}},
 	{"list", COMMAND_LIST, "pnc", {OPT_JSON, OPT_ALL, OPT_ASCII, OPT_COLOR, OPT_ROOT}},
 	{"why", COMMAND_WHY, "pncw", {OPT_JSON, OPT_ASCII, OPT_COLOR, OPT_ROOT, OPT_SIGNALS}},
-	{"trace", COMMAND_TRACE, "pncdo", {OPT_JSON, OPT_FORCE, OPT_TOGGLE, OPT_ROOT, OPT_SIGNALS}},
+	{"trace",
+	 COMMAND_TRACE,
+	 "pncdow",
+	 {OPT_JSON, OPT_FORCE, OPT_TOGGLE, OPT_ROOT, OPT_SIGNALS, OPT_DNS_NAMES, OPT_SPAN_MIN}},
+	{"replay",
+	 COMMAND_REPLAY,
+	 "ows",
+	 {OPT_ONCE, OPT_JSON, OPT_FORCE, OPT_ASCII, OPT_COLOR, OPT_REVERSE, OPT_ALL, OPT_SPEED, OPT_SPAN_MIN, OPT_PLAIN}},
 	{"check", COMMAND_CHECK, "", {OPT_JSON, OPT_ROOT}},
 };
 
 static const char usage[] =
-	"gopherscope: why is this Go pod slow? Go GC, stop-the-world and CPU throttling per container, without "
-	"touching it.\n"
+	"gopherscope: why is this Go pod slow? GC, stop-the-world, CPU throttling, run queue and network per container,\n"
+	"without touching it.\n"
 	"\n"
 	"usage: gopherscope [COMMAND] [TARGET] [options]\n"
 	"\n"
-	"  top             all Go containers, a block each interval (default); --once: one full window, then the end\n"
+	"  top             live view of all Go containers (default); to a pipe a block each interval; --once: one window\n"
 	"  list            Go processes: version, binary, what can be observed and why not; --all: every process\n"
 	"  why TARGET      watches one window, then says what is wrong, what to do, and on which numbers that stands\n"
-	"  trace [TARGET]  records events as JSON lines for -d seconds (default 10) or until Ctrl-C\n"
+	"  trace [TARGET]  records events for -d seconds (default 10) or until Ctrl-C\n"
+	"  replay FILE     opens a raw recording (.gsraw) in the view, or with -o converts it; needs no privilege\n"
 	"  check           what this kernel, these privileges and this node allow\n"
 	"\n"
 	"TARGET: PID, pod, namespace/pod, namespace/pod:container, container name or id prefix; globs allowed\n"
@@ -95,14 +111,19 @@ static const char usage[] =
 	"  -i, --interval DUR       time between blocks (default 1s)\n"
 	"  -w, --window DUR         time that the numbers cover (default 10s, at most 60s)\n"
 	"  -d, --duration DUR       end after this time (trace: default 10s; top: default never)\n"
-	"  -o, --output FILE        trace: write here (default gopherscope-DATE.jsonl, `-` is stdout)\n"
-	"  -f, --format FORMAT      text, json (top, list, why, check); jsonl (trace)\n"
+	"  -o, --output FILE        write here; may be given again (default gopherscope-DATE.pftrace, `-` is stdout):\n"
+	"                           .pftrace Perfetto, .jsonl JSON lines, .json OTLP spans, .gsraw raw recording\n"
+	"  -f, --format FORMAT      text, json (top, list, why, check); pftrace, jsonl, otlp, gsraw (trace, replay)\n"
 	"      --json               same as --format json\n"
-	"  -s, --sort KEY           why, cpu, mem, thr, stw, gc, name;  --reverse\n"
-	"      --once               top: one window, one block\n"
+	"  -s, --sort KEY           why, cpu, mem, thr, runq, stw, gc, net, dns, name;  --reverse\n"
+	"      --once               one window, one block;  --plain: blocks of text, no live view\n"
 	"      --all                list: also processes that are not observed; top: a verdict below for every row\n"
-	"      --force              trace: overwrite FILE\n"
-	"      --signals +A,-B      switch signals on or off: go_gc go_runtime cpu_throttle proc_watch\n"
+	"      --force              overwrite FILE\n"
+	"      --speed N            replay: times real time (default 1; 0: at once)\n"
+	"      --span-min KIND=DUR  .json: shorter spans are left out (all=0: none is)\n"
+	"      --dns-names          trace: record the names that are looked up\n"
+	"      --signals +A,-B      switch signals on or off: go_gc go_runtime cpu_throttle cpu_sched net_tcp net_dns\n"
+	"                           mem_oom proc_watch\n"
 	"      --root DIR           folder above the node's proc, run and var (in a container: /host)\n"
 	"      --color WHEN         auto, always, never (NO_COLOR is obeyed);  --ascii\n"
 	"  -q, --quiet   -v, --verbose   -h, --help   -V, --version\n"
@@ -131,15 +152,24 @@ static int parse_duration(const char *name, const char *text, uint64_t min_ns, u
 
 static int signal_of(const char *name)
 {
-	static const char *const names[] = {[SIGNAL_GO_GC] = "go_gc",
-					    [SIGNAL_GO_RUNTIME] = "go_runtime",
-					    [SIGNAL_CPU_THROTTLE] = "cpu_throttle",
-					    [SIGNAL_PROC_WATCH] = "proc_watch"};
+	static const char *const names[] = {
+		[SIGNAL_GO_GC] = "go_gc",
+		[SIGNAL_GO_RUNTIME] = "go_runtime",
+		[SIGNAL_CPU_THROTTLE] = "cpu_throttle",
+		[SIGNAL_PROC_WATCH] = "proc_watch",
+		[SIGNAL_CPU_SCHED] = "cpu_sched",
+		[SIGNAL_NET_TCP] = "net_tcp",
+		[SIGNAL_NET_DNS] = "net_dns",
+		[SIGNAL_MEM_OOM] = "mem_oom",
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		if (!strcmp(names[i], name))
 			return (int)i;
-	return bad("unknown signal", name, "there are go_gc, go_runtime, cpu_throttle, proc_watch");
+	if (!strcmp(name, "cpu_runq")) /* the part of cpu_sched that the column is named after */
+		return SIGNAL_CPU_SCHED;
+	return bad("unknown signal", name,
+		   "there are go_gc, go_runtime, cpu_throttle, cpu_sched, net_tcp, net_dns, mem_oom, proc_watch");
 }
 
 /* "+A,-B". All signals are on by default, so that a name without its sign could only be misread. */
@@ -172,12 +202,73 @@ static int parse_word(const char *what, const char *text, const char *const *wor
 
 static int parse_format(struct options *o, const char *text)
 {
-	if (o->command == COMMAND_TRACE)
-		return strcmp(text, "jsonl") && strcmp(text, "json") ? bad("format", text, "trace writes jsonl") : 0;
+	static const char *const files[] = {"pftrace", "perfetto", "jsonl", "otlp", "gsraw", NULL};
+
+	if (o->command == COMMAND_TRACE || (o->command == COMMAND_REPLAY && strcmp(text, "json") && strcmp(text, "text"))) {
+		/* there is no other JSON that events could come in, and --json means --format json everywhere */
+		if (!strcmp(text, "json"))
+			text = "jsonl";
+		if (parse_word("format", text, files, "pftrace, jsonl, otlp or gsraw") < 0)
+			return -EINVAL;
+		o->format = text;
+		return 0;
+	}
 	if (strcmp(text, "json") && strcmp(text, "text"))
 		return bad("format", text, "text or json");
 	o->json = !strcmp(text, "json");
 	return 0;
+}
+
+static int add_output(struct options *o, const char *path)
+{
+	if (!*path)
+		return bad("output", path, "no file name");
+	if (o->output_cnt == OPTIONS_OUTPUTS)
+		return bad("output", path, "too many files");
+	for (int i = 0; i < o->output_cnt; i++)
+		if (!strcmp(o->outputs[i], path))
+			return bad("output", path, "given twice");
+	o->outputs[o->output_cnt++] = path;
+	return 0;
+}
+
+static int parse_speed(const char *text, double *ret)
+{
+	char *end;
+	double v = strtod(text, &end);
+
+	if (end == text || *end || !(v >= 0 && v <= 1e6))
+		return bad("speed", text, "a number from 0 (at once) to 1000000");
+	*ret = v;
+	return 0;
+}
+
+/* "gc.pause=5ms", "all=0" */
+static int parse_span_min(struct options *o, char *text)
+{
+	char *eq = strchr(text, '=');
+	uint64_t ns;
+
+	if (!eq)
+		return bad("span-min", text, "write KIND=DURATION, as cpu.throttle=5ms, or all=0");
+	if (str_to_duration_ns(eq + 1, &ns))
+		return bad("span-min", text, "no duration; write 500ms, 10s or 2m");
+	*eq = 0;
+	if (!strcmp(text, "all")) {
+		o->all_spans = !ns;
+		for (int k = 0; k < TRACE_KIND_CNT; k++)
+			o->span_min_ns[k] = ns;
+		return 0;
+	}
+	for (int k = 0; k < TRACE_KIND_CNT; k++) {
+		const char *name = trace_kind_name((enum trace_kind)k);
+
+		if (name && !strcmp(name, text)) {
+			o->span_min_ns[k] = ns ? ns : 1;
+			return 0;
+		}
+	}
+	return bad("span-min", text, "no kind of span; gc.cycle, gc.pause, cpu.throttle, cpu.runq, tcp.connect, dns.query or all");
 }
 
 static int parse_pid(const char *text, pid_t *ret)
@@ -220,13 +311,16 @@ static bool *flag_of(struct options *o, int c)
 		return &o->ascii;
 	case OPT_REVERSE:
 		return &o->reverse;
+	case OPT_DNS_NAMES:
+		return &o->dns_names;
+	case OPT_PLAIN:
+		return &o->plain;
 	}
 	return NULL;
 }
 
 static int set_value(struct options *o, int c, char *arg)
 {
-	static const char *const sorts[] = {"why", "cpu", "mem", "thr", "stw", "gc", "name", NULL};
 	static const char *const colors[] = {"auto", "never", "always", NULL};
 	int word;
 
@@ -249,12 +343,11 @@ static int set_value(struct options *o, int c, char *arg)
 		return parse_duration("duration", arg, 1, 86400 * NS_PER_SEC, "out of range, above 0 and at most 24h",
 				      &o->duration_ns);
 	case 'o':
-		o->output = arg;
-		return 0;
+		return add_output(o, arg);
 	case 'f':
 		return parse_format(o, arg);
 	case 's':
-		word = parse_word("sort key", arg, sorts, "why, cpu, mem, thr, stw, gc or name");
+		word = parse_word("sort key", arg, order_names, "why, cpu, mem, thr, runq, stw, gc, net, dns or name");
 		o->sort = word < 0 ? SORT_WHY : (enum sort_key)word;
 		return word < 0 ? word : 0;
 	case OPT_COLOR:
@@ -266,6 +359,10 @@ static int set_value(struct options *o, int c, char *arg)
 		return 0;
 	case OPT_SIGNALS:
 		return parse_signals(arg, &o->signals);
+	case OPT_SPEED:
+		return parse_speed(arg, &o->speed);
+	case OPT_SPAN_MIN:
+		return parse_span_min(o, arg);
 	}
 	return -EINVAL;
 }
@@ -319,6 +416,7 @@ static void set_defaults(struct options *o)
 	o->interval_ns = NS_PER_SEC;
 	o->window_ns = 10 * NS_PER_SEC;
 	o->root = "";
+	o->speed = 1;
 	o->signals = (1u << SIGNAL_CNT) - 1;
 }
 
@@ -328,13 +426,22 @@ static int take_words(struct options *o, int argc, char **argv, const char *comm
 	for (int i = optind; i < argc; i++) {
 		if (argv[i] == command_word)
 			continue;
-		if (o->target)
-			return bad("unexpected argument", argv[i], "one TARGET only; see gopherscope --help");
+		if (o->target || o->file)
+			return bad("unexpected argument", argv[i],
+				   o->file ? "one FILE only; see gopherscope --help"
+					   : "one TARGET only; see gopherscope --help");
 		if (!command_word)
-			return bad("unknown command", argv[i], "top, list, why, trace, check; see gopherscope --help");
+			return bad("unknown command", argv[i], "top, list, why, trace, replay, check; see gopherscope --help");
 		if (!*argv[i])
 			return bad("TARGET", argv[i], "is empty; gopherscope list shows what there is");
-		o->target = argv[i];
+		if (o->command == COMMAND_REPLAY)
+			o->file = argv[i];
+		else
+			o->target = argv[i];
+	}
+	if (o->command == COMMAND_REPLAY && !o->file) {
+		log_error("replay needs a FILE: gopherscope trace -o run.gsraw makes one");
+		return -EINVAL;
 	}
 	if (o->target && o->command == COMMAND_CHECK)
 		return bad("unexpected argument", o->target, "check takes no TARGET");
@@ -386,6 +493,8 @@ int options_parse(int argc, char **argv, struct options *ret)
 	err = take_words(&o, argc, argv, command_word);
 	if (err)
 		return err;
+	if (o.json && o.command == COMMAND_TRACE && !o.format)
+		o.format = "jsonl";
 	*ret = o;
 	return 0;
 }

@@ -6,13 +6,16 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "stats/trace_event.h"
 #include "view/order.h"
 
-enum command { COMMAND_TOP, COMMAND_LIST, COMMAND_WHY, COMMAND_TRACE, COMMAND_CHECK };
+enum command { COMMAND_TOP, COMMAND_LIST, COMMAND_WHY, COMMAND_TRACE, COMMAND_REPLAY, COMMAND_CHECK };
 enum color_mode { COLOR_AUTO, COLOR_NEVER, COLOR_ALWAYS };
 
 /* Exit codes of the program. */
 enum exit_code { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NOTHING = 3, EXIT_PRIVILEGE = 4 };
+
+#define OPTIONS_OUTPUTS 8
 
 struct options {
 	enum command command;
@@ -20,7 +23,15 @@ struct options {
 	pid_t pid;          /* 0: any */
 	const char *namespace_, *container;
 	uint64_t interval_ns, window_ns, duration_ns;
-	const char *output; /* NULL: the command's default; "-" stdout */
+	const char *outputs[OPTIONS_OUTPUTS]; /* none: the command's default; "-" stdout */
+	int output_cnt;
+	const char *format; /* of outputs and recordings, NULL: by the file's name */
+	const char *file;   /* replay: the recording, "-" stdin */
+	double speed;       /* replay in the view: times real time; 0 as fast as possible */
+	bool dns_names;     /* record the names that are looked up */
+	bool all_spans;     /* OTLP: spans of any length */
+	uint64_t span_min_ns[TRACE_KIND_CNT]; /* OTLP: 0 default */
+	bool plain;         /* text blocks also on a terminal */
 	bool once, json, all, force, toggle, quiet, ascii;
 	int verbose;
 	enum color_mode color;

@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "probes/kernel_features.h"
@@ -20,6 +21,22 @@
 
 #define PIPE_WIDTH 120
 #define WIDTH_MIN  80
+
+static void on_quit(int signo, void *arg)
+{
+	log_debug("signal %d: ending", signo);
+	loop_stop(arg, 0);
+}
+
+int output_open_loop(struct loop **ret)
+{
+	static const int quits[] = {SIGINT, SIGTERM, SIGHUP};
+	int err = loop_new(ret);
+
+	for (size_t i = 0; !err && i < ARRAY_SIZE(quits); i++)
+		err = loop_add_signal(*ret, quits[i], on_quit, *ret);
+	return err;
+}
 
 void output_style(const struct options *opts, struct plain_style *ret)
 {

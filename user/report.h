@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From the session's live state to a snapshot. */
+/* From the model to a snapshot. */
 #pragma once
 
-#include "session.h"
+#include "model.h"
 
-struct report;
-
-int report_new(struct session *s, struct report **ret);
-struct report *report_free(struct report *r);
-/* Fills a snapshot of the last window (shorter while the session is younger). The caller deinits it. 0 or -ENOMEM. */
-int report_take(struct report *r, uint64_t window_ns, struct snapshot *ret);
-/* Orders the containers by a column instead of by WHY. */
-void report_sort(struct snapshot *s, enum sort_key key, bool reverse);
+/* Fills a snapshot of the window that ends at now (shorter while the session is younger); containers in no order. The caller
+ * deinits it. 0 or -ENOMEM. */
+int report_take(const struct model *m, uint64_t now_ns, uint64_t window_ns, struct snapshot *ret);

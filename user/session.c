@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The wiring: processes found by procs/ are attributed by pods/, attached by probes/, read by runtime/; events drained
- * from the ring go to stats/ and to whoever asked for them. Timers: drain (nobody wakes us, facts/performance.md 0.3)
- * every 10 ms while much comes, 20 while a new process is too young, else 100; 1 s readings; 10 s verification. */
+/* The wiring of the live side: processes found by procs/ are attributed by pods/, attached by probes/, read by runtime/;
+ * all of it leaves as records. Timers: drain (nobody wakes us, facts/performance.md 0.3) every 10 ms while much comes, 20
+ * while a new process is too young, else 100; 1 s readings; 10 s verification. */
 #include "session.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/hashmap.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "events/source.h"
 #include "procs/proc_info.h"
 #include "target.h"
@@ -26,49 +30,129 @@
 #define TICK_NS        (100 * NS_PER_MS)
 #define READ_NS        NS_PER_SEC
 #define VERIFY_NS      (10 * NS_PER_SEC)
-#define MEMORY_NS      (5 * NS_PER_SEC)
-#define LIMITS_NS      (10 * NS_PER_SEC) /* 0.1 ms a container */
 #define FRESH_NS       (READ_NS / 2)     /* the timer does not repeat younger readings */
+#define VALUES_AGE_NS  (50 * NS_PER_MS)  /* for a tick they may be so old */
+#define POLL_NS        (10 * NS_PER_MS)
 #define DRAIN_MAX      20000u            /* records a slice: 10 ms at 2 million a second */
 #define CONTAINERS_MAX 4096
 #define BINARIES_MAX   1023
 #define FREED_MANY     32
-/* Two million spans: a minute of throttling of 110 pods on 8 CPUs is half a million. */
-#define HISTORY_MAX (32u << 20)
+/* cpu_sched arms itself for one second in five: 20 % of 0.4 us a switch (facts/performance.md 2). */
+#define SCHED_WINDOW_NS NS_PER_SEC
+#define SCHED_EVERY_NS  (5 * NS_PER_SEC)
+#define RUNQ_MIN_NS     (5 * NS_PER_MS)
+#define RUNQ_MIN_ALL_NS NS_PER_MS
 
-struct container *session_container(const struct session *s, const struct owner *o)
+/* ---- records ------------------------------------------------------------------------------------------------------
+ */
+
+void session_tell(struct session *s, enum record_type type, const void *body, size_t size)
 {
-	return hashmap_find(s->containers, (uintptr_t)o);
+	struct record r = {type, (uint32_t)size, body};
+
+	if (s->cfg.feed)
+		s->cfg.feed(&r, s->cfg.arg);
 }
 
-static struct container *get_container(struct session *s, struct owner *o)
+static void tell_clock(struct session *s)
 {
-	struct container *c = session_container(s, o);
+	struct record_clock c;
 
-	if (c)
-		return c;
-	c = calloc(1, sizeof(*c));
-	if (!c)
-		return NULL;
-	c->owner = o;
-	if (container_stats_new(&s->stats_budget, &c->stats) || hashmap_add(s->containers, (uintptr_t)o, c)) {
-		container_stats_free(c->stats);
-		free(c);
-		s->lost_user[SIGNAL_PROC_WATCH][LOSS_LIMIT]++;
+	clock_sync();
+	clock_pair(&c.mono_ns, &c.unix_ns);
+	session_tell(s, RECORD_CLOCK, &c, sizeof(c));
+}
+
+static void tell_session(struct session *s)
+{
+	struct record_session r = {
+		.start_ns = s->start_ns, .ready_ns = s->ready_ns, .cpus = s->cpus, .sorts_signals = s->opts->signals};
+
+	gethostname(r.node_name, sizeof(r.node_name) - 1);
+	str_copy(r.agent_version, sizeof(r.agent_version), GOPHERSCOPE_VERSION);
+	session_tell(s, RECORD_SESSION, &r, sizeof(r));
+}
+
+static void tell_owner(struct session *s, struct watched_owner *w)
+{
+	struct record_owner r = {.id = w->id, .owner = *w->owner};
+
+	w->sent = *w->owner;
+	r.owner.refs = 0;
+	r.level_cnt = (uint32_t)owner_index_levels(w->owner, r.levels, RECORD_LEVELS);
+	session_tell(s, RECORD_OWNER, &r, sizeof(r));
+}
+
+/* Names learned late, the end of its last process, a move to another cgroup. */
+static void tell_changed_owners(struct session *s)
+{
+	size_t pos = 0;
+	uint64_t key;
+	void *value;
+
+	while (hashmap_next(s->watched, &pos, &key, &value)) {
+		struct watched_owner *w = value;
+
+		w->sent.refs = w->owner->refs; /* which comes and goes, and says nothing */
+		if (memcmp(&w->sent, w->owner, sizeof(w->sent)))
+			tell_owner(s, w);
+	}
+}
+
+void session_tell_process(struct session *s, const struct process *p)
+{
+	const struct watched *w = p->watched;
+	const struct binary *b = p->binary;
+	struct record_process r = {
+		.pid = p->pid, .vpid = p->vpid, .owner_id = w->owner->id, .state = p->state, .netns = w->netns};
+	uint64_t age = clock_unix_ns() - p->start_unix_ns, now = clock_mono_ns();
+
+	r.flags = w->flags | (p->go_gc_on ? RECORD_PROCESS_GO_GC : 0) |
+		  (p->go_runtime_on ? RECORD_PROCESS_GO_RUNTIME : 0);
+	r.start_unix_ns = p->start_unix_ns;
+	r.start_ns = age < now ? now - age : 0;
+	str_copy(r.comm, sizeof(r.comm), p->comm);
+	str_copy(r.exe, sizeof(r.exe), p->exe);
+	str_copy(r.go_version, sizeof(r.go_version), b ? b->go_version : "");
+	str_copy(r.build_id, sizeof(r.build_id), b ? b->build_id : "");
+	str_copy(r.why, sizeof(r.why), p->why);
+	str_copy(r.go_gc_why, sizeof(r.go_gc_why), p->go_gc_why);
+	str_copy(r.go_runtime_why, sizeof(r.go_runtime_why), p->go_runtime_why);
+	session_tell(s, RECORD_PROCESS, &r, sizeof(r));
+}
+
+/* ---- owners -------------------------------------------------------------------------------------------------------
+ */
+
+static struct watched_owner *get_owner(struct session *s, struct owner *o)
+{
+	struct watched_owner *w = hashmap_find(s->watched, (uintptr_t)o);
+
+	if (w)
+		return w;
+	w = calloc(1, sizeof(*w));
+	if (!w || hashmap_add(s->watched, (uintptr_t)o, w)) {
+		free(w);
+		s->lost[SIGNAL_PROC_WATCH][LOSS_LIMIT]++;
 		return NULL;
 	}
-	return c;
+	w->owner = o;
+	w->id = ++s->last_id;
+	tell_owner(s, w);
+	return w;
 }
 
-static void free_container(struct owner *o, void *arg)
+static void free_owner(struct owner *o, void *arg)
 {
 	struct session *s = arg;
-	struct container *c = hashmap_remove(s->containers, (uintptr_t)o);
+	struct watched_owner *w = hashmap_remove(s->watched, (uintptr_t)o);
+	struct record_id r;
 
-	if (!c)
+	if (!w)
 		return;
-	container_stats_free(c->stats);
-	free(c);
+	r = (struct record_id){.id = w->id, .time_ns = clock_mono_ns()};
+	session_tell(s, RECORD_OWNER_GONE, &r, sizeof(r));
+	free(w);
 	s->freed_cnt++;
 }
 
@@ -105,12 +189,12 @@ static void attach_process(struct session *s, struct process *p)
 	p->attached = p->go_gc_on = true;
 }
 
-static void open_sampler(struct session *s, struct process *p)
+void session_open_sampler(struct session *s, struct process *p)
 {
 	struct watched *w = p->watched;
 	int err;
 
-	if (!wanted(s, SIGNAL_GO_RUNTIME) || p->state == PROCESS_REFUSED || !s->want_stats)
+	if (!wanted(s, SIGNAL_GO_RUNTIME) || p->state == PROCESS_REFUSED || !s->cfg.want_values)
 		return;
 	err = sampler_open(s->opts->root, p, &w->sampler, p->go_runtime_why);
 	w->sampler_retry = err == SAMPLER_NOT_READY;
@@ -119,29 +203,6 @@ static void open_sampler(struct session *s, struct process *p)
 		return;
 	}
 	p->go_runtime_on = true;
-}
-
-static void link_watched(struct container *c, struct watched *w)
-{
-	struct watched **at = &c->watched;
-
-	while (*at && (*at)->process->pid < w->process->pid)
-		at = &(*at)->next;
-	w->next = *at;
-	*at = w;
-	c->watched_cnt++;
-}
-
-static void unlink_watched(struct container *c, struct watched *w)
-{
-	struct watched **at = &c->watched;
-
-	while (*at && *at != w)
-		at = &(*at)->next;
-	if (!*at)
-		return;
-	*at = w->next;
-	c->watched_cnt--;
 }
 
 /* Go 1.25 follows the cgroup's quota by itself, unless the main module's go.mod is older (which the build information
@@ -161,26 +222,59 @@ static bool follows_quota(const struct process *p, const char *root)
 	return !p->binary->ignores_cpu_limit;
 }
 
-static void watch(struct session *s, struct process *p)
+static uint32_t flags_of(const struct session *s, const struct process *p)
 {
-	struct container *c = get_container(s, p->owner);
+	const struct binary *b = p->binary;
+	uint32_t flags = RECORD_PROCESS_WATCHED;
 	char value[32];
 
-	p->watched = c ? calloc(1, sizeof(*p->watched)) : NULL;
+	if (proc_info_getenv(s->opts->root, p->pid, "GOMAXPROCS", value, sizeof(value)) == 1)
+		flags |= RECORD_PROCESS_MAXPROCS_ENV;
+	if (follows_quota(p, s->opts->root))
+		flags |= RECORD_PROCESS_FOLLOWS_QUOTA;
+	if (b && b->stripped)
+		flags |= RECORD_PROCESS_STRIPPED;
+	if (b && b->pie)
+		flags |= RECORD_PROCESS_PIE;
+	if (clock_unix_ns() - p->start_unix_ns < clock_mono_ns() - s->start_ns)
+		flags |= RECORD_PROCESS_STARTED;
+	return flags;
+}
+
+/* Inode number of its network namespace: what a socket knows of its process in softirq. 0 unknown. */
+static uint32_t netns_of(const struct session *s, pid_t pid)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/proc/%d/ns/net", s->opts->root, (int)pid);
+	return stat(path, &st) ? 0 : (uint32_t)st.st_ino;
+}
+
+static void watch(struct session *s, struct process *p)
+{
+	struct watched_owner *owner = get_owner(s, p->owner);
+	int err;
+
+	p->watched = owner ? calloc(1, sizeof(*p->watched)) : NULL;
 	if (!p->watched)
 		return;
-	p->watched->process = p;
-	link_watched(c, p->watched);
-	p->watched->gomaxprocs_env = proc_info_getenv(s->opts->root, p->pid, "GOMAXPROCS", value, sizeof(value)) == 1;
-	p->watched->follows_quota = follows_quota(p, s->opts->root);
+	p->watched->owner = owner;
+	p->watched->flags = flags_of(s, p);
+	p->watched->netns = netns_of(s, p->pid);
+	/* Known before its first events, and again with what could be attached. */
+	session_tell_process(s, p);
+	err = s->probes ? probes_watch_process(s->probes, p->pid) : 0;
+	if (err)
+		log_debug("pid %d: not in the process table: %s", p->pid, strerror(-err));
 	attach_process(s, p);
-	open_sampler(s, p);
+	session_open_sampler(s, p);
+	session_tell_process(s, p);
 }
 
 static void on_process_added(struct process *p, void *arg)
 {
 	struct session *s = arg;
-	struct event_proc e = {.hdr = {.kind = EVENT_PROC_EXEC, .tgid = (uint32_t)p->pid, .tid = (uint32_t)p->pid}};
 	int err;
 
 	if (p->state == PROCESS_HELPER && s->probes)
@@ -190,42 +284,38 @@ static void on_process_added(struct process *p, void *arg)
 	err = owner_index_get(s->owners, p->pid, p->comm, clock_mono_ns(), &p->owner);
 	if (err) {
 		log_debug("pid %d: no owner: %s", p->pid, strerror(-err));
-		s->lost_user[SIGNAL_PROC_WATCH][LOSS_LIMIT] += err == -ENOSPC;
+		s->lost[SIGNAL_PROC_WATCH][LOSS_LIMIT] += err == -ENOSPC;
 		return;
 	}
 	if (target_matches(s->opts, p->owner, p))
 		watch(s, p);
 	else if (s->probes)
 		probes_ignore_process(s->probes, p->pid);
-	if (s->ops.process && p->watched && clock_unix_ns() - p->start_unix_ns < clock_mono_ns() - s->start_ns) {
-		memcpy(e.comm, p->comm, sizeof(e.comm) - 1);
-		e.hdr.time_ns = clock_mono_ns() - (clock_unix_ns() - p->start_unix_ns);
-		s->ops.process(&e, p, p->owner, s->ops.arg);
-	}
 }
 
-static double hit_cost_ns(const struct session *s)
+static void tell_gone(struct session *s, const struct process *p)
 {
-	return s->probes ? probes_signal(s->probes, SIGNAL_GO_GC)->hit_cost_ns : 0;
+	const struct event_proc *e = s->exiting;
+	struct record_process_gone r = {.pid = p->pid, .time_ns = clock_mono_ns()};
+
+	if (e && (pid_t)e->hdr.tgid == p->pid) {
+		r.has_exit = 1;
+		r.exit_code = e->exit_code;
+		r.time_ns = e->hdr.time_ns;
+	}
+	session_tell(s, RECORD_PROCESS_GONE, &r, sizeof(r));
 }
 
 static void on_process_removed(struct process *p, void *arg)
 {
 	struct session *s = arg;
-	struct watched *w = p->watched;
-	struct container *c = p->owner ? session_container(s, p->owner) : NULL;
 
 	if (s->probes && p->state != PROCESS_SKIPPED)
 		probes_remove_process(s->probes, p->pid);
-	if (w) {
-		if (c && w->sampled && w->sample.gc_cpu_ns != SAMPLE_UNKNOWN) {
-			c->gc_cpu_gone_ns += w->sample.gc_cpu_ns - w->gc_cpu_base_ns;
-			c->assist_gone_ns += w->sample.assist_ns - w->assist_base_ns;
-		}
-		if (c)
-			unlink_watched(c, w);
-		sampler_close(w->sampler);
-		free(w);
+	if (p->watched) {
+		tell_gone(s, p);
+		sampler_close(p->watched->sampler);
+		free(p->watched);
 		p->watched = NULL;
 	}
 	if (p->owner)
@@ -253,104 +343,27 @@ int session_watched_cnt(const struct session *s)
 /* ---- events -------------------------------------------------------------------------------------------------------
  */
 
-/* What an event cost its process: stop and start before Go 1.22, from then on start and finish for a pause of the
- * collector; one hit for everything else. */
-static int hits_of(const union event *e)
+static void on_exit_event(struct session *s, const struct event_proc *e)
 {
-	if (e->hdr.kind != EVENT_GC_PAUSE)
-		return 1;
-	if (!(e->gc_pause.flags & PAUSE_FROM_REGISTERS))
-		return 2;
-	return e->gc_pause.reason == STW_GC_SWEEP_TERM || e->gc_pause.reason == STW_GC_MARK_TERM ? 2 : 1;
-}
-
-static void on_go_event(struct session *s, const union event *e)
-{
-	struct process *p = proc_table_find(s->procs, (pid_t)e->hdr.tgid);
-	struct gc_cycle_done done = {0};
-	struct container *c;
-	int hits = hits_of(e);
-
-	if (!p || !p->watched) {
-		s->lost_user[SIGNAL_GO_GC][LOSS_UNKNOWN_PROCESS]++;
-		return;
-	}
-	c = session_container(s, p->owner);
-	p->watched->hits += (uint64_t)hits;
-	c->cost_ns += hits * hit_cost_ns(s);
-	if (e->hdr.kind == EVENT_GC_PAUSE) {
-		container_stats_pause(c->stats, e->hdr.tgid, &e->gc_pause);
-		if (s->ops.event)
-			s->ops.event(e, p->owner, s->ops.arg);
-	}
-	if (!gc_cycle_feed(&p->watched->gc, e, &done))
-		return;
-	if (done.mark)
-		container_stats_mark(c->stats, done.mark_start_ns, done.mark_end_ns);
-	if (done.cycle)
-		container_stats_cycle(c->stats, done.start_ns, done.end_ns);
-	if (s->ops.cycle)
-		s->ops.cycle(e->hdr.tgid, &done, p->owner, s->ops.arg);
-}
-
-/* A quota holds every container below the cgroup that owns it. The event itself goes out once, for the owner. */
-static void on_throttle(struct session *s, const union event *e)
-{
-	struct owner *o, shown;
-	size_t pos = 0;
-	bool any = false;
-
-	while ((o = owner_index_below(s->owners, e->hdr.cpu_cgid, &pos))) {
-		struct container *c = session_container(s, o);
-
-		if (!c)
-			continue;
-		if (e->hdr.kind == EVENT_THROTTLE)
-			container_stats_throttle(c->stats, &e->throttle);
-		else
-			container_stats_throttle_missed(c->stats, &e->throttle_missed);
-		if (!any || o->cpu_cgid == e->hdr.cpu_cgid)
-			shown = *o;
-		any = true;
-	}
-	if (!any || !s->ops.event)
-		return;
-	if (shown.cpu_cgid != e->hdr.cpu_cgid) { /* the pod's quota, not one container's */
-		shown.container[0] = shown.container_id[0] = 0;
-		shown.cpu_cgid = e->hdr.cpu_cgid;
-	}
-	s->ops.event(e, &shown, s->ops.arg);
-}
-
-static void on_exit_event(struct session *s, const union event *e)
-{
-	struct process *p = proc_table_find(s->procs, (pid_t)e->hdr.tgid);
-
-	if (p && p->watched && s->ops.process)
-		s->ops.process(&e->proc, p, p->owner, s->ops.arg);
+	s->exiting = e;
 	proc_table_exit(s->procs, (pid_t)e->hdr.tgid);
+	s->exiting = NULL;
 }
 
+/* From the ring, and from what user space reads for signals (probes_cfg.event). */
 static void on_event(const union event *e, void *arg)
 {
 	struct session *s = arg;
 
 	switch (e->hdr.kind) {
-	case EVENT_GC_START:
-	case EVENT_GC_MARK_END:
-	case EVENT_GC_PAUSE:
-		on_go_event(s, e);
-		break;
-	case EVENT_THROTTLE:
-	case EVENT_THROTTLE_MISSED:
-		on_throttle(s, e);
-		break;
 	case EVENT_PROC_EXEC:
 		proc_table_exec(s->procs, (pid_t)e->hdr.tgid, e->hdr.time_ns);
 		break;
 	case EVENT_PROC_EXIT:
-		on_exit_event(s, e);
+		on_exit_event(s, &e->proc);
 		break;
+	default:
+		session_tell(s, RECORD_EVENT, e, e->hdr.size);
 	}
 }
 
@@ -377,29 +390,16 @@ static void on_storm(pid_t pid, const char *why, void *arg)
 	p->state = PROCESS_PARTIAL;
 	err_why(p->go_gc_why, 0, "%.190s", why);
 	log_warn("go_gc off for %s (pid %d): %s", p->exe, p->pid, why);
-}
-
-/* A lost event may have been the end of a cycle: no cycle of now can be trusted. */
-static void break_cycles_after_loss(struct session *s)
-{
-	struct signal_counters c = {0};
-
-	if (probes_counters(s->probes, SIGNAL_GO_GC, &c) || c.lost[LOSS_RING_FULL] == s->gc_events_lost)
-		return;
-	s->gc_events_lost = c.lost[LOSS_RING_FULL];
-	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p))
-		if (p->watched)
-			gc_cycle_break(&p->watched->gc);
+	if (p->watched)
+		session_tell_process(s, p);
 }
 
 static void tick(struct session *s, uint64_t now)
 {
 	s->ticked_ns = now;
-	if (s->probes) {
+	if (s->probes)
 		probes_tick(s->probes, now, on_storm, s);
-		break_cycles_after_loss(s);
-	}
-	owner_index_tick(s->owners, now, free_container, s);
+	owner_index_tick(s->owners, now, free_owner, s);
 }
 
 static void on_drain(void *arg)
@@ -409,114 +409,27 @@ static void on_drain(void *arg)
 	uint64_t now = clock_mono_ns(), interval = DRAIN_IDLE_NS;
 
 	proc_table_tick(s->procs, now);
-	if (cnt && s->ops.drained)
-		s->ops.drained(s->ops.arg);
 	if (now - s->ticked_ns >= TICK_NS - DRAIN_BUSY_NS / 2)
 		tick(s, now);
+	if (s->cfg.drained)
+		s->cfg.drained(s->cfg.arg);
 	if (proc_table_pending_cnt(s->procs))
 		interval = DRAIN_WAIT_NS;
 	if (cnt >= DRAIN_BUSY_MIN)
 		interval = DRAIN_BUSY_NS;
 	if (interval != s->drain_ns)
-		loop_set_timer(s->loop, s->drain_timer, interval);
+		loop_set_timer(s->cfg.loop, s->drain_timer, interval);
 	s->drain_ns = interval;
-}
-
-static void read_process(struct session *s, struct process *p)
-{
-	struct watched *w = p->watched;
-	struct runtime_sample sample;
-	int err;
-
-	if (w && w->sampler_retry)
-		open_sampler(s, p);
-	if (!w || !w->sampler)
-		return;
-	err = sampler_read(w->sampler, &sample);
-	if (err == 0) {
-		if (!w->sampled) { /* what it used before we looked belongs to no window of ours */
-			w->gc_cpu_base_ns = sample.gc_cpu_ns;
-			w->assist_base_ns = sample.assist_ns;
-		}
-		w->sample = sample;
-		w->sampled = true;
-	} else if (err < 0 && err != -ESRCH) {
-		log_debug("pid %d: runtime values: %s", p->pid, strerror(-err));
-	}
-}
-
-static void sum_gc_cpu(const struct container *c, int64_t *gc, int64_t *assist)
-{
-	bool known = false;
-
-	*gc = *assist = 0;
-	for (const struct watched *w = c->watched; w; w = w->next) {
-		if (!w->sampled || w->sample.gc_cpu_ns == SAMPLE_UNKNOWN)
-			continue;
-		*gc += w->sample.gc_cpu_ns - w->gc_cpu_base_ns;
-		*assist += w->sample.assist_ns - w->assist_base_ns;
-		known = true;
-	}
-	if (!known)
-		*gc = SAMPLE_UNKNOWN;
-}
-
-/* CPU and throttling each time, memory seldom. */
-static int read_usage(struct session *s, struct container *c, uint64_t now)
-{
-	if (c->memory_read_ns && now - c->memory_read_ns < MEMORY_NS) {
-		cgroup_cpu_read(&s->cgroups, c->owner, &c->limits, &c->usage);
-		return 0;
-	}
-	c->memory_read_ns = now;
-	return cgroup_usage_read(&s->cgroups, c->owner, &c->limits, &c->usage);
-}
-
-static void read_container(struct session *s, struct container *c, uint64_t now)
-{
-	int64_t gc, assist;
-
-	if (!c->limits_known || now - c->limits_read_ns >= LIMITS_NS) {
-		c->limits_known = !cgroup_limits_read(&s->cgroups, c->owner, &c->limits);
-		c->limits_read_ns = now;
-	}
-	if (c->limits_known && !read_usage(s, c, now)) {
-		if (c->usage.cpu_ns == LIMIT_UNKNOWN && c->owner->host_pid) {
-			uint64_t ns;
-
-			if (!process_cpu_read(s->opts->root, c->owner->host_pid, &ns))
-				c->usage.cpu_ns = (int64_t)ns;
-		}
-		container_stats_usage(c->stats, &c->usage);
-	}
-	c->usage_read_ns = now;
-	sum_gc_cpu(c, &gc, &assist);
-	if (gc != SAMPLE_UNKNOWN)
-		container_stats_gc_cpu(c->stats, now, gc + c->gc_cpu_gone_ns, assist + c->assist_gone_ns);
-	container_stats_cost(c->stats, now, c->cost_ns);
-	container_stats_expire(c->stats, now);
-}
-
-void session_read_values(struct session *s)
-{
-	uint64_t now = clock_mono_ns(), key;
-	size_t pos = 0;
-	void *c;
-
-	s->values_read_ns = now;
-	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p))
-		read_process(s, p);
-	while (hashmap_next(s->containers, &pos, &key, &c))
-		read_container(s, c, now);
 }
 
 static void on_read(void *arg)
 {
 	struct session *s = arg;
 
-	clock_sync();
-	if (s->want_stats && clock_mono_ns() - s->values_read_ns > FRESH_NS)
+	tell_clock(s);
+	if (s->cfg.want_values && clock_mono_ns() - s->values_read_ns > FRESH_NS)
 		session_read_values(s);
+	tell_changed_owners(s);
 	watch_more(s);
 	if (!s->probes || probes_signal(s->probes, SIGNAL_PROC_WATCH)->mode == SIGNAL_OFF)
 		proc_table_scan(s->procs); /* nobody tells us of new processes */
@@ -539,56 +452,109 @@ static void on_verify(void *arg)
 	}
 }
 
-static void on_quit(int signo, void *arg)
+static struct watched_owner *owner_by_id(const struct session *s, uint32_t id)
+{
+	size_t pos = 0;
+	uint64_t key;
+	void *value;
+
+	while (hashmap_next(s->watched, &pos, &key, &value))
+		if (((struct watched_owner *)value)->id == id)
+			return value;
+	return NULL;
+}
+
+static void on_poll(void *arg)
 {
 	struct session *s = arg;
+	struct watched_owner *w = owner_by_id(s, s->polled_id);
+	struct record_usage r = {.owner_id = s->polled_id, .flags = RECORD_USAGE_FAST};
 
-	log_debug("signal %d: ending", signo);
-	loop_stop(s->loop, 0);
+	if (!w || !w->limits_known)
+		return;
+	cgroup_cpu_read(&s->cgroups, w->owner, &w->limits, &r.usage);
+	if (r.usage.cpu_ns != LIMIT_UNKNOWN)
+		session_tell(s, RECORD_USAGE, &r, sizeof(r));
+}
+
+void session_poll(struct session *s, uint32_t container_id)
+{
+	s->polled_id = container_id;
+	if (container_id && s->poll_timer < 0)
+		s->poll_timer = loop_add_timer(s->cfg.loop, POLL_NS, POLL_NS, on_poll, s);
+	if (container_id || s->poll_timer < 0)
+		return;
+	loop_remove_timer(s->cfg.loop, s->poll_timer);
+	s->poll_timer = -1;
+}
+
+void session_tick(struct session *s, uint64_t window_ns)
+{
+	struct record_tick t = {.window_ns = window_ns};
+
+	session_drain(s);
+	if (s->cfg.want_values && clock_mono_ns() - s->values_read_ns > VALUES_AGE_NS)
+		session_read_values(s);
+	tell_changed_owners(s);
+	session_tell_signals(s);
+	t.time_ns = clock_mono_ns();
+	session_tell_node(s, t.time_ns);
+	session_tell(s, RECORD_TICK, &t, sizeof(t));
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------------------
  */
 
+static void set_probes_cfg(struct session *s, struct probes_cfg *cfg)
+{
+	*cfg = (struct probes_cfg){
+		.wanted = s->opts->signals,
+		.event = on_event,
+		.event_arg = s,
+		.sched_window_ns = SCHED_WINDOW_NS,
+		.sched_every_ns = SCHED_EVERY_NS,
+		.runq_event_min_ns = s->cfg.all_events ? RUNQ_MIN_ALL_NS : RUNQ_MIN_NS,
+		.dns_names = s->opts->dns_names,
+	};
+	str_copy(cfg->v2_mount, sizeof(cfg->v2_mount), s->cgroups.v2);
+}
+
 int session_attach(struct session *s, char *why)
 {
-	struct probes_cfg cfg = {.wanted = s->opts->signals};
-	int err = probes_new(&cfg, &s->probes, why);
+	struct probes_cfg cfg;
+	int err;
 
+	set_probes_cfg(s, &cfg);
+	err = probes_new(&cfg, &s->probes, why);
 	if (err)
 		return err;
 	err = ring_source_new(probes_ring_fd(s->probes), on_event, s, &s->ring);
 	if (err)
 		return err_why(why, err, "cannot map the ring buffer: %s", strerror(-err));
+	session_tell_signals(s);
 	for (struct process *p = s->procs ? proc_table_next(s->procs, NULL) : NULL; p; p = proc_table_next(s->procs, p))
-		if (p->watched)
+		if (p->watched) {
+			probes_watch_process(s->probes, p->pid);
 			attach_process(s, p);
+			session_tell_process(s, p);
+		}
 	return 0;
 }
 
 void session_detach(struct session *s)
 {
 	session_drain(s);
+	session_tell_signals(s);
 	s->ring = ring_source_free(s->ring);
 	s->probes = probes_free(s->probes);
 	for (struct process *p = s->procs ? proc_table_next(s->procs, NULL) : NULL; p; p = proc_table_next(s->procs, p))
 		p->attached = p->go_gc_on = false;
 }
 
-static int open_loop(struct session *s)
-{
-	static const int quits[] = {SIGINT, SIGTERM, SIGHUP};
-	int err = loop_new(&s->loop);
-
-	for (size_t i = 0; !err && i < ARRAY_SIZE(quits); i++)
-		err = loop_add_signal(s->loop, quits[i], on_quit, s);
-	return err;
-}
-
 static int open_tables(struct session *s)
 {
 	struct proc_table_ops ops = {.added = on_process_added, .removed = on_process_removed, .arg = s};
-	int err = hashmap_new(CONTAINERS_MAX, &s->containers);
+	int err = hashmap_new(CONTAINERS_MAX, &s->watched);
 
 	if (!err)
 		err = cgroup_mounts_read(s->opts->root, &s->cgroups);
@@ -609,11 +575,11 @@ static int open_timers(struct session *s)
 		loop_timer_fn fn;
 	} timers[] = {{READ_NS, on_read}, {VERIFY_NS, on_verify}};
 
-	s->drain_timer = loop_add_timer(s->loop, DRAIN_IDLE_NS, DRAIN_IDLE_NS, on_drain, s);
+	s->drain_timer = loop_add_timer(s->cfg.loop, DRAIN_IDLE_NS, DRAIN_IDLE_NS, on_drain, s);
 	if (s->drain_timer < 0)
 		return s->drain_timer;
 	for (size_t i = 0; i < ARRAY_SIZE(timers); i++) {
-		int id = loop_add_timer(s->loop, timers[i].interval_ns, timers[i].interval_ns, timers[i].fn, s);
+		int id = loop_add_timer(s->cfg.loop, timers[i].interval_ns, timers[i].interval_ns, timers[i].fn, s);
 
 		if (id < 0)
 			return id;
@@ -621,16 +587,15 @@ static int open_timers(struct session *s)
 	return 0;
 }
 
-static int open_stages(struct session *s, bool detached, char *why)
+static int open_stages(struct session *s, char *why)
 {
-	int err = open_loop(s);
+	int err = open_tables(s);
 
 	if (err)
-		return err_why(why, err, "cannot set up the event loop: %s", strerror(-err));
-	err = open_tables(s);
-	if (err)
 		return err_why(why, err, "cannot read %s/proc: %s", s->opts->root, strerror(-err));
-	err = detached ? 0 : session_attach(s, why); /* before the first pass: no process can slip between */
+	tell_session(s);
+	tell_clock(s);
+	err = s->cfg.start_detached ? 0 : session_attach(s, why); /* before the first pass: no process can slip between */
 	if (err)
 		return err;
 	err = proc_table_scan(s->procs);
@@ -638,9 +603,12 @@ static int open_stages(struct session *s, bool detached, char *why)
 		return err_why(why, err, "cannot read %s/proc: %s", s->opts->root, strerror(-err));
 	s->looked_at = proc_table_counts(s->procs)->looked_at;
 	s->ready_ns = clock_mono_ns();
-	if (s->want_stats)
+	tell_session(s);
+	if (s->cfg.want_values)
 		session_read_values(s);
-	err = open_timers(s);
+	session_tell_signals(s);
+	session_tell_node(s, clock_mono_ns());
+	err = s->cfg.loop ? open_timers(s) : 0;
 	return err ? err_why(why, err, "cannot set up timers: %s", strerror(-err)) : 0;
 }
 
@@ -651,13 +619,12 @@ int session_open(const struct session_cfg *cfg, struct session **ret, char *why)
 
 	if (!s)
 		return err_why(why, -ENOMEM, "cannot start: %s", strerror(ENOMEM));
+	s->cfg = *cfg;
 	s->opts = cfg->opts;
-	s->ops = cfg->ops;
-	s->want_stats = cfg->want_stats;
-	s->stats_budget.bytes_max = HISTORY_MAX;
+	s->cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	s->poll_timer = -1;
 	s->start_ns = clock_mono_ns();
-	clock_sync();
-	err = open_stages(s, cfg->start_detached, why);
+	err = open_stages(s, why);
 	if (err) {
 		session_close(s);
 		return err;
@@ -674,21 +641,14 @@ struct session *session_close(struct session *s)
 
 	if (!s)
 		return NULL;
+	s->cfg.feed = NULL; /* the story ends where the caller said so */
 	session_detach(s);
 	proc_table_free(s->procs);
-	while (s->containers && hashmap_next(s->containers, &pos, &key, &value)) {
-		container_stats_free(((struct container *)value)->stats);
+	while (s->watched && hashmap_next(s->watched, &pos, &key, &value))
 		free(value);
-	}
-	hashmap_free(s->containers);
+	hashmap_free(s->watched);
 	owner_index_free(s->owners);
 	binary_cache_free(s->binaries);
-	loop_free(s->loop);
 	free(s);
 	return NULL;
-}
-
-int session_run(struct session *s)
-{
-	return loop_run(s->loop);
 }

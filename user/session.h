@@ -1,91 +1,78 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Owns every stage and wires output to input: the architecture on one page. One event loop, one thread (links of
- * binaries are released by a worker of probes/). */
+/* The live source of records: owns the stages that touch the node (processes, owners, probes, runtime reads) and tells all
+ * that they yield as records, in one order. Runs on the caller's event loop, single threaded (links of binaries are released
+ * by a worker of probes/). */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/loop.h"
+#include "events/record.h"
 #include "options.h"
 #include "pods/limits.h"
 #include "pods/owner_index.h"
 #include "probes/probes.h"
 #include "procs/proc_table.h"
 #include "runtime/sample.h"
-#include "stats/container_stats.h"
-#include "stats/gc_cycle.h"
-#include "stats/snapshot.h"
 
 /* What the session keeps for a watched process; hangs on process.watched. */
 struct watched {
-	struct watched *next;      /* of the same container, by pid */
-	struct process *process;      /* borrowed */
-	struct sampler *sampler;      /* owned; NULL: go_runtime off for it */
-	bool sampler_retry;           /* its runtime had not set itself up yet */
-	struct runtime_sample sample; /* last good one */
-	bool sampled;
-	int64_t gc_cpu_base_ns, assist_base_ns; /* of the first one */
-	struct gc_cycle_state gc;
-	bool gomaxprocs_env; /* its environment sets GOMAXPROCS */
-	bool follows_quota;  /* its Go sets GOMAXPROCS by the cgroup's quota */
-	uint64_t hits;       /* probe hits that it paid for */
+	struct watched_owner *owner; /* borrowed */
+	struct sampler *sampler;     /* owned; NULL: go_runtime off for it */
+	bool sampler_retry;          /* its runtime had not set itself up yet */
+	uint32_t flags;              /* enum record_process_flag: what does not change */
+	uint32_t netns;
 };
 
-/* What the session keeps for an owner with watched processes. */
-struct container {
-	struct owner *owner;           /* borrowed from the owner index */
-	struct container_stats *stats; /* owned */
-	struct watched *watched;       /* borrowed list of its live processes */
-	int watched_cnt;
+/* An owner with watched processes. */
+struct watched_owner {
+	uint32_t id;         /* in records */
+	struct owner *owner; /* borrowed from the owner index */
+	struct owner sent;   /* as told last */
 	struct cgroup_limits limits;
 	struct cgroup_usage usage;
 	bool limits_known;
-	uint64_t limits_read_ns, memory_read_ns, usage_read_ns;
-	double cost_ns;                         /* of all its processes, gone ones included */
-	int64_t gc_cpu_gone_ns, assist_gone_ns; /* of processes that ended */
+	uint64_t limits_read_ns, memory_read_ns;
 };
 
-/* Who wants single events (trace). All optional; owner may be NULL. */
-struct session_ops {
-	void (*event)(const union event *e, const struct owner *o, void *arg); /* pauses and throttles */
-	void (*cycle)(uint32_t pid, const struct gc_cycle_done *d, const struct owner *o, void *arg);
-	void (*process)(const struct event_proc *e, const struct process *p, const struct owner *o, void *arg);
-	void (*drained)(void *arg); /* some of these were called: a good moment to flush */
+struct session_cfg {
+	const struct options *opts; /* borrowed */
+	struct loop *loop;          /* borrowed */
+	/* Gets every record; the body is valid during the call. NULL: nobody (list). */
+	void (*feed)(const struct record *r, void *arg);
+	void (*drained)(void *arg); /* events came: a good moment to flush; may be NULL */
 	void *arg;
+	bool want_values;    /* read usage, limits and runtime values */
+	bool all_events;     /* trace: short waits for a CPU, too */
+	bool start_detached; /* toggle mode: no probes until session_attach() */
 };
 
 struct session {
+	struct session_cfg cfg;
 	const struct options *opts; /* borrowed */
-	struct session_ops ops;
-	struct loop *loop;
 	struct cgroup_mounts cgroups;
 	struct binary_cache *binaries;
 	struct owner_index *owners;
 	struct proc_table *procs;
 	struct probes *probes; /* NULL while toggled off */
 	struct ring_source *ring;
-	struct hashmap *containers;       /* owner pointer -> struct container */
-	struct stats_budget stats_budget; /* of their histories */
-	size_t freed_cnt;                 /* containers, since memory was given back */
-	bool want_stats;                  /* read usage, limits and runtime values */
-	uint64_t start_ns;                /* opening began: younger processes are new ones */
-	uint64_t ready_ns;                /* all processes of then were attached: windows begin here */
-	uint64_t looked_at;               /* processes of the first pass */
-	uint64_t gc_events_lost;          /* of go_gc, on a full ring */
-	uint64_t notices_lost;            /* of proc_watch, at the last verification */
-	uint64_t values_read_ns;          /* last session_read_values() */
+	struct hashmap *watched;  /* owner pointer -> struct watched_owner, owned */
+	uint32_t last_id;         /* given to an owner */
+	size_t freed_cnt;         /* owners, since memory was given back */
+	uint64_t start_ns;        /* opening began: younger processes are new ones */
+	uint64_t ready_ns;        /* all processes of then were attached: windows begin here */
+	uint64_t looked_at;       /* processes of the first pass */
+	uint64_t notices_lost;    /* of proc_watch, at the last verification */
+	uint64_t values_read_ns;  /* last session_read_values() */
 	uint64_t ticked_ns;
-	int drain_timer;
-	uint64_t drain_ns;     /* its interval now */
-	uint64_t lost_user[SIGNAL_CNT][LOSS_REASON_MAX];
-};
-
-struct session_cfg {
-	const struct options *opts;
-	struct session_ops ops;
-	bool want_stats;
-	bool start_detached; /* toggle mode: no probes until session_attach() */
+	int cpus;
+	int drain_timer, poll_timer; /* ids; poll_timer -1: none */
+	uint32_t polled_id;          /* owner whose CPU time is read often, 0 none */
+	uint64_t drain_ns;           /* interval of the drain timer now */
+	const struct event_proc *exiting; /* while its process is removed */
+	struct record_signal signals[SIGNAL_CNT]; /* as told last */
+	uint64_t lost[SIGNAL_CNT][LOSS_REASON_MAX]; /* by user space */
 };
 
 /* Opens everything and finds the processes of now. 0; -EPERM / -ENOTSUP (why says what is missing: exit code 4);
@@ -97,13 +84,20 @@ struct session *session_close(struct session *s);
 int session_attach(struct session *s, char *why);
 void session_detach(struct session *s);
 
-/* Ends the loop at SIGINT, SIGTERM, SIGHUP or loop_stop(). */
-int session_run(struct session *s);
 /* Takes what the ring still holds; number of events. */
 int session_drain(struct session *s);
-/* Container of an owner, NULL if nothing of it is watched. */
-struct container *session_container(const struct session *s, const struct owner *o);
-/* Reads usage, limits and runtime values now. */
-void session_read_values(struct session *s);
+/* Drains, reads what is not fresh, tells node, signals and then the tick: a snapshot of now is due. */
+void session_tick(struct session *s, uint64_t window_ns);
+/* Reads the CPU time of one container every 10 ms from now on; 0: of none. */
+void session_poll(struct session *s, uint32_t container_id);
 /* Number of Go processes that are watched. */
 int session_watched_cnt(const struct session *s);
+
+/* For session_values.c and the session itself. */
+void session_tell(struct session *s, enum record_type type, const void *body, size_t size);
+void session_tell_process(struct session *s, const struct process *p);
+void session_open_sampler(struct session *s, struct process *p);
+/* session_values.c: usage, limits and runtime values of all; the node; signals whose state or counters moved. */
+void session_read_values(struct session *s);
+void session_tell_node(struct session *s, uint64_t now_ns);
+void session_tell_signals(struct session *s);

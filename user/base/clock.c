@@ -53,3 +53,17 @@ uint64_t clock_mono_to_unix(uint64_t mono_ns)
 		clock_sync();
 	return pair_unix + (mono_ns - pair_mono); /* wraps correctly for stamps before the pair */
 }
+
+void clock_pair(uint64_t *mono_ns, uint64_t *unix_ns)
+{
+	if (!pair_mono)
+		clock_sync();
+	*mono_ns = pair_mono;
+	*unix_ns = pair_unix;
+}
+
+void clock_set(uint64_t mono_ns, uint64_t unix_ns)
+{
+	pair_mono = mono_ns;
+	pair_unix = unix_ns;
+}

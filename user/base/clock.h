@@ -16,3 +16,6 @@ uint64_t clock_unix_ns(void);
 uint64_t clock_mono_to_unix(uint64_t mono_ns);
 /* Takes a new (monotonic, real) pair; call about once a second. */
 void clock_sync(void);
+/* The pair in use, for records; and another one, from a recording. */
+void clock_pair(uint64_t *mono_ns, uint64_t *unix_ns);
+void clock_set(uint64_t mono_ns, uint64_t unix_ns);

@@ -444,3 +444,13 @@ struct owner *owner_index_below(const struct owner_index *x, uint64_t cpu_cgid, 
 	}
 	return NULL;
 }
+
+size_t owner_index_levels(const struct owner *o, uint64_t *ret, size_t max)
+{
+	const struct entry *e = (const struct entry *)o;
+	size_t n = e->level_cnt < max ? e->level_cnt : max;
+
+	for (size_t i = 0; i < n; i++)
+		ret[i] = e->levels[i];
+	return n;
+}

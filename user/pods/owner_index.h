@@ -23,6 +23,8 @@ void owner_index_put(struct owner_index *x, struct owner *o, uint64_t now_ns);
 void owner_index_tick(struct owner_index *x, uint64_t now_ns, void (*free_gone)(struct owner *o, void *arg), void *arg);
 /* All owners whose container or one of its ancestors owns this cpu cgroup id: *pos starts at 0; NULL ends. */
 struct owner *owner_index_below(const struct owner_index *x, uint64_t cpu_cgid, size_t *pos);
+/* Cpu cgroup ids of its level and of those above it, its own first; at most max. Number written. */
+size_t owner_index_levels(const struct owner *o, uint64_t *ret, size_t max);
 /* All owners: *pos starts at 0; NULL ends. */
 struct owner *owner_index_next(const struct owner_index *x, size_t *pos);
 

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Readings of the session: what the node, the cgroups and the Go runtimes say of themselves, and what the agent costs. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/hashmap.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "events/source.h"
+#include "probes/signal.h"
+#include "session.h"
+
+#define MEMORY_NS (5 * NS_PER_SEC)
+#define LIMITS_NS (10 * NS_PER_SEC) /* 0.1 ms a container */
+
+/* ---- processes and containers -------------------------------------------------------------------------------------
+ */
+
+static void read_process(struct session *s, struct process *p)
+{
+	struct record_sample r = {.pid = p->pid};
+	struct watched *w = p->watched;
+	int err;
+
+	if (w && w->sampler_retry) {
+		session_open_sampler(s, p);
+		if (!w->sampler_retry)
+			session_tell_process(s, p);
+	}
+	if (!w || !w->sampler)
+		return;
+	err = sampler_read(w->sampler, &r.sample);
+	if (err == 0)
+		session_tell(s, RECORD_SAMPLE, &r, sizeof(r));
+	else if (err < 0 && err != -ESRCH)
+		log_debug("pid %d: runtime values: %s", p->pid, strerror(-err));
+}
+
+static void read_limits(struct session *s, struct watched_owner *w, uint64_t now)
+{
+	struct record_limits r = {.owner_id = w->id};
+
+	if (w->limits_known && now - w->limits_read_ns < LIMITS_NS)
+		return;
+	memset(&r.limits, 0, sizeof(r.limits));
+	w->limits_read_ns = now;
+	if (cgroup_limits_read(&s->cgroups, w->owner, &r.limits))
+		return;
+	if (w->limits_known && !memcmp(&w->limits, &r.limits, sizeof(r.limits)))
+		return;
+	w->limits = r.limits;
+	w->limits_known = true;
+	session_tell(s, RECORD_LIMITS, &r, sizeof(r));
+}
+
+/* CPU and throttling each time, memory seldom. */
+static void read_usage(struct session *s, struct watched_owner *w, uint64_t now)
+{
+	if (w->memory_read_ns && now - w->memory_read_ns < MEMORY_NS) {
+		cgroup_cpu_read(&s->cgroups, w->owner, &w->limits, &w->usage);
+		return;
+	}
+	w->memory_read_ns = now;
+	cgroup_usage_read(&s->cgroups, w->owner, &w->limits, &w->usage);
+}
+
+static void read_owner(struct session *s, struct watched_owner *w, uint64_t now)
+{
+	struct record_usage r = {.owner_id = w->id};
+
+	if (w->owner->gone_ns)
+		return; /* its cgroup is gone, too */
+	read_limits(s, w, now);
+	if (!w->limits_known)
+		return;
+	read_usage(s, w, now);
+	if (w->usage.cpu_ns == LIMIT_UNKNOWN && w->owner->host_pid) {
+		uint64_t ns;
+
+		if (!process_cpu_read(s->opts->root, w->owner->host_pid, &ns))
+			w->usage.cpu_ns = (int64_t)ns;
+	}
+	r.usage = w->usage;
+	session_tell(s, RECORD_USAGE, &r, sizeof(r));
+}
+
+void session_read_values(struct session *s)
+{
+	uint64_t now = clock_mono_ns(), key;
+	size_t pos = 0;
+	void *w;
+
+	s->values_read_ns = now;
+	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p))
+		read_process(s, p);
+	while (hashmap_next(s->watched, &pos, &key, &w))
+		read_owner(s, w, now);
+}
+
+/* ---- node and agent -----------------------------------------------------------------------------------------------
+ */
+
+static void read_cpu(const struct session *s, struct record_node *r)
+{
+	unsigned long long t[8] = {0};
+	char buf[512];
+
+	if (file_read(s->opts->root, "/proc/stat", buf, sizeof(buf)) > 0 &&
+	    sscanf(buf, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2], &t[3], &t[4], &t[5], &t[6],
+		   &t[7]) == 8) {
+		r->steal = t[7];
+		r->busy = t[0] + t[1] + t[2] + t[5] + t[6];
+		r->total = r->busy + t[3] + t[4] + t[7];
+	}
+}
+
+static void read_memory(const struct session *s, struct record_node *r)
+{
+	char buf[4096];
+	uint64_t all, available;
+
+	if (file_read(s->opts->root, "/proc/meminfo", buf, sizeof(buf)) > 0 && !file_find_u64(buf, "MemTotal:", &all) &&
+	    !file_find_u64(buf, "MemAvailable:", &available) && all) {
+		r->memory_total = all * 1024;
+		r->memory_available = available * 1024;
+	}
+}
+
+static void read_agent(struct record_node *r)
+{
+	char buf[4096];
+	struct rusage u;
+	uint64_t rss;
+
+	getrusage(RUSAGE_SELF, &u);
+	r->agent_cpu_ns = (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * NS_PER_SEC +
+			  (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1000;
+	r->agent_rss_bytes = -1;
+	if (file_read("", "/proc/self/status", buf, sizeof(buf)) > 0 && !file_find_u64(buf, "VmRSS:", &rss))
+		r->agent_rss_bytes = (int64_t)rss * 1024;
+}
+
+void session_tell_node(struct session *s, uint64_t now_ns)
+{
+	struct record_node r = {.time_ns = now_ns, .looked_at = s->looked_at};
+
+	read_cpu(s, &r);
+	read_memory(s, &r);
+	read_agent(&r);
+	session_tell(s, RECORD_NODE, &r, sizeof(r));
+}
+
+/* ---- signals ------------------------------------------------------------------------------------------------------
+ */
+
+/* It has no kernel side: what it needs is the right to read others. */
+static void fill_go_runtime(const struct session *s, struct record_signal *r)
+{
+	bool wanted = s->opts->signals & (1u << SIGNAL_GO_RUNTIME);
+	bool allowed = !s->probes || probes_features(s->probes)->cap_sys_ptrace;
+
+	r->mode = !wanted ? SIGNAL_OFF : allowed ? SIGNAL_ON : SIGNAL_DEGRADED;
+	str_copy(r->mechanism, sizeof(r->mechanism), "passive reads");
+	str_copy(r->reason, sizeof(r->reason),
+		 !wanted   ? "not asked for"
+		 : allowed ? ""
+			   : "CAP_SYS_PTRACE is missing: processes with more privileges than ours are not seen at all");
+}
+
+static void fill_signal(const struct session *s, enum signal_id id, struct record_signal *r)
+{
+	const struct signal_state *st = s->probes ? probes_signal(s->probes, id) : NULL;
+
+	memset(r, 0, sizeof(*r));
+	r->id = id;
+	if (id == SIGNAL_GO_RUNTIME) {
+		fill_go_runtime(s, r);
+	} else if (st) {
+		r->mode = st->mode;
+		r->hit_cost_ns = st->hit_cost_ns;
+		r->window_share = st->window_share;
+		str_copy(r->mechanism, sizeof(r->mechanism), st->mechanism);
+		str_copy(r->reason, sizeof(r->reason), st->why);
+		probes_counters(s->probes, id, &r->counters);
+	}
+	for (int i = 0; i < LOSS_REASON_CNT; i++)
+		r->counters.lost[i] += s->lost[id][i];
+	if (id == SIGNAL_PROC_WATCH && s->ring) /* refused records have no signal any more */
+		r->counters.lost[LOSS_INVALID] += ring_source_invalid(s->ring);
+}
+
+void session_tell_signals(struct session *s)
+{
+	for (int id = 0; id < SIGNAL_CNT; id++) {
+		struct record_signal r;
+
+		fill_signal(s, (enum signal_id)id, &r);
+		if (!memcmp(&r, &s->signals[id], sizeof(r)))
+			continue;
+		s->signals[id] = r;
+		session_tell(s, RECORD_SIGNAL, &r, sizeof(r));
+	}
+}
