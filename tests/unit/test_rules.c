@@ -9,30 +9,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "diagnose/rule.h"
 #include "diagnose/words.h"
-#include "stats/dist.h"
-
-#define MIB (1ll << 20)
-#define NO  (-1) /* the rule stays quiet */
-
-struct scene {
-	struct snapshot s;
-	struct snapshot_container c;
-	struct snapshot_process p[2];
-};
-
-static void quiet_scene(struct scene *x)
-{
-	snapshot_init(&x->s);
-	x->s.node_cpus = 32;
-	x->s.window_seconds = 10;
-	snapshot_container_init(&x->c);
-	x->c.processes = x->p;
-	x->c.process_cnt = 1;
-	snapshot_process_init(&x->p[0]);
-	snapshot_process_init(&x->p[1]);
-}
+#include "rule_scene.h"
 
 static struct dist lengths(int64_t cnt, double max)
 {
@@ -76,16 +54,6 @@ static void checkout_scene(struct scene *x)
 	c->memory.working_set_bytes = 174 * MIB;
 	c->memory.peak_bytes = 180 * MIB;
 }
-
-typedef bool (*rule_fn)(const struct snapshot *, const struct snapshot_container *, double, struct verdict *);
-
-static int severity(rule_fn rule, const struct scene *x, double scale, struct verdict *v)
-{
-	memset(v, 0, sizeof(*v));
-	return rule(&x->s, &x->c, scale, v) ? (int)v->severity : NO;
-}
-
-#define CHECK(rule, scene, scale, want) assert_int_equal(severity(rule, scene, scale, &v), want)
 
 /* ---- throttled ---- */
 

@@ -35,6 +35,7 @@ static struct snapshot snapshot_of(int cnt)
 		c->cpu.ratio = 0;
 		c->cpu.limit_cpus = 2;
 		c->cpu.usage_cpus = 1;
+		c->gc.on = true;
 	}
 	return s;
 }

@@ -107,7 +107,7 @@ static void say_text(const struct snapshot_net *n, const struct found *f, struct
 		words_part(buf, sz, "; ", "%lld of %lld connects timed out", (long long)f->timeouts,
 			   (long long)n->connects);
 	if (f->holds[NET_LOSS_SYN])
-		words_part(buf, sz, "; ", "%lld SYN%s sent again, a second or more of waiting each",
+		words_part(buf, sz, "; ", "%lld SYN%s sent again (a second or more each)",
 			   (long long)n->syn_retransmits, n->syn_retransmits == 1 ? "" : "s");
 	if (worst)
 		words_add(buf, sz, "; most %s %s", worst->role == TCP_ROLE_SERVER ? "by its client" : "to",
@@ -122,15 +122,14 @@ static void say_data(const struct snapshot_net *n, char *buf, size_t sz)
 	char peer[ADDRESS_TEXT_SZ];
 
 	if (worst && (double)worst->retransmits >= PEER_SHARE * (double)n->retransmits)
-		words_part(
-			buf, sz, "; ",
-			"look at the path to %s (%lld of %lld): MTU (large segments only), conntrack drops (conntrack "
-			"-S), a link between zones",
-			peer_text(worst, peer), (long long)worst->retransmits, (long long)n->retransmits);
+		words_part(buf, sz, "; ",
+			   "look at the path to %s (%lld of %lld): MTU, conntrack drops (conntrack -S), links between "
+			   "zones",
+			   peer_text(worst, peer), (long long)worst->retransmits, (long long)n->retransmits);
 	else
 		words_part(buf, sz, "; ",
-			   "no single peer stands for it: look at this node: drops of its interfaces (ip -s link), "
-			   "conntrack (conntrack -S), MTU of the overlay");
+			   "no single peer stands for it: look at this node: interface drops (ip -s link), conntrack "
+			   "(conntrack -S), MTU of the overlay");
 }
 
 static void say_connects(const struct snapshot_net *n, const struct found *f, char *buf, size_t sz)
@@ -145,8 +144,7 @@ static void say_connects(const struct snapshot_net *n, const struct found *f, ch
 	else
 		words_part(
 			buf, sz, "; ",
-			"check that %s answers: its listen backlog, a NetworkPolicy or firewall that drops, a Service "
-			"without ready endpoints",
+			"check that %s answers: listen backlog, NetworkPolicy or firewall, a Service without endpoints",
 			worst ? peer_text(worst, peer) : "the peer");
 }
 
