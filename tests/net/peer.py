@@ -2,6 +2,7 @@
 """A TCP program under the test's control: one JSON command a line on standard input, one JSON answer a line.
 
 listen HOST PORT [how]     accepts until the end. how: "echo" sends back what comes; "reset" reads once and closes with RST
+young HOST PORT            listens in a process made for it
 connect HOST PORT N        opens N connections at once, non-blocking as Go does it, and keeps those that succeed
 timeout HOST PORT SECONDS  gives up after that time and closes, as net.Dialer does it
 talk BYTES [ROUNDS]        sends so much on each kept connection and waits for the echo
@@ -9,11 +10,13 @@ close                      closes all kept connections
 """
 import errno
 import json
+import os
 import selectors
 import socket
 import struct
 import sys
 import threading
+import time
 
 kept = []
 accepted = []
@@ -56,6 +59,20 @@ def listen(host, port, how="echo", protocol=0):
     s.listen(1024)
     threading.Thread(target=accept_all, args=(s, how), daemon=True).start()
     return {}
+
+
+def young(host, port):
+    """Listens in a child process, which is new, and ends with us."""
+    ours, its = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(its)
+        listen(host, port)
+        os.read(ours, 1)
+        os._exit(0)
+    os.close(ours)
+    time.sleep(0.1)
+    return {"pid": pid}
 
 
 def begin(host, port):
@@ -127,7 +144,8 @@ def status():
         return {"accepted": len(accepted), "open": len(kept)}
 
 
-commands = {"listen": listen, "connect": connect, "timeout": timeout, "talk": talk, "close": close, "status": status}
+commands = {"listen": listen, "connect": connect,
+            "young": young, "timeout": timeout, "talk": talk, "close": close, "status": status}
 print(json.dumps({"kind": "ready"}), flush=True)
 for line in sys.stdin:
     name, *args = json.loads(line)
