@@ -89,23 +89,6 @@ static void say_text(const struct snapshot_container *c, const struct memory *m,
 	words_add(buf, sz, ".");
 }
 
-/* What fills it, as far as the runtime says so. */
-static void say_leak(const struct snapshot_container *c, char *buf, size_t sz)
-{
-	int64_t live = c->gc.heap_live_bytes, used = c->memory.working_set_bytes;
-	char word[WORD_SZ], whole[WORD_SZ];
-
-	if (live <= 0 || used <= 0 || live > used)
-		words_part(buf, sz, ", ", "or find the leak");
-	else if ((double)live >= LIVE_RATIO * (double)used)
-		words_part(buf, sz, ", ", "or find the leak: %s of %s are live heap (heap profile)",
-			   words_bytes(live, word), words_bytes(used, whole));
-	else
-		words_part(buf, sz, ", ",
-			   "or find the leak: only %s of %s are live heap, the rest is garbage or not Go's",
-			   words_bytes(live, word), words_bytes(used, whole));
-}
-
 /* Killed below its own limit: a cgroup above it, or the node, had no memory left. */
 static bool killed_from_above(const struct snapshot_container *c)
 {
@@ -116,21 +99,43 @@ static bool killed_from_above(const struct snapshot_container *c)
 					 (double)m->peak_bytes < WARN_RATIO * (double)m->limit_bytes));
 }
 
-static void say_limit(const struct snapshot_container *c, char *buf, size_t sz)
+/* False: a higher limit is no advice, it grows and would fill that too. */
+static bool say_limit(const struct snapshot_container *c, char *buf, size_t sz)
 {
 	const struct snapshot_memory *m = &c->memory;
 	int64_t used = rule_oom_happened(c) || m->working_set_bytes < 0 ? m->limit_bytes : m->working_set_bytes;
+	int64_t want = (int64_t)((double)used / ROOM_RATIO);
 	char about[WORD_SZ], is[WORD_SZ];
 
 	if (killed_from_above(c))
 		words_part(buf, sz, "; ",
 			   "its own limit was not reached, the pod or the node ran out: give them more memory, or "
 			   "request it");
-	else if (m->limit_bytes > 0)
-		words_part(buf, sz, "; ", "raise the memory limit to about %s (is %s)",
-			   words_bytes((int64_t)((double)used / ROOM_RATIO), about), words_bytes(m->limit_bytes, is));
-	else
+	else if (m->limit_bytes <= 0)
 		words_part(buf, sz, "; ", "give it more memory");
+	else if (want > m->limit_bytes)
+		words_part(buf, sz, "; ", "raise the memory limit to about %s (is %s)", words_bytes(want, about),
+			   words_bytes(m->limit_bytes, is));
+	else
+		return false;
+	return true;
+}
+
+/* What fills it, as far as the runtime says so. */
+static void say_leak(const struct snapshot_container *c, const char *separator, char *buf, size_t sz)
+{
+	int64_t live = c->gc.heap_live_bytes, used = c->memory.working_set_bytes;
+	char word[WORD_SZ], whole[WORD_SZ];
+
+	words_part(buf, sz, separator, "find the leak");
+	if (live <= 0 || used <= 0 || live > used)
+		return;
+	words_bytes(live, word);
+	words_bytes(used, whole);
+	if ((double)live >= LIVE_RATIO * (double)used)
+		words_add(buf, sz, ": %s of %s are live heap (heap profile)", word, whole);
+	else
+		words_add(buf, sz, ": only %s of %s are live heap, the rest is garbage or not Go's", word, whole);
 }
 
 /* At the full threshold whatever the scale: an advice does not flicker. */
@@ -142,8 +147,10 @@ static void say_advice(const struct snapshot *s, const struct snapshot_container
 
 	if (rule_gomemlimit(s, c, 1, &go))
 		words_add(buf, sz, "%.*s", (int)strlen(go.advice) - 1, go.advice); /* less its full stop */
-	say_limit(c, buf, sz);
-	say_leak(c, buf, sz);
+	if (say_limit(c, buf, sz))
+		say_leak(c, ", or ", buf, sz);
+	else
+		say_leak(c, "; ", buf, sz);
 	words_add(buf, sz, ".");
 }
 
