@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "diagnose/verdicts.h"
+#include "diagnose/words.h"
 
 #define SEC 1000000000ull
 
@@ -190,6 +191,153 @@ static void suppression_waits_for_the_cause(void **state)
 	verdicts_free(v);
 }
 
+/* A slow resolver is told by the throttling that explains it, as long as that explains it. */
+static void suppression_of_delays(void **state)
+{
+	static const struct {
+		double ratio, held, dns;
+		int64_t timeouts;
+		const char *want; /* ids */
+	} rows[] = {
+		{0.3, 0.094, 0.071, 0, "throttled "},      {0.3, 0.094, 0.094, 0, "throttled "},
+		{0.3, 0.094, 0.095, 0, "throttled dns "},  /* slower than it was ever held */
+		{0.2, 0.094, 0.071, 0, "throttled dns "},  /* only a warning */
+		{0.3, 0.094, 0.071, 10, "throttled dns "}, /* no answer at all */
+		{0.3, NAN, 0.071, 0, "throttled dns "},    {0, 0.094, 0.071, 0, "dns "},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct snapshot s = snapshot_of(1);
+		struct snapshot_container *c = s.containers;
+		char got[64] = "";
+		struct verdicts *v;
+
+		c->cpu.ratio = rows[i].ratio;
+		c->cpu.length.max = rows[i].held;
+		c->net.dns_on = true;
+		c->net.dns_queries = 100;
+		c->net.dns_timeouts = rows[i].timeouts;
+		c->net.dns = (struct dist){.cnt = 100, .p99 = rows[i].dns, .max = rows[i].dns};
+		assert_int_equal(verdicts_new(1, &v), 0);
+		verdicts_apply(v, &s);
+		for (int k = 0; k < c->verdict_cnt; k++)
+			words_add(got, sizeof(got), "%s ", c->verdicts[k].id);
+		if (strcmp(got, rows[i].want))
+			fail_msg("row %zu: %s", i, got);
+		assert_string_equal(c->verdicts[0].also,
+				    strcmp(got, "throttled ") ? ""
+				    : rows[i].dns < 0.09
+					    ? "DNS answers of 71 ms (p99) follow from it: it is held up to 94 "
+					      "ms at once."
+					    : "DNS answers of 94 ms (p99) follow from it: it is held up to 94 "
+					      "ms at once.");
+		snapshot_deinit(&s);
+		verdicts_free(v);
+	}
+}
+
+/* An OOM kill needs no hold, and outlives its window by a minute. */
+static void kept(void **state)
+{
+	static const struct {
+		uint64_t second;
+		int64_t kills;
+		int percent; /* of the memory limit in use */
+		char want;
+		const char *text;
+	} rows[] = {
+		{0, 0, 50, '.', ""},
+		{1, 1, 50, 'c', "The kernel killed 1 process"},
+		{2, 3, 50, 'c', "The kernel killed 3 processes"},
+		{3, 0, 50, 'c', "The kernel killed 3 processes"},
+		{30, 0, 92, 'c', "The kernel killed 3 processes"}, /* a warning does not hide it */
+		{62, 0, 50, 'c', "The kernel killed 3 processes"},
+		{63, 0, 50, '.', ""},
+		{64, 0, 92, '.', ""}, /* near the limit must hold */
+		{65, 0, 92, '.', ""},
+		{66, 0, 92, 'w', "Its memory is at 92%"},
+		{67, 2, 92, 'c', "The kernel killed 2 processes of it for lack of memory. Its memory is at 92%"},
+		{128, 0, 50, '.', ""},
+		{129, 1, 50, 'c', "The kernel killed 1 process"},
+		{9, 0, 50, '.', ""}, /* the clock was set back */
+	};
+	struct verdicts *v;
+
+	assert_int_equal(verdicts_new(3, &v), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct snapshot s = snapshot_of(1);
+
+		s.time_unix_ns += rows[i].second * SEC;
+		s.containers->memory.limit_bytes = 100;
+		s.containers->memory.working_set_bytes = rows[i].percent;
+		s.containers->memory.oom_kills_window = rows[i].kills;
+		verdicts_apply(v, &s);
+		if (shown(s.containers) != rows[i].want)
+			fail_msg("row %zu: '%c'", i, shown(s.containers));
+		if (*rows[i].text)
+			assert_string_equal(strstr(s.containers->verdicts[0].text, rows[i].text),
+					    s.containers->verdicts[0].text); /* begins with it */
+		snapshot_deinit(&s);
+	}
+	verdicts_free(v);
+}
+
+/* "+throttled:c" began or changed, "-throttled:c" ended, of container 1; "2" before those of container 2. */
+static void changes(void **state)
+{
+	static const struct {
+		int cnt; /* containers */
+		int percent, dns_ms;
+		const char *want;
+	} rows[] = {
+		{1, 6, 0, ""},
+		{1, 6, 0, "+throttled:w "},
+		{1, 7, 0, ""},
+		{1, 30, 0, ""},
+		{1, 30, 60, "+throttled:c "},
+		{1, 30, 60, ""}, /* dns is told by its cause */
+		{1, 6, 60, "+throttled:w +dns:w "},
+		{1, 6, 60, ""},
+		{1, 0, 60, "-throttled:w "},
+		{2, 0, 60, ""},
+		{2, 0, 60, "2+dns:w "},
+		{1, 0, 60, "2-dns:w "}, /* the container went */
+		{0, 0, 0, "-dns:w "},
+		{0, 0, 0, ""},
+		{1, 6, 0, ""},
+		{1, 6, 0, "+throttled:w "},
+	};
+	struct verdicts *v;
+
+	assert_int_equal(verdicts_new(2, &v), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct snapshot s = snapshot_of(rows[i].cnt);
+		const struct verdict_change *ch;
+		char got[128] = "";
+		size_t cnt;
+
+		for (int k = 0; k < s.container_cnt; k++) {
+			struct snapshot_container *c = &s.containers[k];
+
+			c->id = (uint32_t)k + 1;
+			c->cpu.ratio = rows[i].percent / 100.0;
+			c->cpu.length.max = 0.1;
+			c->net.dns_on = true;
+			c->net.dns_queries = 100;
+			c->net.dns = (struct dist){.cnt = 100, .p99 = rows[i].dns_ms / 1000.0};
+		}
+		verdicts_apply(v, &s);
+		cnt = verdicts_changes(v, &ch);
+		for (size_t k = 0; k < cnt; k++)
+			words_add(got, sizeof(got), "%s%c%s:%c ", ch[k].container_id == 2 ? "2" : "",
+				  ch[k].ended ? '-' : '+', ch[k].verdict->id, "awc"[ch[k].verdict->severity]);
+		if (strcmp(got, rows[i].want))
+			fail_msg("row %zu: %s", i, got);
+		snapshot_deinit(&s);
+	}
+	verdicts_free(v);
+}
+
 static void containers_apart(void **state)
 {
 	struct snapshot s;
@@ -353,11 +501,19 @@ static void small(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sequences),        cmocka_unit_test(complete),
-		cmocka_unit_test(suppression),      cmocka_unit_test(suppression_waits_for_the_cause),
-		cmocka_unit_test(containers_apart), cmocka_unit_test(names_come_later),
-		cmocka_unit_test(forgets),          cmocka_unit_test(order),
-		cmocka_unit_test(order_is_stable),  cmocka_unit_test(small),
+		cmocka_unit_test(sequences),
+		cmocka_unit_test(complete),
+		cmocka_unit_test(suppression),
+		cmocka_unit_test(suppression_waits_for_the_cause),
+		cmocka_unit_test(containers_apart),
+		cmocka_unit_test(names_come_later),
+		cmocka_unit_test(forgets),
+		cmocka_unit_test(order),
+		cmocka_unit_test(order_is_stable),
+		cmocka_unit_test(small),
+		cmocka_unit_test(suppression_of_delays),
+		cmocka_unit_test(kept),
+		cmocka_unit_test(changes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,8 +233,9 @@ static void happen(struct rule_state *st, int hold, const struct verdict *found,
 	st->kept_unix_ns = now_unix_ns;
 }
 
-/* What happened a while ago, unless something as grave is shown. */
-static void recall(const struct rule *rule, struct rule_state *st, uint64_t now_unix_ns, struct verdict *ret)
+/* What happened a while ago, unless something as grave is reached now. */
+static void recall(const struct rule *rule, struct rule_state *st, int reached, uint64_t now_unix_ns,
+		   struct verdict *ret)
 {
 	bool late = now_unix_ns < st->kept_unix_ns || now_unix_ns - st->kept_unix_ns > rule->keep_ns;
 
@@ -242,7 +243,7 @@ static void recall(const struct rule *rule, struct rule_state *st, uint64_t now_
 		free(st->kept);
 		st->kept = NULL;
 	}
-	if (!st->kept || st->shown >= (int)st->kept->severity)
+	if (!st->kept || reached >= (int)st->kept->severity)
 		return;
 	*ret = *st->kept;
 	st->shown = (int)st->kept->severity;
@@ -269,7 +270,7 @@ static bool rule_apply(const struct rule *rule, struct rule_state *st, int hold,
 		kept = kept < st->shown ? kept : st->shown;
 	}
 	st->shown = show > kept ? show : kept;
-	recall(rule, st, s->time_unix_ns, ret);
+	recall(rule, st, reached, s->time_unix_ns, ret);
 	if (st->shown < 0)
 		return false;
 	ret->severity = (enum verdict_severity)st->shown;
