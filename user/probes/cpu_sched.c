@@ -26,7 +26,10 @@
 #define PASS_EVERY_NS        NS_PER_SEC
 #define PASS_SELDOM_NS       (5 * NS_PER_SEC) /* where a pass takes longer than PASS_DEAR_NS */
 #define PASS_DEAR_NS         (2 * NS_PER_MS)
-#define TICK_HALF_NS         (50 * NS_PER_MS) /* ticks come each 100 ms: the nearest one closes a window */
+/* Attaching takes 0.5-1 ms, but 5-15 when the last window was closed just before: the kernel waits for a grace period.
+ */
+#define REOPEN_NS    (80 * NS_PER_MS)
+#define TICK_HALF_NS (50 * NS_PER_MS) /* ticks come each 100 ms: the nearest one closes a window */
 
 struct sched_priv {
 	const struct probes_cfg *cfg; /* borrowed */
@@ -36,6 +39,8 @@ struct sched_priv {
 	uint64_t next_pass_ns, pass_every_ns;
 	uint64_t next_window_ns;      /* by plan */
 	uint64_t opened_ns, close_ns; /* the window that is open; 0: none */
+	uint64_t closed_ns;           /* end of the last one */
+	uint64_t asked_ns;            /* length of a window asked for and not yet opened */
 	bool new_process;             /* its threads are not chosen yet */
 };
 
@@ -107,16 +112,26 @@ static void take_means(struct signal *s)
 	priv->means_ns = priv->passed_ns;
 }
 
+/* After a pass that was due: what it added up is delivered. */
+static void settle_means(struct signal *s, uint64_t now_ns)
+{
+	struct sched_priv *priv = s->priv;
+
+	priv->next_pass_ns = now_ns + priv->pass_every_ns;
+	take_means(s);
+}
+
 static void pass_for_means(struct signal *s, uint64_t now_ns)
 {
 	struct sched_priv *priv = s->priv;
 	int err = run_pass(s, false);
 
-	priv->next_pass_ns = now_ns + priv->pass_every_ns;
-	if (err)
-		log_debug("cpu_sched: pass over the tasks: %s", strerror(-err));
-	else
-		take_means(s);
+	if (!err) {
+		settle_means(s, now_ns);
+		return;
+	}
+	priv->next_pass_ns = now_ns + PASS_SELDOM_NS;
+	log_debug("cpu_sched: pass over the tasks: %s", strerror(-err));
 }
 
 /* ---- windows --------------------------------------------------------------------------------------------- */
@@ -159,8 +174,11 @@ static int open_window(struct signal *s, uint64_t ns)
 	uint64_t begin = clock_mono_ns();
 	int err = run_pass(s, true);
 
-	if (!err)
-		err = arm(s->skel);
+	if (err)
+		return err;
+	if (begin >= priv->next_pass_ns)
+		settle_means(s, begin);
+	err = arm(s->skel);
 	if (err)
 		return err;
 	priv->opened_ns = clock_mono_ns();
@@ -202,6 +220,7 @@ static void close_window(struct signal *s)
 		bpf_map_delete_elem(fd, &cgid);
 	}
 	priv->opened_ns = 0;
+	priv->closed_ns = end;
 	log_debug("cpu_sched: window closed: detached in %.3f ms, read in %.3f ms", (double)(end - begin) / 1e6,
 		  (double)(clock_mono_ns() - end) / 1e6);
 }
@@ -209,26 +228,36 @@ static void close_window(struct signal *s)
 int cpu_sched_arm(struct signal *s, uint64_t ns)
 {
 	struct sched_priv *priv = s->priv;
-	uint64_t end = clock_mono_ns() + ns;
+	uint64_t now_ns = clock_mono_ns();
 
-	if (!priv->opened_ns)
+	if (priv->opened_ns) {
+		priv->close_ns = now_ns + ns > priv->close_ns ? now_ns + ns : priv->close_ns;
+		return 0;
+	}
+	if (now_ns - priv->closed_ns >= REOPEN_NS)
 		return open_window(s, ns);
-	if (end > priv->close_ns)
-		priv->close_ns = end;
+	priv->asked_ns = ns > priv->asked_ns ? ns : priv->asked_ns;
 	return 0;
 }
 
-static void plan_window(struct signal *s, uint64_t now_ns)
+/* Opens what the plan or somebody asks for. */
+static void next_window(struct signal *s, uint64_t now_ns)
 {
 	struct sched_priv *priv = s->priv;
+	const struct probes_cfg *cfg = priv->cfg;
+	uint64_t ns = priv->asked_ns;
 	int err;
 
-	if (!priv->cfg->sched_every_ns || !priv->cfg->sched_window_ns || now_ns < priv->next_window_ns)
+	if (cfg->sched_every_ns && cfg->sched_window_ns && now_ns >= priv->next_window_ns) {
+		priv->next_window_ns += cfg->sched_every_ns;
+		if (priv->next_window_ns < now_ns) /* the first one, or late */
+			priv->next_window_ns = now_ns + cfg->sched_every_ns;
+		ns = ns > cfg->sched_window_ns ? ns : cfg->sched_window_ns;
+	}
+	if (!ns)
 		return;
-	priv->next_window_ns += priv->cfg->sched_every_ns;
-	if (priv->next_window_ns < now_ns) /* the first one, or late */
-		priv->next_window_ns = now_ns + priv->cfg->sched_every_ns;
-	err = cpu_sched_arm(s, priv->cfg->sched_window_ns);
+	priv->asked_ns = 0;
+	err = cpu_sched_arm(s, ns);
 	if (err)
 		log_debug("cpu_sched: no window: %s", strerror(-err));
 }
@@ -305,7 +334,7 @@ static void sched_tick(struct signal *s, uint64_t now_ns)
 
 	if (priv->opened_ns && now_ns + TICK_HALF_NS >= priv->close_ns)
 		close_window(s);
-	plan_window(s, now_ns);
+	next_window(s, now_ns);
 	if (now_ns >= priv->next_pass_ns || (priv->opened_ns && priv->new_process))
 		pass_for_means(s, now_ns);
 }
