@@ -55,15 +55,22 @@ static void default_name(const char *extension, char *buf, size_t sz)
 	snprintf(buf, sz, "gopherscope-%s%s", stamp, extension);
 }
 
-/* --format, else the extension, else JSON lines to stdout and Perfetto to a file. */
+/* stdout, a device, a pipe: nothing whose name says anything. */
+static bool is_stream(const char *path)
+{
+	struct stat st;
+
+	return !strcmp(path, "-") || (!stat(path, &st) && !S_ISREG(st.st_mode));
+}
+
+/* --format, else the extension, else JSON lines to a stream. */
 static int choose_format(const struct options *opts, struct output *x)
 {
-	bool to_stdout = !strcmp(x->path, "-");
 
 	if (opts->format ? !strcmp(opts->format, RAW_EXTENSION + 1) : str_ends(x->path, RAW_EXTENSION))
 		return 0;
 	x->ops = opts->format ? exporters_by_name(opts->format) : exporters_by_path(x->path);
-	if (!x->ops && to_stdout)
+	if (!x->ops && !opts->format && is_stream(x->path))
 		x->ops = &jsonl_exporter;
 	if (x->ops)
 		return 0;

@@ -70,11 +70,12 @@ def one_line(text):
     (["why"], "needs a TARGET"),
     (["trace", "a", "b"], "unexpected argument 'b'"),
     (["top", "--signals", "+telepathy"], "unknown signal 'telepathy'"),
-    (["trace", "-o", "x.pftrace"], "jsonl"),
+    (["trace", "-o", "x.svg"], "the format is not known"),
+    (["replay"], "needs a FILE"),
 ])
 def test_usage_errors(args, words, tmp_path):
     r = gs(*args, cwd=tmp_path)
-    assert r.returncode == (FAILED if "jsonl" in words else USAGE)
+    assert r.returncode == (FAILED if "format is" in words else USAGE)
     assert words in one_line(r.stderr)
     assert r.stdout == ""
 
@@ -98,10 +99,12 @@ def test_empty_node(args):
 def test_check_runs_here():
     r = gs("check")
     assert r.returncode == GOOD, r.stdout + r.stderr
-    for signal_name in ("go_gc", "go_runtime", "cpu_throttle", "proc_watch"):
+    for signal_name in ("go_gc", "go_runtime", "cpu_throttle", "proc_watch", "net_tcp", "net_dns", "mem_oom"):
         assert re.search(rf"^{signal_name} +on ", r.stdout, re.M), r.stdout
-    assert re.search(r"^RESULT  can run; 0 of 4 signals off$", r.stdout, re.M)
-    assert all(s["state"] == "on" for s in lines(gs("check", "--json").stdout)[0]["signals"])
+    assert re.search(r"^cpu_sched +window ", r.stdout, re.M), r.stdout
+    assert re.search(r"^RESULT  can run; 0 of 8 signals off$", r.stdout, re.M)
+    states = {s["name"]: s["state"] for s in lines(gs("check", "--json").stdout)[0]["signals"]}
+    assert states.pop("cpu_sched") == "window" and set(states.values()) == {"on"}
 
 
 @pytest.mark.parametrize("cap", ["cap_bpf", "cap_perfmon", "cap_sys_ptrace", "cap_dac_read_search", "cap_syslog"])

@@ -129,8 +129,28 @@ static void test_values(void **state)
 	assert_int_equal(parse("list --root /", &o), 0);
 	assert_string_equal(o.root, "");
 	assert_int_equal(parse("trace -o x.jsonl --force --toggle -f jsonl", &o), 0);
-	assert_string_equal(o.output, "x.jsonl");
+	assert_int_equal(o.output_cnt, 1);
+	assert_string_equal(o.outputs[0], "x.jsonl");
+	assert_string_equal(o.format, "jsonl");
 	assert_true(o.force && o.toggle);
+	assert_int_equal(parse("trace -o a.gsraw -o b.pftrace --dns-names --span-min cpu.throttle=5ms", &o), 0);
+	assert_int_equal(o.output_cnt, 2);
+	assert_string_equal(o.outputs[1], "b.pftrace");
+	assert_null(o.format);
+	assert_true(o.dns_names && !o.all_spans);
+	assert_int_equal(o.span_min_ns[TRACE_THROTTLE], 5 * NS_PER_MS);
+	assert_int_equal(o.span_min_ns[TRACE_GC_PAUSE], 0);
+	assert_int_equal(parse("trace --json --span-min all=0", &o), 0);
+	assert_string_equal(o.format, "jsonl");
+	assert_true(o.all_spans);
+	assert_int_equal(parse("replay x.gsraw --speed 2.5 --json", &o), 0);
+	assert_string_equal(o.file, "x.gsraw");
+	assert_true(o.json && o.speed == 2.5 && !o.format);
+	assert_int_equal(parse("replay -f otlp -", &o), 0);
+	assert_string_equal(o.file, "-");
+	assert_string_equal(o.format, "otlp");
+	assert_int_equal(parse("top --plain -s runq", &o), 0);
+	assert_true(o.plain && o.sort == SORT_RUNQ);
 	assert_int_equal(parse("top -f json", &o), 0);
 	assert_true(o.json);
 	assert_int_equal(parse("top --json -f text", &o), 0);
@@ -143,6 +163,9 @@ static void test_signals(void **state)
 
 	assert_int_equal(parse("--signals -go_gc,-proc_watch,+go_gc", &o), 0);
 	assert_int_equal(o.signals, ALL & ~(1u << SIGNAL_PROC_WATCH));
+	assert_int_equal(parse("--signals -cpu_runq,-net_tcp,-net_dns,-mem_oom", &o), 0);
+	assert_int_equal(o.signals, ALL & ~(1u << SIGNAL_CPU_SCHED | 1u << SIGNAL_NET_TCP | 1u << SIGNAL_NET_DNS |
+					    1u << SIGNAL_MEM_OOM));
 	assert_int_equal(parse("--signals=-cpu_throttle --signals=-go_runtime", &o), 0);
 	assert_int_equal(o.signals, ALL & ~(1u << SIGNAL_CPU_THROTTLE | 1u << SIGNAL_GO_RUNTIME));
 }
@@ -152,7 +175,7 @@ static void test_refused(void **state)
 	static const struct {
 		const char *line, *words;
 	} rows[] = {
-		{"lsit", "unknown command 'lsit': top, list, why, trace, check"},
+		{"lsit", "unknown command 'lsit': top, list, why, trace, replay, check"},
 		{"_", "unknown command ''"},
 		{"shop/cart list", "unknown command 'shop/cart'"},
 		{"top a b", "unexpected argument 'b': one TARGET only"},
@@ -177,7 +200,18 @@ static void test_refused(void **state)
 		{"top -s mem,cpu", "sort key 'mem,cpu'"},
 		{"top --color yes", "color 'yes': auto, always or never"},
 		{"top -f xml", "format 'xml': text or json"},
-		{"trace -f text", "format 'text': trace writes jsonl"},
+		{"trace -f text", "format 'text': pftrace, jsonl, otlp or gsraw"},
+		{"trace -o a -o a", "output 'a': given twice"},
+		{"trace -o _", "output '': no file name"},
+		{"trace --span-min gc.cycle", "write KIND=DURATION"},
+		{"trace --span-min gc.cycle=x", "no duration"},
+		{"trace --span-min tea=5ms", "no kind of span"},
+		{"replay", "replay needs a FILE"},
+		{"replay a b", "unexpected argument 'b': one FILE only"},
+		{"replay a --speed -1", "speed '-1': a number from 0"},
+		{"replay a --speed fast", "speed 'fast'"},
+		{"replay a -p 3", "option '--pid': not for this command"},
+		{"replay a -f xml", "format 'xml'"},
 		{"top --signals go_gc", "write +NAME or -NAME"},
 		{"top --signals=", "write +NAME or -NAME"},
 		{"top --signals +telepathy", "unknown signal 'telepathy'"},

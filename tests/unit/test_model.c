@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Records in, state and trace events out: who an event belongs to, in which order things may come, what is kept of what
+ * is gone, and that a dump of one model makes another that shows the same. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "model.h"
+#include "procs/process.h"
+#include "report.h"
+
+#define START    (1000 * NS_PER_SEC)
+#define TRACES   256
+
+struct scene {
+	struct model *model;
+	enum trace_kind kinds[TRACES];
+	uint32_t containers[TRACES];
+	int32_t pids[TRACES];
+	uint64_t durations[TRACES];
+	unsigned int trace_cnt, tick_cnt;
+};
+
+static void on_trace(const struct trace_event *e, void *arg)
+{
+	struct scene *s = arg;
+
+	assert_true(s->trace_cnt < TRACES);
+	s->kinds[s->trace_cnt] = e->kind;
+	s->containers[s->trace_cnt] = e->container_id;
+	s->pids[s->trace_cnt] = e->pid;
+	s->durations[s->trace_cnt++] = e->duration_ns;
+}
+
+static void on_tick(const struct record_tick *t, void *arg)
+{
+	((struct scene *)arg)->tick_cnt++;
+}
+
+static int set_up(void **state)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+	struct model_ops ops = {on_trace, on_tick, s};
+
+	if (!s || model_new(&ops, &s->model))
+		return -1;
+	*state = s;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct scene *s = *state;
+
+	model_free(s->model);
+	free(s);
+	return 0;
+}
+
+static void feed(struct scene *s, enum record_type type, const void *body, size_t size)
+{
+	struct record r = {type, (uint32_t)size, body};
+
+	assert_int_equal(record_check(&r), 0); /* as it would be read back */
+	model_feed(s->model, &r);
+}
+
+static void feed_session(struct scene *s)
+{
+	struct record_session r = {.start_ns = START, .ready_ns = START, .cpus = 4, .node_name = "n1"};
+	struct record_clock c = {START, 7000 * NS_PER_SEC};
+
+	feed(s, RECORD_SESSION, &r, sizeof(r));
+	feed(s, RECORD_CLOCK, &c, sizeof(c));
+}
+
+static void feed_owner(struct scene *s, uint32_t id, const char *name, uint64_t cgid, uint64_t parent, uint64_t v2)
+{
+	struct record_owner r = {.id = id, .level_cnt = parent ? 2 : 1, .levels = {cgid, parent}};
+
+	r.owner.kind = OWNER_POD;
+	r.owner.cpu_cgid = cgid;
+	r.owner.v2_cgid = v2;
+	r.owner.first_seen_ns = START;
+	snprintf(r.owner.namespace_, sizeof(r.owner.namespace_), "shop");
+	snprintf(r.owner.pod, sizeof(r.owner.pod), "%s", name);
+	snprintf(r.owner.container, sizeof(r.owner.container), "app");
+	feed(s, RECORD_OWNER, &r, sizeof(r));
+}
+
+static void feed_process(struct scene *s, int32_t pid, uint32_t owner, uint32_t netns, uint32_t flags)
+{
+	struct record_process r = {.pid = pid, .owner_id = owner, .netns = netns, .comm = "app", .go_version = "go1.26.8"};
+
+	r.flags = flags | RECORD_PROCESS_WATCHED | RECORD_PROCESS_GO_GC;
+	r.start_ns = START;
+	r.start_unix_ns = 7000 * NS_PER_SEC;
+	r.state = PROCESS_OBSERVED;
+	feed(s, RECORD_PROCESS, &r, sizeof(r));
+}
+
+static void feed_event(struct scene *s, union event *e, enum event_kind kind, size_t size, uint32_t tgid)
+{
+	e->hdr.kind = (uint16_t)kind;
+	e->hdr.size = (uint16_t)size;
+	e->hdr.tgid = e->hdr.tid = tgid;
+	feed(s, RECORD_EVENT, e, size);
+}
+
+static void feed_connect(struct scene *s, uint32_t tgid, uint64_t cpu, uint64_t v2, uint32_t netns)
+{
+	union event e = {.tcp_connect = {.start_ns = START + NS_PER_SEC, .netns = netns}};
+
+	e.hdr.time_ns = START + NS_PER_SEC + NS_PER_MS;
+	e.hdr.cpu_cgid = cpu;
+	e.hdr.v2_cgid = v2;
+	e.tcp_connect.addr.family = NET_AF_INET;
+	feed_event(s, &e, EVENT_TCP_CONNECT, sizeof(e.tcp_connect), tgid);
+}
+
+static unsigned int traced(const struct scene *s, enum trace_kind kind, uint32_t container)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < s->trace_cnt; i++)
+		n += s->kinds[i] == kind && s->containers[i] == container;
+	return n;
+}
+
+/* Two pods, three containers; the first pod's containers share a network namespace and a quota above them. */
+static void feed_world(struct scene *s)
+{
+	feed_session(s);
+	feed_owner(s, 1, "cart", 101, 100, 201);
+	feed_owner(s, 2, "cart2", 102, 100, 202);
+	feed_owner(s, 3, "ledger", 103, 0, 1);
+	feed_process(s, 11, 1, 901, 0);
+	feed_process(s, 12, 2, 901, 0);
+	feed_process(s, 13, 3, 903, 0);
+}
+
+static void test_who_is_meant(void **state)
+{
+	static const struct {
+		uint32_t tgid;
+		uint64_t cpu, v2;
+		uint32_t netns;
+		uint32_t container; /* 0: nobody */
+	} rows[] = {
+		{11, 0, 0, 0, 1},     /* by process */
+		{11, 102, 202, 0, 1}, /* the process knows better than its ids */
+		{0, 102, 0, 0, 2},    /* by cgroup of the cpu controller */
+		{0, 0, 201, 901, 1},  /* by unified cgroup */
+		{0, 0, 0, 901, 0},    /* two containers in one namespace */
+		{0, 0, 0, 903, 3},    /* one */
+		{0, 1, 1, 0, 0},      /* the root is nobody */
+		{0, 100, 0, 0, 0},    /* a pod's own cgroup is none of its containers */
+		{0, 555, 555, 555, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct scene *s;
+
+		assert_int_equal(set_up((void **)&s), 0);
+		feed_world(s);
+		feed_connect(s, rows[i].tgid, rows[i].cpu, rows[i].v2, rows[i].netns);
+		for (uint32_t id = 1; id <= 3; id++)
+			if (traced(s, TRACE_TCP_CONNECT, id) != (id == rows[i].container))
+				fail_msg("row %zu: container %u has %u", i, id, traced(s, TRACE_TCP_CONNECT, id));
+		tear_down((void **)&s);
+	}
+}
+
+/* Connections of a process too young to be known wait for it, for two seconds, and for the right one. */
+static void test_connections_wait_for_their_process(void **state)
+{
+	struct record_tick late = {.time_ns = START + 10 * NS_PER_SEC, .window_ns = NS_PER_SEC};
+	struct scene *s = *state;
+
+	feed_world(s);
+	feed_connect(s, 77, 0, 0, 0);
+	feed_connect(s, 78, 0, 0, 0);
+	assert_int_equal(s->trace_cnt, 0);
+	feed_process(s, 77, 3, 903, RECORD_PROCESS_STARTED);
+	assert_int_equal(traced(s, TRACE_PROCESS_START, 3), 1);
+	assert_int_equal(traced(s, TRACE_TCP_CONNECT, 3), 1);
+	feed(s, RECORD_TICK, &late, sizeof(late));
+	feed_process(s, 78, 3, 903, 0);
+	assert_int_equal(traced(s, TRACE_TCP_CONNECT, 3), 1);
+}
+
+static void test_more_waiting_than_places(void **state)
+{
+	uint64_t lost[LOSS_REASON_MAX];
+	struct scene *s = *state;
+
+	feed_world(s);
+	for (uint32_t pid = 1000; pid < 1300; pid++)
+		feed_connect(s, pid, 0, 0, 0);
+	model_losses(s->model, SIGNAL_NET_TCP, lost);
+	assert_int_equal(lost[LOSS_LIMIT], 300 - 256);
+	feed_process(s, 1299, 3, 903, 0);
+	assert_int_equal(traced(s, TRACE_TCP_CONNECT, 3), 1);
+}
+
+/* A quota above two containers holds both; the trace has it once. */
+static void test_throttle_of_a_pod(void **state)
+{
+	union event e = {.throttle = {.start_ns = START + NS_PER_SEC}};
+	struct scene *s = *state;
+	struct snapshot snap;
+
+	feed_world(s);
+	e.hdr.time_ns = START + NS_PER_SEC + 50 * NS_PER_MS;
+	e.hdr.cpu_cgid = 100;
+	feed_event(s, &e, EVENT_THROTTLE, sizeof(e.throttle), 0);
+	assert_int_equal(traced(s, TRACE_THROTTLE, 1) + traced(s, TRACE_THROTTLE, 2), 1);
+	assert_int_equal(s->durations[0], 50 * NS_PER_MS);
+	assert_int_equal(report_take(s->model, START + 2 * NS_PER_SEC, 10 * NS_PER_SEC, &snap), 0);
+	assert_int_equal(snap.container_cnt, 3);
+	snapshot_deinit(&snap);
+}
+
+static void feed_pause(struct scene *s, uint32_t pid, uint32_t reason, uint64_t start, uint64_t end)
+{
+	union event e = {.gc_pause = {.start_ns = start, .reason = reason, .flags = PAUSE_FROM_REGISTERS}};
+
+	e.hdr.time_ns = end;
+	feed_event(s, &e, EVENT_GC_PAUSE, sizeof(e.gc_pause), pid);
+}
+
+static void feed_cycle(struct scene *s, uint32_t pid, uint64_t at)
+{
+	union event start = {.gc_start = {.mark_start_ns = at + 10, .procs = 4}}, end = {0};
+
+	start.hdr.time_ns = at + 20;
+	feed_event(s, &start, EVENT_GC_START, sizeof(start.gc_start), pid);
+	feed_pause(s, pid, STW_GC_SWEEP_TERM, at, at + 1000);
+	end.hdr.time_ns = at + 9000;
+	feed_event(s, &end, EVENT_GC_MARK_END, sizeof(end.gc_mark_end), pid);
+	feed_pause(s, pid, STW_GC_MARK_TERM, at + 9000, at + 10000);
+}
+
+static void test_cycles(void **state)
+{
+	struct scene *s = *state;
+	uint64_t lost[LOSS_REASON_MAX];
+
+	feed_world(s);
+	feed_cycle(s, 11, START + NS_PER_SEC);
+	assert_int_equal(traced(s, TRACE_GC_CYCLE, 1), 1);
+	assert_int_equal(traced(s, TRACE_GC_MARK, 1), 1);
+	assert_int_equal(traced(s, TRACE_GC_PAUSE, 1), 2);
+	feed_cycle(s, 4711, START + NS_PER_SEC);
+	model_losses(s->model, SIGNAL_GO_GC, lost);
+	assert_int_equal(lost[LOSS_UNKNOWN_PROCESS], 4);
+}
+
+/* A gap on the ring inside a cycle: it must not be closed by the end of a later one. */
+static void test_loss_breaks_cycles(void **state)
+{
+	struct record_signal sig = {.id = SIGNAL_GO_GC, .mode = SIGNAL_ON};
+	union event e = {.gc_start = {.mark_start_ns = START, .procs = 4}};
+	struct scene *s = *state;
+
+	feed_world(s);
+	e.hdr.time_ns = START + 20;
+	feed_event(s, &e, EVENT_GC_START, sizeof(e.gc_start), 11);
+	sig.counters.hits = sig.counters.lost[LOSS_RING_FULL] = 1;
+	feed(s, RECORD_SIGNAL, &sig, sizeof(sig));
+	feed_pause(s, 11, STW_GC_MARK_TERM, START + 9000, START + 10000);
+	assert_int_equal(traced(s, TRACE_GC_CYCLE, 1), 0);
+}
+
+static void test_process_ends(void **state)
+{
+	struct record_process_gone gone = {.pid = 11, .has_exit = 1, .exit_code = 9, .time_ns = START + NS_PER_SEC};
+	struct record_id forget = {.id = 1, .time_ns = START + 70 * NS_PER_SEC};
+	struct scene *s = *state;
+	struct detail *d = malloc(sizeof(*d));
+
+	assert_non_null(d);
+	feed_world(s);
+	feed(s, RECORD_PROCESS_GONE, &gone, sizeof(gone));
+	assert_int_equal(traced(s, TRACE_PROCESS_EXIT, 1), 1);
+	assert_int_equal(s->pids[0], 11);
+	assert_true(model_detail(s->model, 1, START, START + NS_PER_SEC, d));
+	assert_int_equal(d->note_cnt, 1);
+	assert_string_equal(d->notes[0].text, "process 11 ended: killed by signal 9");
+	assert_int_equal(model_container_find(s->model, 1)->process_cnt, 0);
+	feed(s, RECORD_PROCESS_GONE, &gone, sizeof(gone)); /* told twice */
+	feed(s, RECORD_OWNER_GONE, &forget, sizeof(forget));
+	assert_null(model_container_find(s->model, 1));
+	assert_false(model_detail(s->model, 1, START, START + NS_PER_SEC, d));
+	free(d);
+}
+
+/* The owner goes before its process (no order is sworn): nothing dangles. */
+static void test_owner_goes_first(void **state)
+{
+	struct record_id forget = {.id = 1};
+	struct scene *s = *state;
+
+	feed_world(s);
+	feed(s, RECORD_OWNER_GONE, &forget, sizeof(forget));
+	feed_cycle(s, 11, START + NS_PER_SEC);
+	assert_int_equal(s->trace_cnt, 0);
+	feed_owner(s, 1, "cart", 101, 100, 201);
+	feed_process(s, 11, 1, 901, 0);
+	feed_cycle(s, 11, START + 2 * NS_PER_SEC);
+	assert_int_equal(traced(s, TRACE_GC_CYCLE, 1), 1);
+}
+
+static void test_oom(void **state)
+{
+	union event e = {.oom_kill = {.anon_rss_bytes = 64u << 20, .comm = "eater"}};
+	struct scene *s = *state;
+	struct snapshot snap;
+
+	feed_world(s);
+	e.hdr.time_ns = START + NS_PER_SEC;
+	e.hdr.cpu_cgid = 103; /* a sidecar's process: no Go, but in the container's cgroup */
+	feed_event(s, &e, EVENT_OOM_KILL, sizeof(e.oom_kill), 5555);
+	assert_int_equal(traced(s, TRACE_OOM_KILL, 3), 1);
+	assert_int_equal(report_take(s->model, START + 2 * NS_PER_SEC, 10 * NS_PER_SEC, &snap), 0);
+	for (int i = 0; i < snap.container_cnt; i++)
+		assert_int_equal(snap.containers[i].memory.oom_kills_window, snap.containers[i].id == 3);
+	snapshot_deinit(&snap);
+}
+
+/* What a signal that is off would tell is unknown, not nothing. */
+static void test_signal_off_is_unknown(void **state)
+{
+	struct record_signal sig = {.id = SIGNAL_NET_TCP, .mode = SIGNAL_ON};
+	struct scene *s = *state;
+	struct snapshot snap;
+
+	feed_world(s);
+	assert_int_equal(report_take(s->model, START + NS_PER_SEC, NS_PER_SEC, &snap), 0);
+	assert_false(snap.containers[0].net.on);
+	assert_int_equal(snap.containers[0].net.rtt.cnt, -1);
+	snapshot_deinit(&snap);
+	feed(s, RECORD_SIGNAL, &sig, sizeof(sig));
+	assert_int_equal(report_take(s->model, START + NS_PER_SEC, NS_PER_SEC, &snap), 0);
+	assert_true(snap.containers[0].net.on);
+	assert_int_equal(snap.containers[0].net.rtt.cnt, 0);
+	snapshot_deinit(&snap);
+}
+
+static int copy_record(const struct record *r, void *arg)
+{
+	feed(arg, r->type, r->body, r->size);
+	return 0;
+}
+
+static void test_dump(void **state)
+{
+	struct scene *s = *state, *t;
+
+	feed_world(s);
+	assert_int_equal(set_up((void **)&t), 0);
+	assert_int_equal(model_dump(s->model, copy_record, t), 0);
+	assert_int_equal(model_container_cnt(t->model), 3);
+	assert_string_equal(model_container_find(t->model, 2)->owner.pod, "cart2");
+	feed_cycle(t, 12, START + NS_PER_SEC);
+	assert_int_equal(traced(t, TRACE_GC_CYCLE, 2), 1);
+	assert_int_equal(traced(t, TRACE_PROCESS_START, 2), 0);
+	assert_string_equal(model_session(t->model)->node_name, "n1");
+	tear_down((void **)&t);
+}
+
+static void test_losses_are_told(void **state)
+{
+	struct record_signal sig = {.id = SIGNAL_CPU_THROTTLE, .mode = SIGNAL_ON};
+	struct scene *s = *state;
+
+	feed_world(s);
+	sig.counters.lost[LOSS_RING_FULL] = 5;
+	feed(s, RECORD_SIGNAL, &sig, sizeof(sig));
+	feed_cycle(s, 4711, START + NS_PER_SEC);
+	assert_int_equal(model_trace_losses(s->model, START), 5 + 4);
+	assert_int_equal(traced(s, TRACE_LOST, 0), 2);
+}
+
+int main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_who_is_meant),
+		CASE(test_connections_wait_for_their_process),
+		CASE(test_more_waiting_than_places),
+		CASE(test_throttle_of_a_pod),
+		CASE(test_cycles),
+		CASE(test_loss_breaks_cycles),
+		CASE(test_process_ends),
+		CASE(test_owner_goes_first),
+		CASE(test_oom),
+		CASE(test_signal_off_is_unknown),
+		CASE(test_dump),
+		CASE(test_losses_are_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
