@@ -29,9 +29,9 @@ struct replay {
 	struct presenter *presenter; /* NULL when converting */
 	struct snapshot last;        /* --once: of the last tick */
 	bool have_last, ended;
-	uint64_t start_ns;           /* of the session recorded */
-	uint64_t began_ns;           /* when playing began */
-	uint64_t at_ns;              /* time of the last record that carried one */
+	uint64_t start_ns; /* of the session recorded */
+	uint64_t began_ns; /* when playing began */
+	uint64_t at_ns;    /* time of the last record that carried one */
 	int step_timer, code;
 };
 

@@ -14,7 +14,7 @@
 #include "presenter.h"
 #include "session.h"
 
-#define HOLD_LIVE     3          /* evaluations that a condition must hold before it is shown */
+#define HOLD_LIVE     3 /* evaluations that a condition must hold before it is shown */
 #define HISTORY_BYTES (16u << 20)
 #define FLIGHT_BYTES  (4u << 20) /* some minutes of a small node, for key R */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A second model is fed with what is known now (owners, processes) and then with the records of the ring, and traced. What
- * ended before the ring's oldest record is in neither; a process that ended since has only what it did until then. */
+/* A second model is fed with what is known now (owners, processes) and then with the records of the ring, and traced.
+ * What ended before the ring's oldest record is in neither; a process that ended since has only what it did until then.
+ */
 #include "flight.h"
 
 #include <errno.h>

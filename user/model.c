@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Records in, state out. Events find their container by process, by cgroup (cpu controller's or unified hierarchy) or by
- * network namespace, in this order, as far as the kernel side knew them (facts/kernel.md 3, 4.3).
+/* Records in, state out. Events find their container by process, by cgroup (cpu controller's or unified hierarchy) or
+ * by network namespace, in this order, as far as the kernel side knew them (facts/kernel.md 3, 4.3).
  *
  * A process opens its first connections before it is old enough to be examined, so network events of unknown processes
  * wait for two seconds whether their process turns out to be ours; the others are of processes that nobody watches. */
@@ -24,10 +24,11 @@
 #define CONTAINERS_MAX 4096
 #define PROCESSES_MAX  32768
 /* Two million spans: a minute of throttling of 110 pods on 8 CPUs is half a million. */
-#define HISTORY_MAX (32u << 20)
-#define PENDING_MAX 256
-#define PENDING_NS  (2 * NS_PER_SEC)
-#define VERDICT_NOTE 120
+#define HISTORY_MAX   (32u << 20)
+#define PENDING_MAX   256
+#define PENDING_NS    (2 * NS_PER_SEC)
+#define DISPLACED_MAX 64
+#define VERDICT_NOTE  120
 
 struct model {
 	struct model_ops ops;
@@ -43,6 +44,10 @@ struct model {
 	uint64_t lost[SIGNAL_CNT][LOSS_REASON_MAX];
 	union event pending[PENDING_MAX]; /* network events of processes not known yet */
 	unsigned int pending_cnt;
+	struct {
+		uint32_t tgid, tcp, dns;
+	} displaced[DISPLACED_MAX]; /* how many had to leave, by process: lost if it turns out to be ours */
+	unsigned int displaced_at;
 };
 
 /* ---- life ---------------------------------------------------------------------------------------------------------
@@ -179,7 +184,8 @@ static void trace_raw(const struct model *m, enum trace_kind kind, const union e
 	trace(m, &t, c, find_process(m, e->hdr.tgid));
 }
 
-__attribute__((format(printf, 3, 4))) static void note(struct model_container *c, uint64_t time_ns, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void note(struct model_container *c, uint64_t time_ns, const char *fmt,
+						       ...)
 {
 	struct detail_note *n;
 	va_list ap;
@@ -222,8 +228,9 @@ void model_verdict(struct model *m, uint32_t container_id, uint64_t now_ns, cons
 	struct model_container *c = model_container_find(m, container_id);
 
 	if (c)
-		note(c, now_ns, "verdict %s %s: %s%s%s: %.*s", ended ? "ended" : "began", verdict_severity_name(v->severity),
-		     v->id, v->culprit[0] ? "+" : "", v->culprit, VERDICT_NOTE, v->text);
+		note(c, now_ns, "verdict %s %s: %s%s%s: %.*s", ended ? "ended" : "began",
+		     verdict_severity_name(v->severity), v->id, v->culprit[0] ? "+" : "", v->culprit, VERDICT_NOTE,
+		     v->text);
 	trace(m, &t, c, NULL);
 }
 
@@ -390,7 +397,8 @@ static void feed_process_gone(struct model *m, const struct record_process_gone 
 		c->assist_gone_ns += p->sample.assist_ns - p->assist_base_ns;
 	}
 	if (c && r->has_exit) {
-		struct trace_event t = {.kind = TRACE_PROCESS_EXIT, .end_ns = r->time_ns, .u.exit = {true, r->exit_code}};
+		struct trace_event t = {
+			.kind = TRACE_PROCESS_EXIT, .end_ns = r->time_ns, .u.exit = {true, r->exit_code}};
 
 		note(c, r->time_ns, "process %d ended: %s", p->rec.pid, exit_words(r->exit_code, words, sizeof(words)));
 		trace(m, &t, c, p);
@@ -507,12 +515,41 @@ static uint32_t netns_of(const union event *e)
 	return 0;
 }
 
+/* Most of these belong to young processes that are no Go: nothing is lost with them. */
+static void displace(struct model *m, const union event *e)
+{
+	unsigned int i;
+
+	for (i = 0; i < DISPLACED_MAX && m->displaced[i].tgid != e->hdr.tgid; i++)
+		;
+	if (i == DISPLACED_MAX) {
+		i = m->displaced_at++ % DISPLACED_MAX;
+		memset(&m->displaced[i], 0, sizeof(m->displaced[i]));
+		m->displaced[i].tgid = e->hdr.tgid;
+	}
+	if (e->hdr.kind == EVENT_DNS_QUERY)
+		m->displaced[i].dns++;
+	else
+		m->displaced[i].tcp++;
+}
+
+static void count_displaced(struct model *m, int32_t pid)
+{
+	for (unsigned int i = 0; i < DISPLACED_MAX; i++) {
+		if ((int32_t)m->displaced[i].tgid != pid)
+			continue;
+		m->lost[SIGNAL_NET_TCP][LOSS_LIMIT] += m->displaced[i].tcp;
+		m->lost[SIGNAL_NET_DNS][LOSS_LIMIT] += m->displaced[i].dns;
+		memset(&m->displaced[i], 0, sizeof(m->displaced[i]));
+	}
+}
+
 static void wait_for_process(struct model *m, const union event *e)
 {
 	if (m->pending_cnt == PENDING_MAX) {
+		displace(m, &m->pending[0]);
 		memmove(m->pending, m->pending + 1, sizeof(m->pending) - sizeof(m->pending[0]));
 		m->pending_cnt--;
-		m->lost[e->hdr.kind == EVENT_DNS_QUERY ? SIGNAL_NET_DNS : SIGNAL_NET_TCP][LOSS_LIMIT]++;
 	}
 	memcpy(&m->pending[m->pending_cnt++], e, e->hdr.size);
 }
@@ -568,6 +605,7 @@ static void retry_pending(struct model *m, int32_t pid)
 	union event mine;
 	unsigned int kept = 0;
 
+	count_displaced(m, pid);
 	for (unsigned int i = 0; i < m->pending_cnt; i++) {
 		struct model_container *c;
 
@@ -836,7 +874,8 @@ void model_feed(struct model *m, const struct record *r)
 		feed_node(m, r->body);
 		break;
 	case RECORD_CLOCK:
-		clock_set(((const struct record_clock *)r->body)->mono_ns, ((const struct record_clock *)r->body)->unix_ns);
+		clock_set(((const struct record_clock *)r->body)->mono_ns,
+			  ((const struct record_clock *)r->body)->unix_ns);
 		break;
 	case RECORD_TICK:
 		expire_pending(m, ((const struct record_tick *)r->body)->time_ns);

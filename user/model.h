@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is known of the node's Go containers and processes, put together from records alone: the same from a live session
- * (session.h) as from a recording (events/replay_source.h). */
+/* What is known of the node's Go containers and processes, put together from records alone: the same from a live
+ * session (session.h) as from a recording (events/replay_source.h). */
 #pragma once
 
 #include <stdbool.h>
@@ -34,8 +34,8 @@ struct model_container {
 	struct owner owner;
 	uint64_t levels[RECORD_LEVELS]; /* cpu cgroup ids, its own first */
 	uint32_t level_cnt;
-	struct container_stats *stats;    /* owned */
-	struct model_process *processes;  /* owned list of its live processes */
+	struct container_stats *stats;   /* owned */
+	struct model_process *processes; /* owned list of its live processes */
 	int process_cnt;
 	struct cgroup_limits limits;
 	bool limits_known;
@@ -68,7 +68,8 @@ struct model_container *model_container_find(const struct model *m, uint32_t id)
 struct model_container *model_container_next(const struct model *m, size_t *pos);
 size_t model_container_cnt(const struct model *m);
 const struct record_session *model_session(const struct model *m);
-const struct record_signal *model_signal(const struct model *m, enum signal_id id); /* mode SIGNAL_OFF before the first */
+const struct record_signal *model_signal(const struct model *m,
+					 enum signal_id id); /* mode SIGNAL_OFF before the first */
 /* Losses of the model itself: events of unknown processes, histories that were full. */
 void model_losses(const struct model *m, enum signal_id id, uint64_t lost[LOSS_REASON_MAX]);
 /* Fills ret for the container screen; false: no such container. */
@@ -80,8 +81,8 @@ uint64_t model_trace_losses(struct model *m, uint64_t now_ns);
 
 #define MODEL_NODE_READINGS 80 /* one a second over the longest window, and room */
 
-/* Readings of the node, the last MODEL_NODE_READINGS of them; newest first by back. NULL beyond. Losses are those that make
- * numbers too low, per signal since the start. */
+/* Readings of the node, the last MODEL_NODE_READINGS of them; newest first by back. NULL beyond. Losses are those that
+ * make numbers too low, per signal since the start. */
 struct model_reading {
 	struct record_node node;
 	uint64_t lost[SIGNAL_CNT];

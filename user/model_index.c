@@ -130,8 +130,8 @@ static struct model_container *only(struct model_index *x, const struct model *m
 	return c && !next(x, m, k, id, &pos) ? c : NULL;
 }
 
-struct model_container *model_index_find(struct model_index *x, const struct model *m, uint64_t cpu_cgid, uint64_t v2_cgid,
-					 uint32_t netns)
+struct model_container *model_index_find(struct model_index *x, const struct model *m, uint64_t cpu_cgid,
+					 uint64_t v2_cgid, uint32_t netns)
 {
 	struct model_container *c = cpu_cgid == ROOT_CGID ? NULL : only(x, m, INDEX_OWN, cpu_cgid);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Evaluation hangs on ticks, which are records, and on nothing else: no clock is read here, so a replay evaluates the same
- * windows at the same times as the live run did. */
+/* Evaluation hangs on ticks, which are records, and on nothing else: no clock is read here, so a replay evaluates the
+ * same windows at the same times as the live run did. */
 #include "monitor.h"
 
 #include <errno.h>

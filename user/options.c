@@ -86,17 +86,20 @@ static const struct {
 	{"replay",
 	 COMMAND_REPLAY,
 	 "ows",
-	 {OPT_ONCE, OPT_JSON, OPT_FORCE, OPT_ASCII, OPT_COLOR, OPT_REVERSE, OPT_ALL, OPT_SPEED, OPT_SPAN_MIN, OPT_PLAIN}},
+	 {OPT_ONCE, OPT_JSON, OPT_FORCE, OPT_ASCII, OPT_COLOR, OPT_REVERSE, OPT_ALL, OPT_SPEED, OPT_SPAN_MIN,
+	  OPT_PLAIN}},
 	{"check", COMMAND_CHECK, "", {OPT_JSON, OPT_ROOT}},
 };
 
 static const char usage[] =
-	"gopherscope: why is this Go pod slow? GC, stop-the-world, CPU throttling, run queue and network per container,\n"
+	"gopherscope: why is this Go pod slow? GC, stop-the-world, CPU throttling, run queue and network per "
+	"container,\n"
 	"without touching it.\n"
 	"\n"
 	"usage: gopherscope [COMMAND] [TARGET] [options]\n"
 	"\n"
-	"  top             live view of all Go containers (default); to a pipe a block each interval; --once: one window\n"
+	"  top             live view of all Go containers (default); to a pipe a block each interval; --once: one "
+	"window\n"
 	"  list            Go processes: version, binary, what can be observed and why not; --all: every process\n"
 	"  why TARGET      watches one window, then says what is wrong, what to do, and on which numbers that stands\n"
 	"  trace [TARGET]  records events for -d seconds (default 10) or until Ctrl-C\n"
@@ -204,7 +207,8 @@ static int parse_format(struct options *o, const char *text)
 {
 	static const char *const files[] = {"pftrace", "perfetto", "jsonl", "otlp", "gsraw", NULL};
 
-	if (o->command == COMMAND_TRACE || (o->command == COMMAND_REPLAY && strcmp(text, "json") && strcmp(text, "text"))) {
+	if (o->command == COMMAND_TRACE ||
+	    (o->command == COMMAND_REPLAY && strcmp(text, "json") && strcmp(text, "text"))) {
 		/* there is no other JSON that events could come in, and --json means --format json everywhere */
 		if (!strcmp(text, "json"))
 			text = "jsonl";
@@ -268,7 +272,8 @@ static int parse_span_min(struct options *o, char *text)
 			return 0;
 		}
 	}
-	return bad("span-min", text, "no kind of span; gc.cycle, gc.pause, cpu.throttle, cpu.runq, tcp.connect, dns.query or all");
+	return bad("span-min", text,
+		   "no kind of span; gc.cycle, gc.pause, cpu.throttle, cpu.runq, tcp.connect, dns.query or all");
 }
 
 static int parse_pid(const char *text, pid_t *ret)
@@ -431,7 +436,8 @@ static int take_words(struct options *o, int argc, char **argv, const char *comm
 				   o->file ? "one FILE only; see gopherscope --help"
 					   : "one TARGET only; see gopherscope --help");
 		if (!command_word)
-			return bad("unknown command", argv[i], "top, list, why, trace, replay, check; see gopherscope --help");
+			return bad("unknown command", argv[i],
+				   "top, list, why, trace, replay, check; see gopherscope --help");
 		if (!*argv[i])
 			return bad("TARGET", argv[i], "is empty; gopherscope list shows what there is");
 		if (o->command == COMMAND_REPLAY)

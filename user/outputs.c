@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is written goes to a hidden file beside the target, which is renamed at the end: whoever sees the named file sees
- * a whole one, and a full disk or an error leaves nothing behind. */
+/* What is written goes to a hidden file beside the target, which is renamed at the end: whoever sees the named file
+ * sees a whole one, and a full disk or an error leaves nothing behind. */
 #include "outputs.h"
 
 #include <errno.h>
@@ -24,8 +24,8 @@
 
 struct output {
 	FILE *file;
-	char path[PATH_MAX];    /* what the person asked for */
-	char partial[PATH_MAX]; /* what is written until the end; "" when written directly */
+	char path[PATH_MAX];            /* what the person asked for */
+	char partial[PATH_MAX];         /* what is written until the end; "" when written directly */
 	const struct exporter_ops *ops; /* NULL: a raw recording */
 	struct exporter *exporter;      /* from the first event on */
 	struct recorder *recorder;
@@ -74,7 +74,9 @@ static int choose_format(const struct options *opts, struct output *x)
 		x->ops = &jsonl_exporter;
 	if (x->ops)
 		return 0;
-	log_error("cannot write %s: the format is not known; name it .pftrace, .jsonl, .json or .gsraw, or give --format", x->path);
+	log_error(
+		"cannot write %s: the format is not known; name it .pftrace, .jsonl, .json or .gsraw, or give --format",
+		x->path);
 	return -EINVAL;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The wiring of the live side: processes found by procs/ are attributed by pods/, attached by probes/, read by runtime/;
- * all of it leaves as records. Timers: drain (nobody wakes us, facts/performance.md 0.3) every 10 ms while much comes, 20
- * while a new process is too young, else 100; 1 s readings; 10 s verification. */
+/* The wiring of the live side: processes found by procs/ are attributed by pods/, attached by probes/, read by
+ * runtime/; all of it leaves as records. Timers: drain (nobody wakes us, facts/performance.md 0.3) every 10 ms while
+ * much comes, 20 while a new process is too young, else 100; 1 s readings; 10 s verification. */
 #include "session.h"
 
 #include <errno.h>
@@ -26,14 +26,14 @@
 #define DRAIN_BUSY_NS  (10 * NS_PER_MS)
 #define DRAIN_WAIT_NS  (20 * NS_PER_MS)  /* a new process waits for its age */
 #define DRAIN_IDLE_NS  (100 * NS_PER_MS) /* a wake-up costs some 20 us: the 512 KB ring holds 5,000 events and more */
-#define DRAIN_BUSY_MIN 200              /* events a drain from which on we come back sooner */
+#define DRAIN_BUSY_MIN 200               /* events a drain from which on we come back sooner */
 #define TICK_NS        (100 * NS_PER_MS)
 #define READ_NS        NS_PER_SEC
 #define VERIFY_NS      (10 * NS_PER_SEC)
-#define FRESH_NS       (READ_NS / 2)     /* the timer does not repeat younger readings */
-#define VALUES_AGE_NS  (50 * NS_PER_MS)  /* for a tick they may be so old */
+#define FRESH_NS       (READ_NS / 2)    /* the timer does not repeat younger readings */
+#define VALUES_AGE_NS  (50 * NS_PER_MS) /* for a tick they may be so old */
 #define POLL_NS        (10 * NS_PER_MS)
-#define DRAIN_MAX      20000u            /* records a slice: 10 ms at 2 million a second */
+#define DRAIN_MAX      20000u /* records a slice: 10 ms at 2 million a second */
 #define CONTAINERS_MAX 4096
 #define BINARIES_MAX   1023
 #define FREED_MANY     32
@@ -595,7 +595,8 @@ static int open_stages(struct session *s, char *why)
 		return err_why(why, err, "cannot read %s/proc: %s", s->opts->root, strerror(-err));
 	tell_session(s);
 	tell_clock(s);
-	err = s->cfg.start_detached ? 0 : session_attach(s, why); /* before the first pass: no process can slip between */
+	err = s->cfg.start_detached ? 0
+				    : session_attach(s, why); /* before the first pass: no process can slip between */
 	if (err)
 		return err;
 	err = proc_table_scan(s->procs);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The live source of records: owns the stages that touch the node (processes, owners, probes, runtime reads) and tells all
- * that they yield as records, in one order. Runs on the caller's event loop, single threaded (links of binaries are released
- * by a worker of probes/). */
+/* The live source of records: owns the stages that touch the node (processes, owners, probes, runtime reads) and tells
+ * all that they yield as records, in one order. Runs on the caller's event loop, single threaded (links of binaries are
+ * released by a worker of probes/). */
 #pragma once
 
 #include <stdbool.h>
@@ -57,21 +57,21 @@ struct session {
 	struct proc_table *procs;
 	struct probes *probes; /* NULL while toggled off */
 	struct ring_source *ring;
-	struct hashmap *watched;  /* owner pointer -> struct watched_owner, owned */
-	uint32_t last_id;         /* given to an owner */
-	size_t freed_cnt;         /* owners, since memory was given back */
-	uint64_t start_ns;        /* opening began: younger processes are new ones */
-	uint64_t ready_ns;        /* all processes of then were attached: windows begin here */
-	uint64_t looked_at;       /* processes of the first pass */
-	uint64_t notices_lost;    /* of proc_watch, at the last verification */
-	uint64_t values_read_ns;  /* last session_read_values() */
+	struct hashmap *watched; /* owner pointer -> struct watched_owner, owned */
+	uint32_t last_id;        /* given to an owner */
+	size_t freed_cnt;        /* owners, since memory was given back */
+	uint64_t start_ns;       /* opening began: younger processes are new ones */
+	uint64_t ready_ns;       /* all processes of then were attached: windows begin here */
+	uint64_t looked_at;      /* processes of the first pass */
+	uint64_t notices_lost;   /* of proc_watch, at the last verification */
+	uint64_t values_read_ns; /* last session_read_values() */
 	uint64_t ticked_ns;
 	int cpus;
-	int drain_timer, poll_timer; /* ids; poll_timer -1: none */
-	uint32_t polled_id;          /* owner whose CPU time is read often, 0 none */
-	uint64_t drain_ns;           /* interval of the drain timer now */
-	const struct event_proc *exiting; /* while its process is removed */
-	struct record_signal signals[SIGNAL_CNT]; /* as told last */
+	int drain_timer, poll_timer;                /* ids; poll_timer -1: none */
+	uint32_t polled_id;                         /* owner whose CPU time is read often, 0 none */
+	uint64_t drain_ns;                          /* interval of the drain timer now */
+	const struct event_proc *exiting;           /* while its process is removed */
+	struct record_signal signals[SIGNAL_CNT];   /* as told last */
 	uint64_t lost[SIGNAL_CNT][LOSS_REASON_MAX]; /* by user space */
 };
 

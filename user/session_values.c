@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Readings of the session: what the node, the cgroups and the Go runtimes say of themselves, and what the agent costs. */
+/* Readings of the session: what the node, the cgroups and the Go runtimes say of themselves, and what the agent costs.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>

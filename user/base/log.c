@@ -3,6 +3,8 @@
  * others chose (and stderr is often a terminal): what is not printable becomes '?'. */
 #include "base/log.h"
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +14,20 @@
 #define LINE_SZ 1024
 
 static enum log_level level_max = LOG_LEVEL_INFO;
+
+static struct {
+	pthread_mutex_t lock;
+	log_sink_fn fn; /* NULL: stderr */
+	void *arg;
+} sink = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void log_set_sink(log_sink_fn fn, void *arg)
+{
+	pthread_mutex_lock(&sink.lock);
+	sink.fn = fn;
+	sink.arg = arg;
+	pthread_mutex_unlock(&sink.lock);
+}
 
 void log_set_level(enum log_level level)
 {
@@ -37,6 +53,21 @@ static void make_printable(char *s, size_t len)
 	}
 }
 
+/* text: len bytes and a newline, which gives way to the end. */
+static bool to_sink(enum log_level level, char *text, size_t len)
+{
+	bool ret;
+
+	pthread_mutex_lock(&sink.lock);
+	ret = sink.fn != NULL;
+	if (ret) {
+		text[len] = 0;
+		sink.fn(level, text, sink.arg);
+	}
+	pthread_mutex_unlock(&sink.lock);
+	return ret;
+}
+
 void log_vwrite(enum log_level level, const char *fmt, va_list ap)
 {
 	static const char prefix[] = "gopherscope: ";
@@ -54,6 +85,8 @@ void log_vwrite(enum log_level level, const char *fmt, va_list ap)
 	if (line[len - 1] != '\n')
 		line[len++] = '\n';
 	make_printable(line, len - 1);
+	if (to_sink(level, line + sizeof(prefix) - 1, len - sizeof(prefix)))
+		return;
 	if (write(STDERR_FILENO, line, len) < 0)
 		return; /* nobody left to tell */
 }

@@ -29,11 +29,10 @@ static void add_cycle(struct jw *w, const struct trace_event *e)
 static void add_pause(struct jw *w, const struct trace_event *e)
 {
 	const struct event_gc_pause *p = &e->u.event->gc_pause;
-	bool stopped = p->stopped_ns && p->stopped_ns >= p->start_ns && p->stopped_ns <= p->hdr.time_ns;
 	char words[NAMES_TEXT_SZ + 1];
 
 	jw_text(w, "reason", names_stw_reason(p, words));
-	if (stopped)
+	if (names_stw_stopped(p))
 		jw_seconds(w, "stopping_seconds", p->stopped_ns - p->start_ns);
 	else
 		jw_null(w, "stopping_seconds");

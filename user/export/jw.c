@@ -167,6 +167,14 @@ void jw_unix_nano(struct jw *w, const char *key, uint64_t ns)
 	jw_raw(w, key, buf);
 }
 
+void jw_int64_text(struct jw *w, const char *key, int64_t v)
+{
+	char buf[24];
+
+	snprintf(buf, sizeof(buf), "\"%lld\"", (long long)v);
+	jw_raw(w, key, buf);
+}
+
 void jw_text_n(struct jw *w, const char *key, const char *v, size_t sz)
 {
 	size_t len = v ? strnlen(v, sz) : 0;

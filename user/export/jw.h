@@ -22,10 +22,11 @@ void jw_end(struct jw *w, char bracket);                    /* '}' or ']' */
 void jw_null(struct jw *w, const char *key);
 void jw_bool(struct jw *w, const char *key, bool v);
 void jw_int(struct jw *w, const char *key, int64_t v);
-void jw_real(struct jw *w, const char *key, double v);                   /* not finite: null */
-void jw_seconds(struct jw *w, const char *key, uint64_t ns);             /* as a real */
-void jw_unix_nano(struct jw *w, const char *key, uint64_t ns);           /* a string (beyond 2^53); 0: null */
-void jw_text(struct jw *w, const char *key, const char *v);              /* NULL and "": null */
+void jw_real(struct jw *w, const char *key, double v);         /* not finite: null */
+void jw_seconds(struct jw *w, const char *key, uint64_t ns);   /* as a real */
+void jw_unix_nano(struct jw *w, const char *key, uint64_t ns); /* a string (beyond 2^53); 0: null */
+void jw_int64_text(struct jw *w, const char *key, int64_t v);  /* as a string, for readers with doubles only */
+void jw_text(struct jw *w, const char *key, const char *v);    /* NULL and "": null */
 void jw_text_n(struct jw *w, const char *key, const char *v, size_t sz); /* a field of sz bytes, NUL padded or full */
 void jw_raw(struct jw *w, const char *key, const char *json);            /* text that is JSON already */
 

@@ -162,6 +162,11 @@ const char *names_stw_reason(const struct event_gc_pause *e, char buf[static NAM
 	return *buf ? buf : NULL;
 }
 
+bool names_stw_stopped(const struct event_gc_pause *e)
+{
+	return e->stopped_ns && e->stopped_ns >= e->start_ns && e->stopped_ns <= e->hdr.time_ns;
+}
+
 const char *names_dns_error(const struct event_dns_query *e, char buf[static NAMES_TEXT_SZ])
 {
 	if (e->result == DNS_TIMEOUT)

@@ -77,5 +77,7 @@ const char *names_dns_qtype(uint16_t qtype, char buf[static NAMES_TEXT_SZ]); /* 
 const char *names_gc_trigger(uint32_t trigger);                              /* "heap"; unknown: NULL */
 /* The runtime's words: before Go 1.21 there is no number for the reason but text. NULL unknown. */
 const char *names_stw_reason(const struct event_gc_pause *e, char buf[static NAMES_TEXT_SZ + 1]);
+/* Is it known when the last P had stopped? Then stopped_ns lies within the pause. */
+bool names_stw_stopped(const struct event_gc_pause *e);
 /* What went wrong with a query: "timeout", or its rcode; NULL: a good answer. */
 const char *names_dns_error(const struct event_dns_query *e, char buf[static NAMES_TEXT_SZ]);

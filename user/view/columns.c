@@ -4,6 +4,7 @@
  * name, because names are what gets cut first. */
 #include "view/columns.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,6 +69,29 @@ static enum cell_kind read_stop(const struct snapshot_container *c, struct cell_
 	return c->gc.pause.cnt ? number(c->gc.pause.max, ret) : CELL_NOTHING;
 }
 
+static enum cell_kind p99(bool on, const struct dist *d, struct cell_value *ret)
+{
+	if (!on || d->cnt < 0)
+		return CELL_UNKNOWN;
+	return d->cnt ? number(d->p99, ret) : CELL_NOTHING;
+}
+
+/* Unknown while no window was armed in this one. */
+static enum cell_kind read_runq(const struct snapshot_container *c, struct cell_value *ret)
+{
+	return p99(true, &c->cpu.runq, ret);
+}
+
+static enum cell_kind read_rtt(const struct snapshot_container *c, struct cell_value *ret)
+{
+	return p99(c->net.on, &c->net.rtt, ret);
+}
+
+static enum cell_kind read_dns(const struct snapshot_container *c, struct cell_value *ret)
+{
+	return p99(c->net.dns_on, &c->net.dns, ret);
+}
+
 static enum cell_kind read_gc_cpu(const struct snapshot_container *c, struct cell_value *ret)
 {
 	return number(c->gc.cpu_ratio, ret);
@@ -96,12 +120,17 @@ static char *format_double_count(double value, char *buf, size_t sz)
 	return format_count((int64_t)value, buf, sz);
 }
 
+/* RTT has no threshold: what is long for a neighbour is short for another continent, and what was usual for this
+ * container an hour ago is not kept yet. */
 static const struct column columns[COLUMN_CNT] = {
 	{"CPU", "CPU", 5, 4, COLUMN_CPU, COLUMN_NO_SIGNAL, 0.90, NAN, read_cpu, format_cpus},
 	{"LIM", "LIM", 4, 4, COLUMN_CPU, COLUMN_NO_SIGNAL, NAN, NAN, read_limit, format_cpu_limit},
 	{"THR%", "THR%", 4, 4, COLUMN_CPU, SIGNAL_CPU_THROTTLE, 0.05, 0.25, read_throttle_ratio, format_percent},
 	{"THR", "THR", 5, 4, COLUMN_DELAY, SIGNAL_CPU_THROTTLE, 0.010, 0.050, read_throttle, format_ms},
+	{"RUNQ", "RUNQ", 5, 4, COLUMN_DELAY, SIGNAL_CPU_SCHED, 0.005, 0.020, read_runq, format_ms},
 	{"STW^", "STW^", 5, 4, COLUMN_DELAY, SIGNAL_GO_GC, 0.001, 0.010, read_stop, format_ms},
+	{"RTT", "RTT", 5, 4, COLUMN_DELAY, SIGNAL_NET_TCP, NAN, NAN, read_rtt, format_ms},
+	{"DNS", "", 5, 0, COLUMN_DELAY, SIGNAL_NET_DNS, 0.050, 0.500, read_dns, format_ms},
 	{"GC%", "GC%", 3, 3, COLUMN_REST, SIGNAL_GO_RUNTIME, 0.15, 0.30, read_gc_cpu, format_percent},
 	{"MEM%", "", 4, 0, COLUMN_REST, COLUMN_NO_SIGNAL, 0.80, 0.95, read_memory, format_percent},
 	{"GOR", "", 5, 0, COLUMN_REST, SIGNAL_GO_RUNTIME, NAN, NAN, read_goroutines, format_double_count},
@@ -151,13 +180,45 @@ void columns_layout(const struct snapshot *s, int width, struct column_layout *r
 	ret->why_at += COLUMN_NAME_AT + ret->name_width;
 }
 
-/* Reasons that mean that something this container should show is missing; the others are ends of what began before us.
- */
 static enum grade judge(const struct column *col, double judged)
 {
 	if (judged >= col->critical)
 		return GRADE_CRITICAL;
 	return judged >= col->warning ? GRADE_WARNING : GRADE_FINE;
+}
+
+/* Milliseconds to two digits, "~94" instead of "~94.1": an estimate has no third one, and with its `~` it still fits
+ * the four columns of a narrow screen. */
+static void format_ms_estimate(double seconds, char *buf, size_t sz)
+{
+	double ms = seconds * 1e3;
+	char text[16];
+
+	if (ms < 0.005)
+		str_copy(buf, sz, "<.01");
+	else if (ms < 0.995)
+		snprintf(buf, sz, "~.%02.0f", ms * 100);
+	else if (ms < 9.95)
+		snprintf(buf, sz, "~%.1f", ms);
+	else if (ms < 99.5)
+		snprintf(buf, sz, "~%.0f", ms);
+	else
+		snprintf(buf, sz, "~%s", format_ms(ms < 9950 ? round(ms / 10) / 100 : seconds, text, sizeof(text)));
+}
+
+static void format_estimate(const struct column *col, double value, char *buf, size_t sz)
+{
+	char text[16];
+
+	if (col->format == format_ms)
+		format_ms_estimate(value, buf, sz);
+	else
+		snprintf(buf, sz, "~%s", col->format(value, text, sizeof(text)));
+}
+
+static bool sampled(const struct snapshot_signal *sig)
+{
+	return !strcmp(sig->state, "window") && sig->window_share < 1;
 }
 
 void columns_cell(const struct column *col, const struct snapshot *s, const struct snapshot_container *c,
@@ -167,15 +228,16 @@ void columns_cell(const struct column *col, const struct snapshot *s, const stru
 	const struct snapshot_signal *sig = col->signal == COLUMN_NO_SIGNAL ? NULL : &s->signals[col->signal];
 	struct cell_value v = {NAN, NAN, false};
 	enum cell_kind kind = sig && !strcmp(sig->state, "off") ? CELL_NONE : col->read(c, &v);
-	char text[16];
 
 	ret->grade = GRADE_DIM;
 	if (kind != CELL_VALUE) {
 		str_copy(ret->text, sizeof(ret->text), texts[kind]);
 		return;
 	}
-	col->format(v.value, text, sizeof(text));
-	snprintf(ret->text, sizeof(ret->text), "%s%s", v.partial || (sig && sig->lost_window) ? "~" : "", text);
+	if (v.partial || (sig && (sig->lost_window || sampled(sig))))
+		format_estimate(col, v.value, ret->text, sizeof(ret->text));
+	else
+		col->format(v.value, ret->text, sizeof(ret->text));
 	ret->grade = c->gone ? GRADE_DIM : judge(col, v.judged);
 }
 
@@ -223,8 +285,20 @@ static const char *short_word(const char *word)
 	} words[] = {
 		{"throttled", "throt"},           {"gomaxprocs", "maxprocs"},     {"gomemlimit", "memlimit"},
 		{"mem-limit-gc", "mem-gc"},       {"cpu-contended", "contended"}, {"goroutine-leak", "g-leak"},
-		{"goroutine-blocked", "g-block"},
+		{"goroutine-blocked", "g-block"}, {"net-loss", "loss"},
 	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (!strcmp(words[i].word, word))
+			return words[i].brief;
+	return word;
+}
+
+static const char *short_culprit(const char *word)
+{
+	static const struct {
+		const char *word, *brief;
+	} words[] = {{"gomaxprocs", "maxp"}, {"nxdomain", "nxdom"}, {"servfail", "fail"}, {"timeout", "time"}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (!strcmp(words[i].word, word))
@@ -237,14 +311,14 @@ void columns_why(const struct snapshot_container *c, int width, char *buf, size_
 	const struct verdict *v = c->verdicts;
 	char text[64] = "";
 
-	if (c->gone)
-		str_copy(text, sizeof(text), "gone");
+	if (c->gone) /* what ended it is worth a word, what slowed it down no longer */
+		str_copy(text, sizeof(text), c->verdict_cnt && !strcmp(v->id, "oom-risk") ? "gone+oom" : "gone");
 	else if (c->verdict_cnt)
 		verdict_short(v, text, sizeof(text));
 	else if (!c->process_cnt && c->refused_cnt)
 		str_copy(text, sizeof(text), width < WHY_WIDTH ? "refused" : "not observable");
 	if ((int)strlen(text) > width && c->verdict_cnt && !c->gone)
 		snprintf(text, sizeof(text), "%.24s%s%.24s", short_word(v->id), *v->culprit ? "+" : "",
-			 strcmp(v->culprit, "gomaxprocs") ? v->culprit : "maxp");
+			 short_culprit(v->culprit));
 	str_copy(buf, (size_t)width + 1 < sz ? (size_t)width + 1 : sz, text);
 }

@@ -9,7 +9,7 @@
 #include "stats/snapshot.h"
 
 #define COLUMN_NO_SIGNAL (-1) /* needs no signal: cgroup files */
-#define COLUMN_CNT       8
+#define COLUMN_CNT       11
 
 /* What a cell, or any other piece of text, stands for; the caller turns it into colour. */
 enum grade { GRADE_FINE, GRADE_DIM, GRADE_ADVICE, GRADE_WARNING, GRADE_CRITICAL };
@@ -27,7 +27,7 @@ enum cell_kind {
 struct cell_value {
 	double value;  /* printed */
 	double judged; /* compared with the thresholds; value unless the reader sets another */
-	bool partial;  /* sampled, or events were lost: `~` before the number */
+	bool partial;  /* a part is missing: as if events of the signal were lost */
 };
 
 struct column {
@@ -40,6 +40,8 @@ struct column {
 	char *(*format)(double value, char *buf, size_t sz);
 };
 
+/* `~` stands before a number when events of its signal were lost in the window, or when the signal is armed for a part
+ * of the time only (state "window", a share below 1: RUNQ). Such a delay has two digits: "~94", "~.31". */
 struct cell {
 	char text[24]; /* UTF-8 */
 	enum grade grade;

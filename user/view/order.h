@@ -26,3 +26,5 @@ extern const char *const order_names[SORT_KEY_CNT + 1]; /* "why", ... ends with 
 /* Orders the containers by a column instead of by WHY (which verdicts_apply() has done). Unknown last, whatever the
  * direction. */
 void order_apply(struct snapshot *s, enum sort_key key, bool reverse);
+/* The same as indexes into s->containers: rows has room for all of them. */
+void order_rows(const struct snapshot *s, enum sort_key key, bool reverse, int *rows);

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "diagnose/delay.h"
 #include "diagnose/verdicts.h"
 #include "view/columns.h"
 #include "view/format.h"
@@ -148,7 +149,19 @@ static int signals_in_state(struct pen *p, const struct snapshot *s, const char 
 	return cnt;
 }
 
-/* "signals 3 on, off: cpu_throttle, degraded: go_gc" */
+/* ", window: cpu_sched 10%" (of the time) */
+static void signals_in_windows(struct pen *p, const struct snapshot *s)
+{
+	char share[TEXT_SZ];
+	int cnt = 0;
+
+	for (int i = 0; i < SIGNAL_CNT; i++)
+		if (signal_is(&s->signals[i], "window"))
+			pen_textf(p, GRADE_FINE, "%s %s %s%%", cnt++ ? "" : ", window:", s->signals[i].name,
+				  format_percent_fine(s->signals[i].window_share, share, sizeof(share)));
+}
+
+/* "signals 3 on, window: cpu_sched 10%, off: cpu_throttle, degraded: go_gc" */
 static void signals_line(struct pen *p, const struct snapshot *s)
 {
 	int on = 0;
@@ -156,6 +169,7 @@ static void signals_line(struct pen *p, const struct snapshot *s)
 	for (int i = 0; i < SIGNAL_CNT; i++)
 		on += signal_is(&s->signals[i], "on");
 	pen_textf(p, GRADE_FINE, "signals %d on", on);
+	signals_in_windows(p, s);
 	signals_in_state(p, s, "off", ", ");
 	signals_in_state(p, s, "degraded", ", ");
 }
@@ -232,7 +246,7 @@ static void signal_details(struct pen *p, const struct snapshot_signal *sig)
 
 	if (!sig->present)
 		return;
-	if (*sig->reason && strcmp(sig->state, "on")) {
+	if (*sig->reason && strcmp(sig->state, "on") && strcmp(sig->state, "window")) {
 		pen_textf(p, GRADE_FINE, "  %s: %s: ", sig->state, sig->name);
 		pen_paragraph(p, 4, sig->reason);
 	}
@@ -372,34 +386,22 @@ static void table(struct pen *p, const struct snapshot *s, const struct column_l
 	}
 }
 
-struct delay {
-	const char *column;
-	double seconds;
-	bool known; /* some source of delays worked, even if nothing happened */
-};
-
-static void delay_add(struct delay *d, const char *column, int64_t cnt, double seconds)
-{
-	d->known |= cnt >= 0;
-	if (cnt <= 0 || isnan(seconds) || seconds <= d->seconds)
-		return;
-	d->seconds = seconds;
-	d->column = column;
-}
-
 static struct delay largest_delay(const struct snapshot_container *containers, int cnt)
 {
-	struct delay d = {.column = NULL};
+	struct delay largest = {.column = NULL};
 
 	for (int i = 0; i < cnt; i++) {
-		const struct snapshot_container *c = &containers[i];
+		struct delay d;
 
-		if (c->gone)
+		if (containers[i].gone)
 			continue;
-		delay_add(&d, "THR", c->cpu.intervals == STAT_UNKNOWN ? -1 : c->cpu.length.cnt, c->cpu.length.p99);
-		delay_add(&d, "STW", c->gc.on ? c->gc.pause.cnt : -1, c->gc.pause.max);
+		d = delay_longest(&containers[i]);
+		d.known |= largest.known;
+		largest.known = d.known;
+		if (d.seconds > largest.seconds)
+			largest = d;
 	}
-	return d;
+	return largest;
 }
 
 static void nothing_found(struct pen *p, const struct delay *d)
@@ -469,6 +471,7 @@ static void pane_other_verdict(struct pen *p, const struct verdict *v)
 	snprintf(text, sizeof(text), "%s (%s): %s", name, verdict_severity_name(v->severity), v->text);
 	pane_line(p, "ALSO", text);
 	pane_line(p, "DO", v->advice);
+	pane_line(p, "ALSO", v->also);
 }
 
 /* Numbers of a container that came up inside the window cover less than it. */
@@ -492,6 +495,7 @@ static void pane(struct pen *p, const struct snapshot *s, const struct snapshot_
 		pane_line(p, "", c->verdicts[0].text);
 		pane_line(p, "DO", c->verdicts[0].advice);
 		pane_line(p, "SEEN", c->verdicts[0].seen);
+		pane_line(p, "ALSO", c->verdicts[0].also);
 		for (int i = 1; i < c->verdict_cnt; i++)
 			pane_other_verdict(p, &c->verdicts[i]);
 	} else if (c->gone) {
