@@ -173,14 +173,3 @@ const char *names_dns_error(const struct event_dns_query *e, char buf[static NAM
 		return "timeout";
 	return e->rcode ? names_dns_rcode(e->rcode, buf) : NULL;
 }
-
-/* Until stats/trace_event.c is there. */
-__attribute__((weak)) const char *trace_kind_name(enum trace_kind k)
-{
-	static const char *const names[TRACE_KIND_CNT] = {
-		"gc.cycle", "gc.mark",       "gc.pause",       "cpu.throttle", "cpu.throttle_missed",
-		"cpu.runq", "tcp.connect",   "tcp.retransmit", "tcp.reset",    "dns.query",
-		"oom.kill", "process.start", "process.exit",   "verdict",      "lost"};
-
-	return names[k];
-}
