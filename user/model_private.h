@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What model.c and model_events.c share, and nobody else looks at. */
+#pragma once
+
+#include "model.h"
+#include "model_index.h"
+
+#define PENDING_MAX   256
+#define DISPLACED_MAX 64
+
+struct model {
+	struct model_ops ops;
+	struct hashmap *containers; /* id -> struct model_container, owned */
+	struct hashmap *processes;  /* pid -> struct model_process, owned */
+	struct model_index index;   /* who is meant by an event without process */
+	struct stats_budget budget;
+	struct record_session session;
+	struct record_signal signals[SIGNAL_CNT];
+	uint64_t gc_ring_lost; /* of go_gc: a gap breaks open cycles */
+	struct model_reading readings[MODEL_NODE_READINGS];
+	unsigned int reading_cnt; /* ever */
+	uint64_t lost[SIGNAL_CNT][LOSS_REASON_MAX];
+	union event pending[PENDING_MAX]; /* network events of processes not known yet */
+	unsigned int pending_cnt;
+	struct {
+		uint32_t tgid, tcp, dns;
+	} displaced[DISPLACED_MAX]; /* how many had to leave, by process: lost if it turns out to be ours */
+	unsigned int displaced_at;
+};
+
+/* model.c */
+struct model_process *model_process_find(const struct model *m, uint32_t pid);
+/* Fills what follows from the stamps, and hands it out. c and p may be NULL. */
+void model_trace(const struct model *m, struct trace_event *e, const struct model_container *c,
+		 const struct model_process *p);
+/* A line for the container's page of events. */
+void model_note(struct model_container *c, uint64_t time_ns, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* model_events.c */
+void model_event(struct model *m, const union event *e);
+/* A process is known now: events that waited for it. */
+void model_retry_pending(struct model *m, int32_t pid);
+void model_expire_pending(struct model *m, uint64_t now_ns);
