@@ -17,7 +17,7 @@ CC      ?= cc
 WARN    := -Wall -Wextra -Wno-unused-parameter -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
 CFLAGS  ?= -O2 -g
 GSCFLAGS = -std=gnu11 -D_GNU_SOURCE $(WARN) -Iuser -Iinclude -I$(B)/bpf -DGOPHERSCOPE_VERSION='"$(VERSION)"' $(CFLAGS)
-LIBS    := -lbpf -lelf -lz -lcapstone -ljansson -lpthread -lm
+LIBS    := -lncursesw -ltinfo -lbpf -lelf -lz -lcapstone -ljansson -lpthread -lm
 BPFFLAGS = -g -O2 -target bpf -mcpu=v2 -D__TARGET_ARCH_$(ARCH) -I. -Iinclude -Ibpf -Wall -Wno-compare-distinct-pointer-types
 
 BPF_SRC  := $(wildcard bpf/*.bpf.c)

@@ -40,6 +40,16 @@ $(B)/tests/net/%: tests/net/%.c $(B)/libgopherscope.a
 
 -include $(NETTOOL:=.d)
 
+# The live view with snapshots made by hand, for the tests with a pty.
+$(B)/tests/view/%: tests/view/%.c $(B)/libgopherscope.a
+	$(call say,TEST,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GSCFLAGS) -Itests -MMD -MP -MF $@.d -o $@ $< $(B)/libgopherscope.a $(LIBS)
+
+view-drive: $(B)/tests/view/drive
+.PHONY: view-drive
+-include $(wildcard $(B)/tests/view/*.d)
+
 fmt:
 	clang-format-16 -i $(SRC) $(wildcard user/*/*.h include/*.h bpf/*.c bpf/*.h tests/unit/*.c)
 

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* WHY is the order in which verdicts_apply() leaves the containers; every other key is a number with the name deciding
+ * among equals, so that rows do not change places without a reason. */
+#include "view/order.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pods/owner_index.h"
+
+const char *const order_names[SORT_KEY_CNT + 1] = {"why",  "cpu",  "mem",   "thr", "stw", "gc",
+						   "name", "runq", "gosch", "net", "dns", NULL};
+
+/* NAN where nothing happened: such rows stand behind those with a number. */
+static double dist_value(const struct dist *d, double value)
+{
+	return d->cnt > 0 ? value : NAN;
+}
+
+static double sort_value(const struct snapshot_container *c, enum sort_key key)
+{
+	switch (key) {
+	case SORT_CPU:
+		return c->cpu.usage_cpus;
+	case SORT_MEM:
+		return c->memory.working_set_bytes == STAT_UNKNOWN ? NAN : (double)c->memory.working_set_bytes;
+	case SORT_THR:
+		return c->cpu.ratio;
+	case SORT_STW:
+		return dist_value(&c->gc.pause, c->gc.pause.max);
+	case SORT_GC:
+		return c->gc.cpu_ratio;
+	case SORT_RUNQ:
+		return dist_value(&c->cpu.runq, c->cpu.runq.p99);
+	case SORT_NET:
+		return dist_value(&c->net.rtt, c->net.rtt.p99);
+	case SORT_DNS:
+		return dist_value(&c->net.dns, c->net.dns.p99);
+	default:
+		return NAN;
+	}
+}
+
+struct by {
+	const struct snapshot *snapshot;
+	enum sort_key key;
+	bool reverse;
+};
+
+static int compare_names(const struct owner *a, const struct owner *b)
+{
+	char n[OWNER_NAME_SZ * 3], m[OWNER_NAME_SZ * 3];
+
+	owner_format(a, n, sizeof(n));
+	owner_format(b, m, sizeof(m));
+	return strcmp(n, m);
+}
+
+static int compare(const void *a, const void *b, void *arg)
+{
+	const struct by *by = arg;
+	const int i = *(const int *)a, k = *(const int *)b;
+	const struct snapshot_container *x = &by->snapshot->containers[i], *y = &by->snapshot->containers[k];
+	double v = sort_value(x, by->key), w = sort_value(y, by->key);
+	int order = 0;
+
+	if (isnan(v) != isnan(w))
+		return isnan(v) - isnan(w); /* unknown last, whatever the direction */
+	if (!isnan(v) && v != w)
+		order = v > w ? -1 : 1;
+	if (!order)
+		order = compare_names(&x->owner, &y->owner);
+	if (!order)
+		order = i - k;
+	return by->reverse ? -order : order;
+}
+
+void order_rows(const struct snapshot *s, enum sort_key key, bool reverse, int *rows)
+{
+	struct by by = {s, key, reverse};
+	int n = s->container_cnt;
+
+	for (int i = 0; i < n; i++)
+		rows[i] = key == SORT_WHY && reverse ? n - 1 - i : i;
+	if (key != SORT_WHY)
+		qsort_r(rows, (size_t)n, sizeof(*rows), compare, &by);
+}
+
+void order_apply(struct snapshot *s, enum sort_key key, bool reverse)
+{
+	size_t n = (size_t)s->container_cnt;
+	struct snapshot_container *sorted;
+	int *rows;
+
+	if (!n || (key == SORT_WHY && !reverse))
+		return;
+	rows = calloc(n, sizeof(*rows));
+	sorted = calloc(n, sizeof(*sorted));
+	if (rows && sorted) {
+		order_rows(s, key, reverse, rows);
+		for (size_t i = 0; i < n; i++)
+			sorted[i] = s->containers[rows[i]];
+		free(s->containers);
+		s->containers = sorted;
+		sorted = NULL;
+	}
+	free(sorted);
+	free(rows);
+}

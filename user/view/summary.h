@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the header lines say of a whole snapshot, as numbers and short texts. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "stats/snapshot.h"
+
+struct summary_counts {
+	int critical, warning, fine, live; /* containers that are not gone */
+};
+
+void summary_count(const struct snapshot *s, struct summary_counts *ret);
+/* "0.08%", "?" unknown, "-" without a target. Returns buf, as all here do. */
+char *summary_worst_cost(const struct snapshot *s, char *buf, size_t sz);
+/* "12:31:07", local time; with tenths "12:31:07.1". */
+char *summary_clock(uint64_t unix_ns, bool tenths, char *buf, size_t sz);
+/* UNIX time of a CLOCK_MONOTONIC stamp of the same machine and boot as the snapshot's. */
+uint64_t summary_unix_ns(const struct snapshot *s, uint64_t mono_ns);
+/* "" or "s" */
+const char *summary_plural(long long n);
+/* NULL: the signal works, always or in windows. Else why its numbers are missing. */
+const char *summary_signal_off(const struct snapshot *s, enum signal_id id);
