@@ -545,32 +545,34 @@ static __always_inline void count_event(void)
 
 /* ---- iterators ------------------------------------------------------------------------------------------- */
 
-/* One record for each connection that moved. */
+/* One record for each connection that moved. ctx->value is the storage without the search for it, but not to be locked.
+ */
 SEC("iter/bpf_sk_storage_map")
 int read_flows(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
 	struct seq_file *seq = ctx->meta->seq;
-	struct event_tcp_flow e = {};
+	const struct conn *peek = ctx->value;
+	struct event_tcp_flow e;
 	struct sock *sk = ctx->sk;
 	struct tcp_sock *tp;
 	struct conn *c;
 
-	if (!sk || !ctx->value)
-		return 0;
-	c = conn_of(sk);
-	if (!c || !(c->flags & CONN_OPEN))
+	if (!sk || !peek || !(peek->flags & CONN_OPEN) || peek->flags & CONN_IGNORED)
 		return 0;
 	seen_cnt++;
 	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp || !has_moved(c, tp))
+	if (!tp || !has_moved(peek, tp))
 		return 0;
+	__builtin_memset(&e, 0, sizeof(e));
 	/* No room: the kernel notes the overflow, drops what this call wrote and calls again for the same socket, so
 	 * nothing may have been taken from it yet. */
 	if (seq->size - seq->count <= sizeof(e)) {
+		seen_cnt--;
 		bpf_seq_write(seq, &e, sizeof(e));
 		return 0;
 	}
-	if (!begin_hit(c))
+	c = conn_of(sk);
+	if (!c || !begin_hit(c))
 		return 0;
 	e.hdr.kind = EVENT_TCP_FLOW;
 	e.hdr.size = sizeof(e);

@@ -28,7 +28,7 @@
 #endif
 
 /* Connections followed at once, counted in each pass over them (so reached with a delay): some 250 bytes each in the
- * kernel, and 0.1 us a pass while nothing moves. */
+ * kernel, and a microsecond of each pass. */
 #define TCP_TRACKED_MAX 20000
 
 /* A socket opened by a process younger than this may belong to one that user space has not looked at yet. */

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from gs import ROOT, Started
+from gs import ROOT, Started, fixture
 
 B = ROOT / os.environ.get("B", "build")
 
@@ -98,6 +98,17 @@ class Peer(Talking):
     def do(self, *command):
         self.say(json.dumps(command))
         return self.line()
+
+
+class GoPeer(Talking):
+    """Fixture netpeer in a namespace."""
+
+    def __init__(self, space, version):
+        super().__init__("ip", "netns", "exec", space, fixture("netpeer", version))
+
+    def do(self, *command):
+        self.say(" ".join(map(str, command)))
+        return self.line()["error"]
 
 
 class Harness(Talking):

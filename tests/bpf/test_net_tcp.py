@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from netlab import Harness, Link, Namespaces, Peer
+from netlab import GoPeer, Harness, Link, Namespaces, Peer
 
 A, B = "10.99.0.1", "10.99.0.2"
 A6, B6 = "fd99::1", "fd99::2"
@@ -287,3 +287,38 @@ def test_late_watch(spaces, harness):
     assert len(harness.take("flow", role=CLIENT, first=1, opened=1)) == 5
     assert len(harness.take("flow", role=SERVER, first=1)) == 10
     assert len(harness.take("flow", last=1)) == 20
+
+
+@pytest.mark.parametrize("version", ["1.21.13", "1.27.4"])
+def test_go(spaces, version):
+    """Go's own client and server, older than the tracer: kept connections, and the dials that fail. Go closes the socket at its
+    deadline, so that the kernel knows no error: ECANCELED, after exactly the dial's timeout."""
+    with Link(spaces, delay_ms=5), GoPeer(spaces.a, version) as client, GoPeer(spaces.b, version) as server:
+        assert not server.do("serve", f"{B}:7000")
+        assert not client.do("get", f"{B}:7000", 3)
+        spaces.run(spaces.a, "ip", "route", "add", "10.99.9.0/24", "dev", "delay0")
+        spaces.run(spaces.b, "ip", "route", "add", "blackhole", "10.99.9.0/24")
+        time.sleep(1.2)
+        with Harness("net_tcp") as h:
+            h.watch(client)
+            h.watch(server)
+            assert not client.do("get", f"{B}:7000", 10)
+            assert "timeout" in client.do("dial", "10.99.9.1:7000", 300)
+            assert "canceled" in client.do("cancel", "10.99.9.1:7000", 200)
+            assert "refused" in client.do("dial", f"{B}:7001", 1000)
+            assert not client.do("dial", f"{B}:7000", 1000)
+            settle(h, lambda: len(h.take("flow", last=1)) >= 2)
+            h.check_counters("net_tcp")
+    connects = {(r["rport"], r["error"]): r["took_ns"] / 1e6 for r in h.take("connect", tgid=client.pid)}
+    assert len(h.take("connect")) == 4
+    timed_out, cancelled = sorted((r for r in h.take("connect") if r["error"] == errno.ECANCELED), key=lambda r: -r["took_ns"])
+    assert 295 < timed_out["took_ns"] / 1e6 < 400 and 195 < cancelled["took_ns"] / 1e6 < 290
+    assert 10 < connects[7001, errno.ECONNREFUSED] < 30 and 10 < connects[7000, 0] < 30
+    for role, pid in ((CLIENT, client.pid), (SERVER, server.pid)):
+        of = h.take("flow", role=role, tgid=pid)
+        assert len([r for r in of if r["first"] and not r["opened"]]) == 1
+        assert len([r for r in of if r["first"] and r["opened"]]) == len([r for r in of if r["last"]]) == 1
+        kept = [r for r in of if r["lport" if role == CLIENT else "rport"] == next(r for r in of if not r["opened"])[
+            "lport" if role == CLIENT else "rport"]]
+        assert total(kept, "segs_out") >= 10 and total(kept, "segs_in") >= 10
+        assert total(kept, "bytes_in") > 10 * 50

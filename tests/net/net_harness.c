@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* net_harness SIGNAL...: brings up the network signals named (net_tcp, net_dns) and prints each of their records as one
- * line of JSON. Commands on standard input: "watch PID", "ignore PID", "counters" (reads everything that is due and
- * prints the counters of each signal), "quit". An empty object is printed when a command is done. The tests in Python
- * that use it know the truth; nothing is judged here. Exit: 77 where BPF is not allowed. */
+/* net_harness [-v] [-q] SIGNAL...: brings up the network signals named (net_tcp, net_dns) and prints each of their
+ * records as one line of JSON. Commands on standard input: "watch PID", "ignore PID", "counters" (reads everything that
+ * is due and prints the counters of each signal), "quit". An empty object is printed when a command is done. The tests
+ * in Python that use it know the truth; nothing is judged here. Exit: 77 where BPF is not allowed. */
 #include <arpa/inet.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ static struct {
 	struct probes *probes;
 	struct ring_buffer *ring;
 	uint64_t next_tick_ns;
+	bool quiet;        /* records are not printed: what they cost is measured */
 	uint64_t ahead_ns; /* how much later it is for the signals than it really is */
 } harness;
 
@@ -93,6 +95,8 @@ static void print_dns(const struct event_dns_query *e)
 
 static void on_event(const union event *e, void *arg)
 {
+	if (harness.quiet)
+		return;
 	switch (e->hdr.kind) {
 	case EVENT_TCP_CONNECT:
 		print_connect(&e->tcp_connect);
@@ -192,6 +196,7 @@ static uint32_t parse_wanted(int argc, char **argv)
 			wanted |= 1u << SIGNAL_NET_DNS;
 		if (!strcmp(argv[i], "-v"))
 			log_set_level(LOG_LEVEL_DEBUG);
+		harness.quiet |= !strcmp(argv[i], "-q");
 	}
 	return wanted;
 }
