@@ -66,7 +66,12 @@ static const struct type_case busy_types[] = {
 	{"containers.0.cpu.usage_seconds", 'r'},
 	{"containers.0.cpu.limit_cpus", 'r'},
 	{"containers.0.cpu.request_cpus", 'r'},
-	{"containers.0.cpu.runq_seconds", 'D'},
+	{"containers.0.cpu.runq_seconds", 'd'},
+	{"containers.0.cpu.runq_watched_seconds", 'r'},
+	{"containers.0.cpu.runq_throttled_seconds", 'r'},
+	{"containers.0.cpu.runq_mean_seconds", 'n'},
+	{"containers.0.cpu.runq_outliers", 'i'},
+	{"containers.0.cpu.runq_rival", 'n'},
 	{"containers.0.cpu.throttle.intervals", 'i'},
 	{"containers.0.cpu.throttle.union_seconds", 'r'},
 	{"containers.0.cpu.throttle.cpu_seconds", 'r'},
@@ -80,16 +85,28 @@ static const struct type_case busy_types[] = {
 	{"containers.0.cpu.throttle.nr_periods", 'i'},
 	{"containers.0.cpu.throttle.nr_throttled", 'i'},
 	{"containers.0.cpu.throttle.kernel_cpu_seconds", 'r'},
-	{"containers.0.net.connect_seconds", 'D'},
-	{"containers.0.net.rtt_seconds", 'D'},
-	{"containers.0.net.segments", 'n'},
-	{"containers.0.net.retransmits", 'n'},
-	{"containers.0.net.resets", 'n'},
-	{"containers.0.net.connections", 'n'},
+	{"containers.0.net.connect_seconds", 'd'},
+	{"containers.0.net.rtt_seconds", 'd'},
+	{"containers.0.net.segments", 'i'},
+	{"containers.0.net.retransmits", 'i'},
+	{"containers.0.net.resets", 'i'},
+	{"containers.0.net.connections", 'i'},
 	{"containers.0.net.failed_connects", 'o'},
-	{"containers.0.net.dns_seconds", 'D'},
-	{"containers.0.net.dns_failures", 'n'},
+	{"containers.0.net.dns_seconds", 'd'},
+	{"containers.0.net.dns_failures", 'i'},
 	{"containers.0.net.peers", 'a'},
+	{"containers.0.net.peers.0.address", 's'},
+	{"containers.0.net.peers.0.port", 'i'},
+	{"containers.0.net.peers.0.role", 's'},
+	{"containers.0.net.peers.0.open", 'i'},
+	{"containers.0.net.peers.0.connect_seconds", 'd'},
+	{"containers.0.net.peers.0.rtt_seconds", 'd'},
+	{"containers.0.net.peers.0.retransmits", 'i'},
+	{"containers.0.net.rtt_min_seconds", 'r'},
+	{"containers.0.net.opened_client", 'i'},
+	{"containers.0.net.dns_timeouts", 'i'},
+	{"agent.signals.cpu_sched.window_share", 'r'},
+	{"agent.signals.go_gc.window_share", 'n'},
 	{"containers.0.memory.usage_bytes", 'i'},
 	{"containers.0.memory.working_set_bytes", 'i'},
 	{"containers.0.memory.limit_bytes", 'i'},
@@ -131,6 +148,18 @@ static const struct type_case unknown_types[] = {
 	{"containers.0.cpu.throttle.ratio", 'n'},
 	{"containers.0.cpu.throttle.length_seconds", 'D'},
 	{"containers.0.memory.limit_bytes", 'n'},
+	{"containers.0.memory.growth_bytes_per_second", 'n'},
+	{"containers.0.cpu.runq_seconds", 'D'},
+	{"containers.0.net.connect_seconds", 'D'},
+	{"containers.0.net.rtt_seconds", 'D'},
+	{"containers.0.net.segments", 'n'},
+	{"containers.0.net.resets", 'n'},
+	{"containers.0.net.connections", 'n'},
+	{"containers.0.net.failed_connects", 'o'},
+	{"containers.0.net.dns_seconds", 'D'},
+	{"containers.0.net.dns_failures", 'n'},
+	{"containers.0.net.peers", 'a'},
+	{"containers.0.net.dns_timeouts", 'n'},
 	{"containers.1.processes.0.gomaxprocs", 'n'},
 	{"containers.1.cpu.throttle.union_seconds", 'n'},
 	{"containers.1.cpu.throttle.nr_periods", 'i'},
@@ -185,6 +214,44 @@ static void test_values(void **state)
 	assert_int_equal(json_integer_value(at(root, "containers.3.gc.pause_seconds.count")), 0);
 	assert_true(json_is_null(at(root, "containers.3.gc.pause_seconds.p99")));
 	assert_string_equal(json_string_value(at(root, "containers.0.verdicts.0.severity")), "critical");
+	json_decref(root);
+	free(line);
+	snapshot_deinit(&s);
+}
+
+/* Sums of both directions, names of errors, the share of a signal in windows; one unknown part makes a sum unknown. */
+static void test_network_values(void **state)
+{
+	struct snapshot s;
+	struct snapshot_net *n;
+	json_t *root;
+	char *line;
+
+	sample_busy(&s);
+	n = &s.containers[0].net;
+	n->open_client = 5;
+	n->open_server = 7;
+	n->open_unknown = 1;
+	n->resets_sent = 2;
+	n->resets_received = 3;
+	n->failed_by_cnt = 3;
+	n->failed_by[0].error = 111;
+	n->failed_by[0].cnt = 4;
+	n->failed_by[1].error = 4000000000u;
+	n->failed_by[1].cnt = 2;
+	n->failed_by[2].error = 0;
+	n->failed_by[2].cnt = 1;
+	s.containers[1].net.resets_sent = STAT_UNKNOWN;
+	line = jsonl_snapshot(&s);
+	root = parse(line);
+	assert_int_equal(json_integer_value(at(root, "containers.0.net.connections")), 13);
+	assert_int_equal(json_integer_value(at(root, "containers.0.net.resets")), 5);
+	assert_int_equal(json_integer_value(at(root, "containers.0.net.failed_connects.ECONNREFUSED")), 4);
+	assert_int_equal(json_integer_value(at(root, "containers.0.net.failed_connects.errno 4000000000")), 2);
+	assert_int_equal(json_integer_value(at(root, "containers.0.net.failed_connects.other")), 1);
+	assert_true(json_is_null(at(root, "containers.1.net.resets")));
+	assert_string_equal(json_string_value(at(root, "agent.signals.cpu_sched.state")), "window");
+	assert_true(json_number_value(at(root, "agent.signals.cpu_sched.window_share")) == 0.1);
 	json_decref(root);
 	free(line);
 	snapshot_deinit(&s);
@@ -308,7 +375,8 @@ static void test_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_snapshot),      cmocka_unit_test(test_values),  cmocka_unit_test(test_why),
+		cmocka_unit_test(test_snapshot),      cmocka_unit_test(test_values),
+		cmocka_unit_test(test_why),           cmocka_unit_test(test_network_values),
 		cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_process),
 	};
 

@@ -183,6 +183,7 @@ void jsonl_verdict(struct jw *w, const struct verdict *v)
 	jw_text(w, "advice", v->advice);
 	jw_text(w, "culprit", v->culprit);
 	add_evidence(w, v);
+	jw_text(w, "also", v->also);
 }
 
 static void add_verdict(struct jw *w, const struct trace_event *e)
