@@ -21,13 +21,16 @@ static inline struct dist sample_dist(int64_t cnt, double p50, double p99, doubl
 
 static inline void sample_signals(struct snapshot *s)
 {
-	static const char *const names[SIGNAL_CNT] = {"go_gc", "go_runtime", "cpu_throttle", "proc_watch"};
+	static const char *const names[SIGNAL_CNT] = {"go_gc",     "go_runtime", "cpu_throttle", "proc_watch",
+						      "cpu_sched", "net_tcp",    "net_dns",      "mem_oom"};
 
-	for (int i = 0; i < SIGNAL_CNT && names[i]; i++) {
+	for (int i = 0; i < SIGNAL_CNT; i++) {
 		str_copy(s->signals[i].name, sizeof(s->signals[i].name), names[i]);
 		str_copy(s->signals[i].state, sizeof(s->signals[i].state), "on");
 		s->signals[i].present = true;
 	}
+	str_copy(s->signals[SIGNAL_CPU_SCHED].state, sizeof(s->signals[SIGNAL_CPU_SCHED].state), "window");
+	s->signals[SIGNAL_CPU_SCHED].window_share = 0.1;
 	s->signals[SIGNAL_GO_GC].hits = 1208;
 	s->signals[SIGNAL_GO_GC].events = 1200;
 	s->signals[SIGNAL_GO_GC].filtered = 8;
@@ -87,6 +90,44 @@ static inline void sample_process(struct snapshot_container *c, int32_t pid, con
 	p->memory_limit_bytes = -1;
 }
 
+static inline struct dist sample_none(void)
+{
+	return (struct dist){0, 0, NAN, NAN, NAN, NAN, NAN};
+}
+
+/* Run queue, network and names of a container that is fine. */
+static inline void sample_delays(struct snapshot_container *c, double runq, double rtt, double dns)
+{
+	c->cpu.runq = sample_dist(4810, runq / 20, runq, runq * 4);
+	c->cpu.runq_watched_seconds = 1;
+	c->net.rtt = sample_dist(120, rtt / 2, rtt, rtt * 2);
+	c->net.rtt_min_seconds = rtt / 4;
+	c->net.connect = sample_dist(3, rtt, rtt * 1.5, rtt * 1.5);
+	c->net.connects = c->net.opened_client = 3;
+	c->net.open_client = 12;
+	c->net.segments = c->net.segments_in = 41000;
+	c->net.retransmits = 2;
+	c->net.dns = sample_dist(24, dns / 4, dns, dns);
+	c->net.dns_queries = 24;
+}
+
+static inline void sample_peer(struct snapshot_container *c, const char *address, uint16_t port)
+{
+	struct snapshot_peer *p = &c->net.peers[c->net.peer_cnt++];
+
+	memset(p, 0, sizeof(*p));
+	str_copy(p->address, sizeof(p->address), address);
+	p->port = port;
+	p->role = TCP_ROLE_CLIENT;
+	p->open = 6;
+	p->opened = p->connects = 1;
+	p->connect = c->net.connect;
+	p->rtt = c->net.rtt;
+	p->rtt_min_seconds = c->net.rtt_min_seconds;
+	p->segments = c->net.segments / 2;
+	p->retransmits = 1;
+}
+
 /* A container in which nothing happens, everything known. */
 static inline void sample_quiet(struct snapshot_container *c, double cpus, double cpu_limit)
 {
@@ -98,7 +139,7 @@ static inline void sample_quiet(struct snapshot_container *c, double cpus, doubl
 	c->gc.on = true;
 	c->gc.cycles = 0;
 	c->gc.cycles_total = 100;
-	c->gc.pause = c->gc.mark = (struct dist){0, 0, NAN, NAN, NAN, NAN, NAN};
+	c->gc.pause = c->gc.mark = sample_none();
 	memset(c->gc.pauses_by_reason, 0, sizeof(c->gc.pauses_by_reason));
 	c->gc.mark_wall_ratio = 0;
 	c->gc.cpu_ratio = 0.04;
@@ -114,11 +155,23 @@ static inline void sample_quiet(struct snapshot_container *c, double cpus, doubl
 	c->cpu.period_ns = cpu_limit > 0 ? 100000000 : 0;
 	c->cpu.intervals = 0;
 	c->cpu.union_seconds = c->cpu.cpu_seconds = c->cpu.missed_seconds = c->cpu.ratio = 0;
-	c->cpu.length = (struct dist){0, 0, NAN, NAN, NAN, NAN, NAN};
+	c->cpu.length = c->cpu.runq = sample_none();
+	c->cpu.runq_watched_seconds = 1;
+	c->cpu.runq_throttled_seconds = 0;
+	c->cpu.runq_mean_seconds = NAN;
+	c->cpu.runq_outliers = 0;
 	c->cpu.nr_periods = 100;
 	c->cpu.nr_throttled = 0;
 	c->cpu.kernel_cpu_seconds = 0;
-	c->memory = (struct snapshot_memory){180 * SAMPLE_MIB, 174 * SAMPLE_MIB, 512 * SAMPLE_MIB, 200 * SAMPLE_MIB, 0};
+	memset(&c->net, 0, sizeof(c->net));
+	c->net.on = c->net.dns_on = true;
+	c->net.connect = c->net.rtt = c->net.dns = sample_none();
+	c->net.rtt_min_seconds = NAN;
+	c->memory = (struct snapshot_memory){.usage_bytes = 180 * SAMPLE_MIB,
+					     .working_set_bytes = 174 * SAMPLE_MIB,
+					     .limit_bytes = 512 * SAMPLE_MIB,
+					     .peak_bytes = 200 * SAMPLE_MIB,
+					     .growth_bytes_per_second = 0};
 }
 
 static inline struct verdict *sample_verdict(struct snapshot_container *c, const char *id, const char *culprit,
@@ -162,6 +215,10 @@ static inline void sample_checkout(struct snapshot_container *c)
 	c->cpu.length = sample_dist(992, 0.066, 0.0941, 0.0946);
 	c->cpu.nr_throttled = 62;
 	c->cpu.kernel_cpu_seconds = 65.6;
+	sample_delays(c, 0.00031, 0.00192, 0.062);
+	c->cpu.runq_throttled_seconds = 38.2;
+	sample_peer(c, "10.96.0.12", 5432);
+	sample_peer(c, "2001:db8::42", 443);
 	v = sample_verdict(
 		c, "throttled", "gc", VERDICT_CRITICAL,
 		"Held by its CPU limit 41% of the time, up to 94 ms at once; 62% of the CPU it burned was garbage "
@@ -170,6 +227,8 @@ static inline void sample_checkout(struct snapshot_container *c)
 		"cycles/s to about 3.5.",
 		"limit 2.0, 62 of 100 periods throttled, GC 12.3 of 19.8 cpu-s, heap live 38M goal 76M, memory "
 		"limit 512M.");
+	str_copy(v->also, sizeof(v->also),
+		 "DNS answers of 62 ms (p99) follow from it: it is held up to 95 ms at once.");
 	v->evidence[v->evidence_cnt++] = (struct evidence){"cpu.throttle.ratio", 0.411, "1", 0.25};
 	v->evidence[v->evidence_cnt++] = (struct evidence){"gc.cpu_ratio", 0.62, "1", NAN};
 	sample_verdict(c, "gomemlimit", "", VERDICT_ADVICE, "Memory limit 512M, GOMEMLIMIT none.",
@@ -187,6 +246,7 @@ static inline void sample_cart(struct snapshot_container *c)
 	c->gc.pause = sample_dist(24, 0.00002, 0.000048, 0.000048);
 	c->gc.cpu_ratio = 0.31;
 	c->memory.working_set_bytes = 476 * SAMPLE_MIB;
+	sample_delays(c, 0.000122, 0.00041, 0.0012);
 	sample_verdict(c, "mem-limit-gc", "", VERDICT_WARNING,
 		       "31% of its CPU is garbage collection under its memory limit.",
 		       "raise the memory limit to 640M, or find the leak.", "working set 476M of 512M.");
@@ -221,6 +281,7 @@ static inline void sample_host(struct snapshot_container *c)
 	c->goroutines = 58;
 	c->gc.cycles = 1;
 	c->gc.pause = sample_dist(2, 0.00002, 0.000029, 0.000029);
+	c->cpu.runq = sample_dist(40, 0.00001, 0.00011, 0.00013);
 	c->memory.limit_bytes = -1;
 }
 
@@ -240,6 +301,7 @@ static inline void sample_busy(struct snapshot *s)
 	sample_owner(&c[2].owner, "shop", "search-5c7d8f9b44-m4k2p", "search", "search");
 	sample_process(&c[2], 50200, "go1.22.5", 32);
 	c[2].gc.pause = sample_dist(8, 0.00005, 0.00009, 0.00009);
+	sample_delays(&c[2], 0.000201, 0.00038, 0.0009);
 	sample_verdict(&c[2], "gomaxprocs", "", VERDICT_ADVICE, "GOMAXPROCS is 32 and the CPU limit 4.",
 		       "set GOMAXPROCS=4.", "");
 	sample_quiet(&c[3], 0.22, -1);
@@ -276,6 +338,7 @@ static inline void sample_unknown(struct snapshot *s)
 		s, SIGNAL_CPU_THROTTLE, "off",
 		"no address of sched_cfs_period_timer in /proc/kallsyms: kernel.kptr_restrict is 2; set it to 1 or 0");
 	sample_signal_state(s, SIGNAL_GO_GC, "degraded", "2 of 3 binaries have no safe probe site");
+	sample_signal_state(s, SIGNAL_NET_DNS, "off", "no cgroup v2 mount; mount one (docs: net_dns)");
 	s->signals[SIGNAL_GO_GC].lost[LOSS_RING_FULL] = 12;
 	s->signals[SIGNAL_GO_GC].lost[LOSS_UNPAIRED] = 3;
 	s->signals[SIGNAL_GO_GC].lost_window = 12;
@@ -289,4 +352,6 @@ static inline void sample_unknown(struct snapshot *s)
 	sample_process(&s->containers[1], 7, "go1.19.13", STAT_UNKNOWN);
 	s->containers[1].gc.pause = sample_dist(2, 0.0004, 0.0004, 0.0004);
 	snapshot_throttle_unknown(&s->containers[1].cpu);
+	snapshot_runq_unknown(&s->containers[1].cpu);
+	snapshot_dns_unknown(&s->containers[1].net);
 }

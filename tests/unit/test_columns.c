@@ -37,15 +37,16 @@ static void check_layout(const struct snapshot *s, int width, const char *titles
 
 static void test_layout(void **state)
 {
-	static const char *const all = "CPU LIM THR% THR STW^ GC% MEM% GOR ", *const few = "CPU LIM THR% THR STW^ GC% ";
+	static const char *const all = "CPU LIM THR% THR RUNQ STW^ RTT DNS GC% MEM% GOR ",
+				 *const few = "CPU LIM THR% THR RUNQ STW^ RTT GC% ";
 	struct snapshot s;
 
 	sample_node(&s);
-	check_layout(&s, 120, all, 56, false);
-	check_layout(&s, 96, all, 32, false);
-	check_layout(&s, 95, few, 54, true);
-	check_layout(&s, 80, few, 39, true);
-	check_layout(&s, 40, few, 39, true); /* below the minimum: as at the minimum */
+	check_layout(&s, 120, all, 38, false);
+	check_layout(&s, 114, all, 32, false);
+	check_layout(&s, 113, few, 62, true);
+	check_layout(&s, 80, few, 29, true);
+	check_layout(&s, 40, few, 29, true); /* below the minimum: as at the minimum */
 	check_layout(&s, 250, all, 72, false);
 }
 
@@ -56,9 +57,12 @@ static void test_layout_not_built(void **state)
 
 	sample_node(&s);
 	s.signals[SIGNAL_CPU_THROTTLE].present = false;
-	check_layout(&s, 120, "CPU LIM STW^ GC% MEM% GOR ", 67, false);
+	check_layout(&s, 120, "CPU LIM RUNQ STW^ RTT DNS GC% MEM% GOR ", 49, false);
 	s.signals[SIGNAL_GO_GC].present = false;
 	s.signals[SIGNAL_GO_RUNTIME].present = false;
+	s.signals[SIGNAL_CPU_SCHED].present = false;
+	s.signals[SIGNAL_NET_TCP].present = false;
+	s.signals[SIGNAL_NET_DNS].present = false;
 	check_layout(&s, 80, "CPU LIM MEM% ", 44, false); /* room for the wide ones */
 }
 
@@ -101,15 +105,18 @@ static void test_cells(void **state)
 	static const struct cell_case busy[] = {
 		{"CPU", "1.98", GRADE_WARNING},  {"LIM", "2.0", GRADE_FINE},       {"THR%", "41", GRADE_CRITICAL},
 		{"THR", "94.1", GRADE_CRITICAL}, {"STW^", "71.4", GRADE_CRITICAL}, {"GC%", "62", GRADE_CRITICAL},
-		{"MEM%", "34", GRADE_FINE},      {"GOR", "412", GRADE_FINE},
+		{"MEM%", "34", GRADE_FINE},      {"GOR", "412", GRADE_FINE},       {"RUNQ", "~.31", GRADE_FINE},
+		{"RTT", "1.92", GRADE_FINE},     {"DNS", "62.0", GRADE_WARNING},
 	};
 	static const struct cell_case quiet[] = {
 		{"CPU", ".054", GRADE_FINE},  {"LIM", "-", GRADE_DIM},      {"THR%", "-", GRADE_DIM},
 		{"THR", "\u00b7", GRADE_DIM}, {"STW^", ".029", GRADE_FINE}, {"MEM%", "-", GRADE_DIM},
+		{"RUNQ", "~.11", GRADE_FINE}, {"RTT", "\u00b7", GRADE_DIM}, {"DNS", "\u00b7", GRADE_DIM},
 	};
 	static const struct cell_case unknown[] = {
 		{"CPU", "?", GRADE_DIM},  {"LIM", "?", GRADE_DIM}, {"THR%", "?", GRADE_DIM}, {"THR", "?", GRADE_DIM},
 		{"STW^", "?", GRADE_DIM}, {"GC%", "?", GRADE_DIM}, {"MEM%", "?", GRADE_DIM}, {"GOR", "?", GRADE_DIM},
+		{"RUNQ", "?", GRADE_DIM}, {"RTT", "?", GRADE_DIM}, {"DNS", "?", GRADE_DIM},
 	};
 	struct snapshot_container nobody;
 	struct snapshot s;
@@ -124,15 +131,51 @@ static void test_cells(void **state)
 
 static void test_signal_off(void **state)
 {
-	static const struct cell_case off[] = {{"THR%", "-", GRADE_DIM}, {"THR", "-", GRADE_DIM},
-					       {"STW^", "-", GRADE_DIM}, {"GC%", "-", GRADE_DIM},
-					       {"GOR", "-", GRADE_DIM},  {"LIM", "2.0", GRADE_FINE}};
+	static const struct cell_case off[] = {
+		{"THR%", "-", GRADE_DIM}, {"THR", "-", GRADE_DIM},  {"STW^", "-", GRADE_DIM},
+		{"GC%", "-", GRADE_DIM},  {"RUNQ", "-", GRADE_DIM}, {"RTT", "-", GRADE_DIM},
+		{"DNS", "-", GRADE_DIM},  {"GOR", "-", GRADE_DIM},  {"LIM", "2.0", GRADE_FINE}};
 	struct snapshot s;
 
 	sample_busy(&s);
 	for (int i = 0; i < SIGNAL_CNT; i++)
 		sample_signal_state(&s, i, "off", "no privilege");
 	check_cells(&s, &s.containers[0], off, ARRAY_SIZE(off));
+	snapshot_deinit(&s);
+}
+
+/* Run-queue waits come from armed windows: estimates, at most four columns wide. */
+static void test_sampled(void **state)
+{
+	static const struct {
+		double ms;
+		const char *text, *whole;
+		enum grade grade;
+	} rows[] = {
+		{0, "<.01", ".000", GRADE_FINE},        {0.0049, "<.01", ".005", GRADE_FINE},
+		{0.005, "~.01", ".005", GRADE_FINE},    {0.029, "~.03", ".029", GRADE_FINE},
+		{0.314, "~.31", ".314", GRADE_FINE},    {0.9949, "~.99", ".995", GRADE_FINE},
+		{0.9951, "~1.0", ".995", GRADE_FINE},   {1.92, "~1.9", "1.92", GRADE_FINE},
+		{5.04, "~5.0", "5.04", GRADE_WARNING},  {9.949, "~9.9", "9.95", GRADE_WARNING},
+		{9.951, "~10", "9.95", GRADE_WARNING},  {94.1, "~94", "94.1", GRADE_CRITICAL},
+		{99.6, "~100", "99.6", GRADE_CRITICAL}, {412, "~410", "412", GRADE_CRITICAL},
+		{12000, "~12s", "12s", GRADE_CRITICAL},
+	};
+	struct snapshot s;
+
+	sample_busy(&s);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		s.containers[0].cpu.runq.p99 = rows[i].ms / 1000;
+		s.signals[SIGNAL_CPU_SCHED].window_share = 0.1;
+		check_cell(&s, &s.containers[0], "RUNQ", rows[i].text, rows[i].grade);
+		assert_true(strlen(rows[i].text) <= 4);
+		s.signals[SIGNAL_CPU_SCHED].window_share = 1; /* armed all the time */
+		check_cell(&s, &s.containers[0], "RUNQ", rows[i].whole, rows[i].grade);
+	}
+	s.containers[0].cpu.runq.cnt = 0;
+	check_cell(&s, &s.containers[0], "RUNQ", "\u00b7", GRADE_DIM);
+	s.containers[0].cpu.runq.cnt = -1; /* not armed in this window */
+	check_cell(&s, &s.containers[0], "RUNQ", "?", GRADE_DIM);
 	snapshot_deinit(&s);
 }
 
@@ -145,10 +188,10 @@ static void test_partial(void **state)
 	s.signals[SIGNAL_GO_GC].lost[LOSS_UNKNOWN_PROCESS] = 5; /* not ours to miss */
 	check_cell(&s, &s.containers[0], "STW^", "71.4", GRADE_CRITICAL);
 	s.signals[SIGNAL_GO_GC].lost_window = 1;
-	check_cell(&s, &s.containers[0], "STW^", "~71.4", GRADE_CRITICAL);
+	check_cell(&s, &s.containers[0], "STW^", "~71", GRADE_CRITICAL);
 	check_cell(&s, &s.containers[0], "THR", "94.1", GRADE_CRITICAL);
 	s.containers[0].cpu.missed_seconds = 0.4;
-	check_cell(&s, &s.containers[0], "THR", "~94.1", GRADE_CRITICAL);
+	check_cell(&s, &s.containers[0], "THR", "~94", GRADE_CRITICAL);
 	check_cell(&s, &s.containers[0], "THR%", "~41", GRADE_CRITICAL);
 	snapshot_deinit(&s);
 }
@@ -205,6 +248,12 @@ static void test_why(void **state)
 		{"gomaxprocs", "", 9, "maxprocs"},
 		{"goroutine-blocked", "", 16, "g-block"},
 		{"a-rule-with-a-very-long-", "", 9, "a-rule-wi"},
+		{"dns", "nxdomain", 16, "dns+nxdomain"},
+		{"dns", "nxdomain", 9, "dns+nxdom"},
+		{"dns", "servfail", 9, "dns+fail"},
+		{"net-loss", "timeout", 16, "net-loss+timeout"},
+		{"net-loss", "timeout", 9, "loss+time"},
+		{"oom-risk", "", 9, "oom-risk"},
 	};
 	struct snapshot_container c;
 	char buf[24];
@@ -215,6 +264,12 @@ static void test_why(void **state)
 		columns_why(&c, rows[i].width, buf, sizeof(buf));
 		assert_string_equal(buf, rows[i].want);
 	}
+	c.gone = true; /* by then only what ended it counts */
+	columns_why(&c, 9, buf, sizeof(buf));
+	assert_string_equal(buf, "gone+oom");
+	str_copy(c.verdicts[0].id, sizeof(c.verdicts[0].id), "throttled");
+	columns_why(&c, 9, buf, sizeof(buf));
+	assert_string_equal(buf, "gone");
 	snapshot_container_init(&c);
 	c.refused_cnt = 1;
 	columns_why(&c, 16, buf, sizeof(buf));
@@ -224,10 +279,11 @@ static void test_why(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layout),  cmocka_unit_test(test_layout_not_built),
-		cmocka_unit_test(test_cells),   cmocka_unit_test(test_signal_off),
-		cmocka_unit_test(test_partial), cmocka_unit_test(test_thresholds),
-		cmocka_unit_test(test_marks),   cmocka_unit_test(test_why),
+		cmocka_unit_test(test_layout),     cmocka_unit_test(test_layout_not_built),
+		cmocka_unit_test(test_cells),      cmocka_unit_test(test_signal_off),
+		cmocka_unit_test(test_partial),    cmocka_unit_test(test_sampled),
+		cmocka_unit_test(test_thresholds), cmocka_unit_test(test_marks),
+		cmocka_unit_test(test_why),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

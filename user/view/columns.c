@@ -197,7 +197,7 @@ static void format_ms_estimate(double seconds, char *buf, size_t sz)
 	if (ms < 0.005)
 		str_copy(buf, sz, "<.01");
 	else if (ms < 0.995)
-		snprintf(buf, sz, "~.%02.0f", ms * 100);
+		snprintf(buf, sz, "~.%02.0f", fmax(ms * 100, 1));
 	else if (ms < 9.95)
 		snprintf(buf, sz, "~%.1f", ms);
 	else if (ms < 99.5)
