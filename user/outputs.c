@@ -55,6 +55,16 @@ static void default_name(const char *extension, char *buf, size_t sz)
 	snprintf(buf, sz, "gopherscope-%s%s", stamp, extension);
 }
 
+/* By the exporter's name or the extension that it writes; NULL: a raw recording. */
+static const struct exporter_ops *ops_of_format(const char *format)
+{
+	const struct exporter_ops *ops = exporters_by_name(format);
+	char path[32];
+
+	snprintf(path, sizeof(path), ".%s", format);
+	return ops ? ops : exporters_by_path(path);
+}
+
 /* stdout, a device, a pipe: nothing whose name says anything. */
 static bool is_stream(const char *path)
 {
@@ -69,7 +79,7 @@ static int choose_format(const struct options *opts, struct output *x)
 
 	if (opts->format ? !strcmp(opts->format, RAW_EXTENSION + 1) : str_ends(x->path, RAW_EXTENSION))
 		return 0;
-	x->ops = opts->format ? exporters_by_name(opts->format) : exporters_by_path(x->path);
+	x->ops = opts->format ? ops_of_format(opts->format) : exporters_by_path(x->path);
 	if (!x->ops && !opts->format && is_stream(x->path))
 		x->ops = &jsonl_exporter;
 	if (x->ops)
@@ -122,7 +132,7 @@ static int open_file(const struct options *opts, struct output *x)
 static int open_output(struct outputs *o, const char *path)
 {
 	struct output *x = &o->out[o->cnt];
-	const struct exporter_ops *ops = o->opts->format ? exporters_by_name(o->opts->format) : &perfetto_exporter;
+	const struct exporter_ops *ops = o->opts->format ? ops_of_format(o->opts->format) : &perfetto_exporter;
 	int err;
 
 	if (path)

@@ -473,6 +473,8 @@ static void on_poll(void *arg)
 	if (!w || !w->limits_known)
 		return;
 	cgroup_cpu_read(&s->cgroups, w->owner, &w->limits, &r.usage);
+	if (r.usage.cpu_ns == LIMIT_UNKNOWN && w->owner->host_pid)
+		session_host_cpu(s, w->owner->host_pid, &r.usage.cpu_ns);
 	if (r.usage.cpu_ns != LIMIT_UNKNOWN)
 		session_tell(s, RECORD_USAGE, &r, sizeof(r));
 }
@@ -613,6 +615,16 @@ static int open_stages(struct session *s, char *why)
 	return err ? err_why(why, err, "cannot set up timers: %s", strerror(-err)) : 0;
 }
 
+/* Is root/proc of our own pid namespace? Its `self` is our number then. */
+static bool sees_itself(const char *root)
+{
+	char path[PATH_MAX], link[32] = "", own[32];
+
+	snprintf(path, sizeof(path), "%s/proc/self", root);
+	snprintf(own, sizeof(own), "%d", (int)getpid());
+	return readlink(path, link, sizeof(link) - 1) > 0 && !strcmp(link, own);
+}
+
 int session_open(const struct session_cfg *cfg, struct session **ret, char *why)
 {
 	struct session *s = calloc(1, sizeof(*s));
@@ -623,6 +635,7 @@ int session_open(const struct session_cfg *cfg, struct session **ret, char *why)
 	s->cfg = *cfg;
 	s->opts = cfg->opts;
 	s->cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
+	s->own_pids = sees_itself(s->opts->root);
 	s->poll_timer = -1;
 	s->start_ns = clock_mono_ns();
 	err = open_stages(s, why);

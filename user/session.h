@@ -67,6 +67,7 @@ struct session {
 	uint64_t values_read_ns; /* last session_read_values() */
 	uint64_t ticked_ns;
 	int cpus;
+	bool own_pids; /* the node's process ids are those of our own pid namespace */
 	int drain_timer, poll_timer;                /* ids; poll_timer -1: none */
 	uint32_t polled_id;                         /* owner whose CPU time is read often, 0 none */
 	uint64_t drain_ns;                          /* interval of the drain timer now */
@@ -101,3 +102,5 @@ void session_open_sampler(struct session *s, struct process *p);
 void session_read_values(struct session *s);
 void session_tell_node(struct session *s, uint64_t now_ns);
 void session_tell_signals(struct session *s);
+/* CPU time of a host process in ns; 0 or -errno. */
+int session_host_cpu(const struct session *s, pid_t pid, int64_t *ret_ns);

@@ -69,6 +69,16 @@ static void read_usage(struct session *s, struct watched_owner *w, uint64_t now)
 	cgroup_usage_read(&s->cgroups, w->owner, &w->limits, &w->usage);
 }
 
+int session_host_cpu(const struct session *s, pid_t pid, int64_t *ret_ns)
+{
+	uint64_t ns;
+	int err = s->own_pids ? process_cpu_clock(pid, &ns) : process_cpu_read(s->opts->root, pid, &ns);
+
+	if (!err)
+		*ret_ns = (int64_t)ns;
+	return err;
+}
+
 static void read_owner(struct session *s, struct watched_owner *w, uint64_t now)
 {
 	struct record_usage r = {.owner_id = w->id};
@@ -79,12 +89,8 @@ static void read_owner(struct session *s, struct watched_owner *w, uint64_t now)
 	if (!w->limits_known)
 		return;
 	read_usage(s, w, now);
-	if (w->usage.cpu_ns == LIMIT_UNKNOWN && w->owner->host_pid) {
-		uint64_t ns;
-
-		if (!process_cpu_read(s->opts->root, w->owner->host_pid, &ns))
-			w->usage.cpu_ns = (int64_t)ns;
-	}
+	if (w->usage.cpu_ns == LIMIT_UNKNOWN && w->owner->host_pid)
+		session_host_cpu(s, w->owner->host_pid, &w->usage.cpu_ns);
 	r.usage = w->usage;
 	session_tell(s, RECORD_USAGE, &r, sizeof(r));
 }

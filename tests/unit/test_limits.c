@@ -7,9 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <time.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "base/str.h"
+#include "base/clock.h"
 #include "pods/limits.h"
 #include "unit/pods_tree.h"
 
@@ -267,10 +270,29 @@ static void process_stat(void **state)
 	assert_int_equal(process_cpu_read("", getpid(), &ns), 0);
 }
 
+/* Our own CPU clock, read as anybody's would be; against the other way to read it. */
+static void test_cpu_clock(void **state)
+{
+	uint64_t before = 0, own = 0, ticks = 0, end = clock_mono_ns() + 30 * NS_PER_MS;
+	struct timespec t;
+
+	assert_int_equal(process_cpu_clock(getpid(), &before), 0);
+	while (clock_mono_ns() < end)
+		;
+	assert_int_equal(process_cpu_clock(getpid(), &own), 0);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	assert_true(own > before);
+	assert_true((uint64_t)t.tv_sec * NS_PER_SEC + (uint64_t)t.tv_nsec - own < 20 * NS_PER_MS);
+	assert_int_equal(process_cpu_read("", getpid(), &ticks), 0);
+	assert_true(ticks > own ? ticks - own < 50 * NS_PER_MS : own - ticks < 50 * NS_PER_MS); /* ticks of 10 ms, two of them */
+	assert_true(process_cpu_clock(1 << 22, &own) < 0);
+}
+
 int main(void)
 {
 #define ROW(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_cpu_clock),
 		ROW(v2), ROW(hybrid), ROW(v1_pod_quota), ROW(no_limits), ROW(gone), ROW(host_service), ROW(root_cgroup),
 		ROW(container_only_in_v2), ROW(nothing_mounted), ROW(broken_files), ROW(process_stat),
 	};

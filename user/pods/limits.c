@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -318,4 +319,18 @@ int process_start_read(const char *root, pid_t pid, uint64_t *ticks)
 	uint64_t cpu;
 
 	return read_stat(root, pid, &cpu, ticks);
+}
+
+int process_cpu_clock(pid_t pid, uint64_t *ns)
+{
+	struct timespec t;
+	clockid_t id;
+	int err = clock_getcpuclockid(pid, &id);
+
+	if (err)
+		return -err;
+	if (clock_gettime(id, &t))
+		return -errno;
+	*ns = (uint64_t)t.tv_sec * NS_PER_SEC + (uint64_t)t.tv_nsec;
+	return 0;
 }
