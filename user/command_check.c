@@ -20,7 +20,7 @@ struct check {
 	char why[WHY_SZ]; /* it cannot */
 };
 
-#define CAPS 5
+#define CAPS 6
 
 /* What it needs, and what is not seen without it. */
 static const struct {
@@ -31,6 +31,7 @@ static const struct {
 	{"CAP_SYS_PTRACE", "processes with more privileges than ours are not seen"},
 	{"CAP_DAC_READ_SEARCH", "files that only their owners may read stay closed"},
 	{"CAP_SYSLOG", "no cpu_throttle"},
+	{"CAP_NET_ADMIN", "no net_dns"},
 };
 
 static void cap_values(const struct kernel_features *f, bool have[CAPS])
@@ -40,6 +41,7 @@ static void cap_values(const struct kernel_features *f, bool have[CAPS])
 	have[2] = f->cap_sys_ptrace;
 	have[3] = f->cap_dac_read_search;
 	have[4] = f->cap_syslog || f->cap_sys_admin;
+	have[5] = f->cap_net_admin || f->cap_sys_admin;
 }
 
 static int off_cnt(const struct check *c)
@@ -73,20 +75,29 @@ static void add_privileges(const struct check *c, struct str *out)
 	str_add(out, "\n");
 }
 
+/* Works as it should. */
+static bool works(const struct signal_state *st)
+{
+	return st->mode == SIGNAL_ON || st->mode == SIGNAL_WINDOW;
+}
+
 static const char *state_text(const struct signal_state *st)
 {
-	return st->mode == SIGNAL_ON ? "on" : st->mode == SIGNAL_DEGRADED ? "DEGRADED" : "OFF";
+	return st->mode == SIGNAL_ON         ? "on"
+	       : st->mode == SIGNAL_WINDOW   ? "window"
+	       : st->mode == SIGNAL_DEGRADED ? "degraded"
+					     : "off";
 }
 
 static void add_signal(const struct signal_state *st, int mechanism_width, struct str *out)
 {
-	const char *note = st->mode == SIGNAL_ON ? st->note : st->why;
+	const char *note = works(st) ? st->note : st->why;
+	const char *state = st->mode == SIGNAL_OFF ? "OFF" : st->mode == SIGNAL_DEGRADED ? "DEGRADED" : state_text(st);
 	char cost[32] = "-";
 
 	if (st->hit_cost_ns > 0)
 		snprintf(cost, sizeof(cost), "%.2f us", st->hit_cost_ns / 1000);
-	str_addf(out, "%-13s %-8s  %-*s  ", st->name, state_text(st), mechanism_width,
-		 *st->mechanism ? st->mechanism : "-");
+	str_addf(out, "%-13s %-8s  %-*s  ", st->name, state, mechanism_width, *st->mechanism ? st->mechanism : "-");
 	if (*note)
 		str_addf(out, "%-15s  %s\n", cost, note);
 	else
@@ -132,12 +143,9 @@ static int print_text(const struct check *c)
 
 static json_t *signal_json(const struct signal_state *st)
 {
-	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", st->name, "state",
-			 st->mode == SIGNAL_ON         ? "on"
-			 : st->mode == SIGNAL_DEGRADED ? "degraded"
-						       : "off",
-			 "mechanism", *st->mechanism ? json_string(st->mechanism) : json_null(), "reason",
-			 st->mode == SIGNAL_ON ? json_null() : json_string(st->why), "hit_cost_seconds",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "name", st->name, "state", state_text(st), "mechanism",
+			 *st->mechanism ? json_string(st->mechanism) : json_null(), "reason",
+			 works(st) ? json_null() : json_string(st->why), "hit_cost_seconds",
 			 st->hit_cost_ns > 0 ? json_real(st->hit_cost_ns / 1e9) : json_null());
 }
 
@@ -170,10 +178,16 @@ static int print_json(const struct check *c)
 /* probes: NULL where nothing could be loaded. */
 static void fill_signals(struct check *c, const struct probes *probes)
 {
-	static const char *const names[SIGNAL_CNT] = {[SIGNAL_GO_GC] = "go_gc",
-						      [SIGNAL_GO_RUNTIME] = "go_runtime",
-						      [SIGNAL_CPU_THROTTLE] = "cpu_throttle",
-						      [SIGNAL_PROC_WATCH] = "proc_watch"};
+	static const char *const names[SIGNAL_CNT] = {
+		[SIGNAL_GO_GC] = "go_gc",
+		[SIGNAL_GO_RUNTIME] = "go_runtime",
+		[SIGNAL_CPU_THROTTLE] = "cpu_throttle",
+		[SIGNAL_PROC_WATCH] = "proc_watch",
+		[SIGNAL_CPU_SCHED] = "cpu_sched",
+		[SIGNAL_NET_TCP] = "net_tcp",
+		[SIGNAL_NET_DNS] = "net_dns",
+		[SIGNAL_MEM_OOM] = "mem_oom",
+	};
 
 	for (int id = 0; id < SIGNAL_CNT; id++) {
 		struct signal_state *st = &c->signals[id];
@@ -203,6 +217,7 @@ int command_check(const struct options *opts)
 	int err;
 
 	cgroup_mounts_read(opts->root, &c.cgroups);
+	str_copy(cfg.v2_mount, sizeof(cfg.v2_mount), c.cgroups.v2);
 	c.can_run = !probes_new(&cfg, &probes, c.why);
 	if (c.can_run)
 		c.features = *probes_features(probes);
