@@ -237,9 +237,7 @@ static void happen(struct rule_state *st, int hold, const struct verdict *found,
 static void recall(const struct rule *rule, struct rule_state *st, int reached, uint64_t now_unix_ns,
 		   struct verdict *ret)
 {
-	bool late = now_unix_ns < st->kept_unix_ns || now_unix_ns - st->kept_unix_ns > rule->keep_ns;
-
-	if (st->kept && late) { /* a clock that was set back ends it too */
+	if (st->kept && now_unix_ns - st->kept_unix_ns > rule->keep_ns) { /* or the clock was set back: it wraps */
 		free(st->kept);
 		st->kept = NULL;
 	}
