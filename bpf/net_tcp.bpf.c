@@ -14,7 +14,13 @@
  * Since Go 1.24 listeners are MPTCP sockets above a TCP socket that SYNs arrive at; clients that do not speak MPTCP get
  * plain TCP sockets cloned from that one. The lower socket of a listener that is older than us cannot be had in a form
  * that the verifier lets us hang storage on, so connections accepted without storage are looked up by network namespace
- * and port (map listeners). Connections that really are MPTCP and older than us are not found. */
+ * and port (map listeners). Connections that really are MPTCP and older than us are not found.
+ *
+ * Measured by tests/bpf/test_net_tcp over a link of 20 ms each way (6.18): connects take the link's own time plus 0.1
+ * ms, and retransmissions are the kernel's RetransSegs exactly, at 1 and 3 % loss. Cost, of which 58 ns each are the
+ * measurement's own: a change of state 0.18 us where nobody is watched and 0.5 us where somebody is (six to eight for
+ * the two ends of a connection), a retransmission 0.5 us, a connection in a pass 0.4 us, 0.7 us if it moved. A pass as
+ * a whole takes 0.9 ms with 1,000 connections and 16 ms with 20,000, all quiet; 1.3 and 44 ms if all moved. */
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_endian.h>
@@ -25,7 +31,7 @@
 #include "filter.bpf.h"
 #include "net_tcp.h"
 
-/* Since 6.17 (bf75ad368b6e) tcp_retransmit_skb also reports attempts that failed. */
+/* Since 6.17 (ad892e912b84) tcp_retransmit_skb also reports attempts that failed. */
 const volatile bool retransmit_has_err;
 
 /* Set by user space before an iterator runs. */
@@ -450,8 +456,9 @@ int BPF_PROG(on_state, struct sock *sk, int before, int now)
 
 /* ---- marks ----------------------------------------------------------------------------------------------- */
 
-/* The kernel adds to total_retrans (and RetransSegs) before it sends, also for attempts that fail (since 5.0,
- * ec641b39457e): those segments are told with the next attempt that succeeds, so that the sum stays right. */
+/* The kernel adds to total_retrans (and RetransSegs) before it sends, also for an attempt that then fails: those
+ * segments are told with the next attempt that succeeds, so that the sum stays right. (Checked on 6.18 by the sum: a
+ * kernel that added later would be one event behind, and what is missing then is in the flow's last record.) */
 SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(on_retransmit, struct sock *sk)
 {

@@ -280,6 +280,7 @@ def test_late_watch(spaces, harness):
         time.sleep(1.2)
         s.client.do("connect", B, 7000, 5)
         s.watch(harness)
+        harness.sync()
         s.watch(harness)
         s.client.do("connect", B, 7000, 5)
         s.client.do("close")

@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "events/source.h"
 #include "probes/probes.h"
 
 #define TICK_MS 100
@@ -95,6 +96,8 @@ static void print_dns(const struct event_dns_query *e)
 
 static void on_event(const union event *e, void *arg)
 {
+	if (event_check(e, e->hdr.size))
+		printf("{\"kind\": \"bad\", \"record\": %u}\n", e->hdr.kind);
 	if (harness.quiet)
 		return;
 	switch (e->hdr.kind) {
