@@ -18,10 +18,10 @@ def test_check_is_quiet(tmp_path):
 
 
 def test_pip_cannot_fetch(tmp_path):
-    for _ in range(2):  # what is half made is not taken for made
-        code, out, err = py_env(tmp_path, PIP_NO_INDEX="1", PIP_FIND_LINKS="", PIP_CONFIG_FILE=os.devnull)
-        assert (code, out) == (1, "")
-        assert "py-env: " in err.splitlines()[-1] and "pip" in err.splitlines()[-1] or "python3-venv" in err
+    code, out, err = py_env(tmp_path, PIP_NO_INDEX="1", PIP_FIND_LINKS="", PIP_CONFIG_FILE=os.devnull)
+    assert (code, out) == (1, "")
+    assert "py-env: pip could not fetch" in err or "python3-venv" in err
+    # what is half made is not taken for made
     assert py_env(tmp_path, "--check") == (1, "", "")
 
 
