@@ -26,11 +26,11 @@ const volatile __u64 event_min_ns = 5000000;
 /* Written by user space before a pass, for that pass: a window opens, what is left of the last one goes; a window opens
  * or is open, each cgroup gets its histogram. */
 bool pass_forgets, pass_adds_groups;
+/* Histograms in use in this window, from entry 1 on; user space takes them and begins at 0 again. */
+__u32 groups_used;
 /* Written by passes: what this kernel keeps; threads seen, threads watched. */
 bool has_sched_info, throttled_exact;
 __u64 pass_threads, pass_watched;
-
-struct runq_group group_zero; /* never written: what a new entry begins with, too big for the stack */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -39,19 +39,27 @@ struct {
 	__type(value, struct runq_task);
 } runq_tasks SEC(".maps");
 
-/* Entries are made by the pass that opens a window and removed when it is read: not preallocated (2.8 MB). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, RUNQ_GROUP_MAX);
+	__type(key, __u32);
+	__type(value, struct runq_group);
+} runq_groups SEC(".maps");
+
+/* Filled and emptied by user space and passes, in process context: not preallocated. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, RUNQ_GROUP_MAX);
 	__type(key, __u64);
-	__type(value, struct runq_group);
-} runq_groups SEC(".maps");
+	__type(value, __u32);
+} runq_index SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, RUNQ_GROUP_MAX);
+	__uint(max_entries, RUNQ_MEAN_MAX);
 	__type(key, __u64);
 	__type(value, struct runq_mean);
 } runq_means SEC(".maps");
@@ -114,8 +122,10 @@ static __always_inline void begin_wait(struct runq_task *t, struct task_struct *
 		note_throttled(t, task);
 }
 
+#define MOVED_MAX_NS 1000000 /* a wait on two queues that is shorter is not worth a doubt */
+
 /* Time since begin_wait() in which the quota kept the task away; negative: cannot be told. */
-static __always_inline __s64 throttled_part(const struct runq_task *t, struct task_struct *task)
+static __always_inline __s64 throttled_part(const struct runq_task *t, struct task_struct *task, __u64 wait_ns)
 {
 	struct cfs_rq *now_on = kernel_task_cfs_rq(task);
 	struct cfs_rq *began_on = (void *)t->cfs_rq;
@@ -130,6 +140,10 @@ static __always_inline __s64 throttled_part(const struct runq_task *t, struct ta
 		if (BPF_CORE_READ(began_on, tg) != now_on->tg)
 			return -1;
 		ns = kernel_throttled_ns_at(began_on, kernel_task_clock(task));
+		/* it may have been throttled on the new one, too, and when it got there is not known */
+		if (!kernel_throttles_tasks() && ns - t->throttled_ns + MOVED_MAX_NS <= wait_ns &&
+		    kernel_throttled_ns(now_on, kernel_task_clock(task)))
+			return -1;
 	}
 	if (ns <= t->throttled_ns)
 		return 0;
@@ -182,10 +196,10 @@ static __always_inline void emit_long(const struct runq_task *t, struct task_str
 /* False: there is no room for its cgroup. */
 static __always_inline bool record(const struct runq_task *t, __u64 wait_ns, __u64 throttled_ns)
 {
-	struct runq_group *g = bpf_map_lookup_elem(&runq_groups, &t->cpu_cgid);
-	__u32 bucket = bucket_of(wait_ns);
+	__u32 group = t->group, bucket = bucket_of(wait_ns);
+	struct runq_group *g = bpf_map_lookup_elem(&runq_groups, &group);
 
-	if (!g)
+	if (!g || !group)
 		return false;
 	if (bucket >= RUNQ_BUCKETS)
 		bucket = RUNQ_BUCKETS - 1;
@@ -204,7 +218,7 @@ static __always_inline void end_wait(struct runq_task *t, struct task_struct *pr
 {
 	__u64 start_ns = t->start_ns;
 	__u64 wait_ns = now_ns - start_ns;
-	__s64 part = throttled_part(t, next);
+	__s64 part = throttled_part(t, next, wait_ns);
 	__u64 throttled_ns = (__u64)part < wait_ns ? part : wait_ns; /* two clocks: some ns apart */
 
 	t->start_ns = 0;
@@ -286,6 +300,7 @@ int BPF_PROG(on_newtask, struct task_struct *task, unsigned long clone_flags)
 		return 0;
 	t->cpu_cgid = of->cpu_cgid;
 	t->v2_cgid = of->v2_cgid;
+	t->group = of->group;
 	return 0;
 }
 
@@ -300,16 +315,21 @@ static __always_inline bool is_watched(struct task_struct *task)
 	return e && (e->signals & (1u << SIGNAL_CPU_SCHED));
 }
 
-static __always_inline void group_add(const struct runq_task *t)
+/* Index of the cgroup's histogram, made if there is none; 0: no room. Passes do not run at the same time. */
+static __always_inline __u32 group_of(const struct runq_task *t)
 {
-	struct runq_group *g = bpf_map_lookup_elem(&runq_groups, &t->cpu_cgid);
+	__u32 *found = bpf_map_lookup_elem(&runq_index, &t->cpu_cgid), group = groups_used + 1;
+	struct runq_group *g;
 
-	if (g)
-		return;
-	bpf_map_update_elem(&runq_groups, &t->cpu_cgid, &group_zero, BPF_NOEXIST);
-	g = bpf_map_lookup_elem(&runq_groups, &t->cpu_cgid);
-	if (g)
-		g->v2_cgid = t->v2_cgid;
+	if (found)
+		return *found;
+	g = bpf_map_lookup_elem(&runq_groups, &group);
+	if (!g || bpf_map_update_elem(&runq_index, &t->cpu_cgid, &group, BPF_NOEXIST))
+		return 0;
+	g->cpu_cgid = t->cpu_cgid;
+	g->v2_cgid = t->v2_cgid;
+	groups_used = group;
+	return group;
 }
 
 /* Adds what the thread's sched_info grew by since the last pass. */
@@ -363,7 +383,7 @@ int runq_pass(struct bpf_iter__task *ctx)
 	if (pass_forgets)
 		t->start_ns = 0;
 	if (pass_adds_groups)
-		group_add(t);
+		t->group = group_of(t);
 	if (bpf_core_field_exists(s->sched_info.run_delay))
 		mean_add(t, s->sched_info.run_delay, s->sched_info.pcount, first);
 	return 0;

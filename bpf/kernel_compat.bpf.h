@@ -184,7 +184,7 @@ static __always_inline bool kernel_throttled_is_exact(void)
 }
 
 /* How long this queue was throttled, by its own quota or one above, up to clock_ns (of its CPU) and including a throttle
- * that is not over. Before 6.6: not including it. */
+ * that is not over. Before 6.6 it is another number at least whenever a throttle has begun or ended in between. */
 static __always_inline __u64 kernel_throttled_ns(struct cfs_rq *cfs_rq, __u64 clock_ns)
 {
 	struct cfs_rq___self *c = (void *)cfs_rq;
@@ -193,8 +193,9 @@ static __always_inline __u64 kernel_throttled_ns(struct cfs_rq *cfs_rq, __u64 cl
 	__u64 since_ns;
 
 	if (!kernel_throttled_is_exact())
-		return bpf_core_field_exists(pelt->throttled_clock_pelt_time) ? pelt->throttled_clock_pelt_time
-									      : old->throttled_clock_task_time;
+		return (cfs_rq->throttle_count > 0) + (bpf_core_field_exists(pelt->throttled_clock_pelt_time)
+							       ? pelt->throttled_clock_pelt_time
+							       : old->throttled_clock_task_time);
 	since_ns = c->throttled_clock_self;
 	if (!since_ns || since_ns > clock_ns)
 		return c->throttled_clock_self_time;
@@ -210,9 +211,10 @@ static __always_inline __u64 kernel_throttled_ns_at(struct cfs_rq *cfs_rq, __u64
 	__u64 since_ns;
 
 	if (!kernel_throttled_is_exact())
-		return bpf_core_field_exists(pelt->throttled_clock_pelt_time)
-			       ? BPF_CORE_READ(pelt, throttled_clock_pelt_time)
-			       : BPF_CORE_READ(old, throttled_clock_task_time);
+		return (BPF_CORE_READ(cfs_rq, throttle_count) > 0) +
+		       (bpf_core_field_exists(pelt->throttled_clock_pelt_time)
+				? BPF_CORE_READ(pelt, throttled_clock_pelt_time)
+				: BPF_CORE_READ(old, throttled_clock_task_time));
 	since_ns = BPF_CORE_READ(c, throttled_clock_self);
 	if (!since_ns || since_ns > clock_ns)
 		return BPF_CORE_READ(c, throttled_clock_self_time);

@@ -9,7 +9,7 @@
  *   filtered  a long wait beyond RUNQ_RATE_MAX on its CPU and second: it is in the histogram, without a record; or a
  *             wait that cannot be told from throttling: it is in no figure (kernels before 6.6: each wait with a
  * throttle in it; else only a wait whose task changed its group or, before 6.18, its queue while it was throttled) lost
- * ring full; state full (a wait, or a thread's mean, of a cgroup beyond RUNQ_GROUP_MAX: it is in no figure) so hits =
+ * ring full; state full (a wait, or a thread's mean, of a cgroup beyond the bound: it is in no figure) so hits =
  * events + filtered + losses. */
 #pragma once
 #ifndef __VMLINUX_H__
@@ -17,7 +17,8 @@
 #endif
 #include "event.h"
 
-#define RUNQ_GROUP_MAX 4096 /* cgroups with watched threads */
+#define RUNQ_GROUP_MAX 1024 /* cgroups with watched threads in one window; 0.7 MB of histograms */
+#define RUNQ_MEAN_MAX  4096 /* cgroups with watched threads between two passes */
 #define RUNQ_RATE_MAX  100  /* records of long waits a second and CPU */
 
 /* Map `runq_tasks`, task storage: exists for the threads of watched processes only. */
@@ -27,16 +28,22 @@ struct runq_task {
 	__u64 throttled_ns; /* of that run queue, at start_ns */
 	__u64 cpu_cgid, v2_cgid;
 	__u64 delay_ns, runs; /* sched_info at the last pass */
+	__u32 group;          /* index in `runq_groups`, of this window; 0: there was no room */
+	__u32 pad;
 };
 
-/* Map `runq_groups`, by cpu_cgid: the waits of one cgroup in the window that is open. Atomic adds, but for max_ns. */
+/* Map `runq_groups`, mmapable array: the waits of one cgroup in the window that is open; entry 0 is not used. An array,
+ * with the index in the task's storage, because a look-up by cgroup is 25 of the 60 ns that counting a wait takes.
+ * Atomic adds, but for max_ns. */
 struct runq_group {
-	__u64 v2_cgid;
+	__u64 cpu_cgid, v2_cgid;
 	__u64 sum_ns;
 	__u64 max_ns; /* two CPUs at once: the smaller one may win */
 	__u64 throttled_ns;
 	__u32 buckets[RUNQ_BUCKETS];
 };
+
+/* Map `runq_index`: cpu_cgid to index in `runq_groups`. */
 
 /* Map `runq_means`, by cpu_cgid: growth of sched_info over the cgroup's threads since user space last took it. */
 struct runq_mean {

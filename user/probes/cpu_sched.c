@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -34,6 +35,7 @@
 struct sched_priv {
 	const struct probes_cfg *cfg; /* borrowed */
 	struct bpf_link *pass;        /* owned: the iterator */
+	struct runq_group *groups;    /* owned: the map, mapped; RUNQ_GROUP_MAX entries */
 	uint64_t passed_ns;           /* end of the last pass */
 	uint64_t means_ns;            /* what is in the map of means has come since */
 	uint64_t next_pass_ns, pass_every_ns;
@@ -104,7 +106,7 @@ static void take_means(struct signal *s)
 	struct runq_mean m;
 	uint64_t cgid;
 
-	for (unsigned int i = 0; i < RUNQ_GROUP_MAX && !bpf_map_get_next_key(fd, NULL, &cgid); i++) {
+	for (unsigned int i = 0; i < RUNQ_MEAN_MAX && !bpf_map_get_next_key(fd, NULL, &cgid); i++) {
 		if (!bpf_map_lookup_elem(fd, &cgid, &m))
 			deliver_mean(priv, cgid, &m);
 		bpf_map_delete_elem(fd, &cgid);
@@ -168,29 +170,9 @@ static int arm(struct cpu_sched_bpf *skel)
 	return err;
 }
 
-static int open_window(struct signal *s, uint64_t ns)
+static void deliver_window(const struct sched_priv *priv, const struct runq_group *g, uint64_t end_ns)
 {
-	struct sched_priv *priv = s->priv;
-	uint64_t begin = clock_mono_ns();
-	int err = run_pass(s, true);
-
-	if (err)
-		return err;
-	if (begin >= priv->next_pass_ns)
-		settle_means(s, begin);
-	err = arm(s->skel);
-	if (err)
-		return err;
-	priv->opened_ns = clock_mono_ns();
-	priv->close_ns = priv->opened_ns + ns;
-	log_debug("cpu_sched: window of %.3f s opened in %.3f ms", (double)ns / NS_PER_SEC,
-		  (double)(priv->opened_ns - begin) / 1e6);
-	return 0;
-}
-
-static void deliver_window(const struct sched_priv *priv, uint64_t cgid, const struct runq_group *g, uint64_t end_ns)
-{
-	union event e = {.runq_window = {.hdr = {.time_ns = end_ns, .cpu_cgid = cgid, .v2_cgid = g->v2_cgid},
+	union event e = {.runq_window = {.hdr = {.time_ns = end_ns, .cpu_cgid = g->cpu_cgid, .v2_cgid = g->v2_cgid},
 					 .start_ns = priv->opened_ns,
 					 .sum_ns = g->sum_ns,
 					 .max_ns = g->max_ns,
@@ -204,21 +186,51 @@ static void deliver_window(const struct sched_priv *priv, uint64_t cgid, const s
 		deliver(priv, &e, EVENT_RUNQ_WINDOW, sizeof(e.runq_window));
 }
 
-static void close_window(struct signal *s)
+/* Delivers the histograms in use and makes them empty for the next window. */
+static void take_groups(struct signal *s, uint64_t end_ns)
 {
 	struct cpu_sched_bpf *skel = s->skel;
 	struct sched_priv *priv = s->priv;
-	int fd = bpf_map__fd(skel->maps.runq_groups);
-	uint64_t begin = clock_mono_ns(), end, cgid;
-	struct runq_group g;
+	int fd = bpf_map__fd(skel->maps.runq_index);
 
-	disarm(skel);
-	end = clock_mono_ns();
-	for (unsigned int i = 0; i < RUNQ_GROUP_MAX && !bpf_map_get_next_key(fd, NULL, &cgid); i++) {
-		if (!bpf_map_lookup_elem(fd, &cgid, &g))
-			deliver_window(priv, cgid, &g, end);
-		bpf_map_delete_elem(fd, &cgid);
+	for (uint32_t i = 1; i <= skel->bss->groups_used && i < RUNQ_GROUP_MAX; i++) {
+		deliver_window(priv, &priv->groups[i], end_ns);
+		bpf_map_delete_elem(fd, &priv->groups[i].cpu_cgid);
+		memset(&priv->groups[i], 0, sizeof(priv->groups[i]));
 	}
+	skel->bss->groups_used = 0;
+}
+
+static int open_window(struct signal *s, uint64_t ns)
+{
+	struct sched_priv *priv = s->priv;
+	uint64_t begin = clock_mono_ns();
+	int err = run_pass(s, true);
+
+	if (err)
+		return err;
+	if (begin >= priv->next_pass_ns)
+		settle_means(s, begin);
+	err = arm(s->skel);
+	if (err) {
+		take_groups(s, begin);
+		return err;
+	}
+	priv->opened_ns = clock_mono_ns();
+	priv->close_ns = priv->opened_ns + ns;
+	log_debug("cpu_sched: window of %.3f s opened in %.3f ms", (double)ns / NS_PER_SEC,
+		  (double)(priv->opened_ns - begin) / 1e6);
+	return 0;
+}
+
+static void close_window(struct signal *s)
+{
+	struct sched_priv *priv = s->priv;
+	uint64_t begin = clock_mono_ns(), end;
+
+	disarm(s->skel);
+	end = clock_mono_ns();
+	take_groups(s, end);
 	priv->opened_ns = 0;
 	priv->closed_ns = end;
 	log_debug("cpu_sched: window closed: detached in %.3f ms, read in %.3f ms", (double)(end - begin) / 1e6,
@@ -311,16 +323,29 @@ static void describe(struct signal *s)
 		 skel->bss->has_sched_info ? "" : ", no means (SCHED_INFO)");
 }
 
+static int map_groups(struct sched_priv *priv, int fd)
+{
+	void *at = mmap(NULL, RUNQ_GROUP_MAX * sizeof(struct runq_group), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	priv->groups = at;
+	return 0;
+}
+
 static int sched_attach(struct signal *s, const struct signal_env *env, char *why)
 {
 	struct cpu_sched_bpf *skel = s->skel;
 	struct sched_priv *priv = s->priv;
-	int err = attach_one(skel->progs.on_newtask, &skel->links.on_newtask);
+	int err = map_groups(priv, bpf_map__fd(skel->maps.runq_groups));
 
+	if (err)
+		return err_why(why, err, "cannot map the histograms: %s", strerror(-err));
+	err = attach_one(skel->progs.on_newtask, &skel->links.on_newtask);
 	if (err)
 		return err_why(why, err, "cannot attach to task_newtask: %s", strerror(-err));
 	priv->pass = bpf_program__attach_iter(skel->progs.runq_pass, NULL);
-	err = priv->pass ? run_pass(s, true) : -errno;
+	err = priv->pass ? run_pass(s, false) : -errno;
 	if (err)
 		return err_why(why, err, "cannot iterate over the tasks: %s", strerror(-err));
 	priv->means_ns = priv->passed_ns;
@@ -352,6 +377,8 @@ static void sched_close(struct signal *s)
 
 	if (priv)
 		bpf_link__destroy(priv->pass);
+	if (priv && priv->groups)
+		munmap(priv->groups, RUNQ_GROUP_MAX * sizeof(struct runq_group));
 	if (s->skel)
 		disarm(s->skel);
 	cpu_sched_bpf__destroy(s->skel);
