@@ -16,10 +16,10 @@
 #include "stats/history.h"
 #include "stats/word_delta.h"
 
-#define SEC     1000000000ull
-#define MIB     1048576ull
-#define START   (100 * SEC)
-#define ROUNDS  120
+#define SEC    1000000000ull
+#define MIB    1048576ull
+#define START  (100 * SEC)
+#define ROUNDS 120
 
 static uint64_t next(uint64_t *seed)
 {
@@ -391,7 +391,11 @@ static void words(void **state)
 			if (next(&seed) % 8 == 0)
 				a[i] = special[next(&seed) % 6];
 			else if (next(&seed) % 16 == 0)
-				a[i] = next(&seed);
+				a[i] = next(&seed) >> next(&seed) % 64;
+			else if (next(&seed) % 16 == 0)
+				a[i] = b[i] + next(&seed) % 400 - 200;
+			else if (next(&seed) % 16 == 0)
+				a[i] = b[i] ^ 0x4100000000000041ull << next(&seed) % 8;
 			else if (next(&seed) % 4 == 0) {
 				d += seconds(next(&seed) % 1000);
 				memcpy(&a[i], &d, 8);
@@ -405,7 +409,7 @@ static void words(void **state)
 		free(b);
 		free(out);
 	}
-	for (int k = 0; k < 64; k++) {
+	for (int k = 0; k < 63; k++) {
 		uint8_t buf[WORD_DELTA_VARINT_MAX];
 		uint64_t v = (1ull << k) - 1 + (uint64_t)(k & 1), got;
 
@@ -420,13 +424,18 @@ static void words(void **state)
 
 /* ---- cost ---- */
 
+static double ratio(double v) /* as container_stats_fill() makes them */
+{
+	return (double)llrint(v * 1e9) / 1e9;
+}
+
 static void some_dist(struct dist *d, uint64_t *seed, uint64_t scale)
 {
 	uint64_t v = next(seed) % scale;
 
 	d->cnt = (int64_t)(next(seed) % 300);
 	d->p50 = seconds(scale + v);
-	d->sum = (double)d->cnt * seconds(scale) + seconds(v);
+	d->sum = seconds((uint64_t)d->cnt * scale + v);
 	if (next(seed) % 4)
 		return; /* the edges of a window of 10 s move seldom */
 	d->min = seconds(scale / 4 + v / 8);
@@ -440,10 +449,11 @@ static void some_usage(struct snapshot_container *c, uint64_t *seed)
 	uint64_t ns = next(seed) % (SEC / 10) + SEC;
 
 	c->cpu.usage_seconds = seconds(ns);
-	c->cpu.usage_cpus = (double)ns / (double)(10 * SEC + next(seed) % 100000);
-	c->cost_ratio = 1e-4 * c->cpu.usage_cpus;
+	c->cpu.usage_cpus = ratio((double)ns / (double)(10 * SEC + next(seed) % 100000));
+	c->cost_ratio = ratio(1e-4 * c->cpu.usage_cpus);
 	c->memory.usage_bytes = c->memory.working_set_bytes = (int64_t)((40000 + next(seed) % 500) * 4096);
-	c->memory.growth_bytes_per_second = (double)(next(seed) % 1000000) / 7;
+	if (next(seed) % 5 == 0)
+		c->memory.growth_bytes_per_second = (double)(next(seed) % 1000000) / 7;
 }
 
 static void some_gc(struct snapshot_container *c, uint64_t *seed)
@@ -453,8 +463,8 @@ static void some_gc(struct snapshot_container *c, uint64_t *seed)
 	some_dist(&c->gc.pause, seed, 40000);
 	some_dist(&c->gc.mark, seed, 4000000);
 	c->gc.pauses_by_reason[STW_GC_MARK_TERM] = c->gc.pauses_by_reason[STW_GC_SWEEP_TERM] = c->gc.cycles;
-	c->gc.mark_wall_ratio = c->gc.mark.sum / 10;
-	c->gc.cpu_ratio = c->cpu.usage_cpus / 8;
+	c->gc.mark_wall_ratio = ratio(c->gc.mark.sum / 10);
+	c->gc.cpu_ratio = ratio(c->cpu.usage_cpus / 8);
 	c->gc.assist_seconds = seconds(next(seed) % 1000000);
 	c->gc.heap_live_bytes = (int64_t)((next(seed) % 200000 + 5000000) * 8);
 	c->gc.heap_goal_bytes = 2 * c->gc.heap_live_bytes;
@@ -486,8 +496,8 @@ static void some_trouble(struct snapshot_container *c, uint64_t *seed)
 	some_dist(&c->net.dns, seed, 900000);
 	c->cpu.intervals = (int64_t)(60 + next(seed) % 9);
 	c->cpu.union_seconds = c->cpu.length.sum;
-	c->cpu.cpu_seconds = 1.7 * c->cpu.union_seconds;
-	c->cpu.ratio = c->cpu.union_seconds / 10;
+	c->cpu.cpu_seconds = seconds(next(seed) % SEC);
+	c->cpu.ratio = ratio(c->cpu.union_seconds / 10);
 	c->cpu.nr_throttled = c->cpu.intervals;
 	c->verdict_cnt = 1;
 	snprintf(v->id, sizeof(v->id), "throttled");
@@ -502,21 +512,28 @@ static void some_trouble(struct snapshot_container *c, uint64_t *seed)
 		v->evidence[i].value = c->cpu.ratio * (i + 1);
 }
 
-/* One in ten has everything, three in ten collect garbage and talk to three peers, the others hardly run. */
-static void live(struct snapshot *s, uint64_t *seed)
+/* Of hundred containers: how many have everything (throttled, a verdict, ten peers), and how many collect garbage and
+ * talk to three peers. The others hardly run. */
+struct mix {
+	unsigned int busy, working;
+};
+
+static void live(struct snapshot *s, const struct mix *mix, uint64_t *seed)
 {
 	s->time_mono_ns += SEC;
 	s->time_unix_ns += SEC + next(seed) % 100000;
 	s->events += 5000 + next(seed) % 100;
 	for (int i = 0; i < s->container_cnt; i++) {
 		struct snapshot_container *c = &s->containers[i];
+		unsigned int at = c->id * 37 % 100;
+		bool busy = at < mix->busy;
 
 		some_usage(c, seed);
-		if (c->id % 10 < 4)
-			some_gc(c, seed);
-		if (c->id % 10 < 4)
-			some_net(c, c->id % 10 ? 3 : 10, seed);
-		if (c->id % 10 == 0)
+		if (at >= mix->busy + mix->working)
+			continue;
+		some_gc(c, seed);
+		some_net(c, busy ? 10 : 3, seed);
+		if (busy)
 			some_trouble(c, seed);
 	}
 	if (next(seed) % 5 == 0)
@@ -529,7 +546,7 @@ struct cost {
 	double mib_15min;
 };
 
-static void measure(int containers, struct cost *ret)
+static void measure(int containers, const struct mix *mix, struct cost *ret)
 {
 	enum { CNT = 60 };
 	uint64_t seed = 3, t0, sum = 0, worst = 0;
@@ -541,12 +558,12 @@ static void measure(int containers, struct cost *ret)
 	assert_int_equal(history_new(256 * MIB, &h), 0);
 	small(&s, START, containers);
 	for (int i = 0; i < 2; i++) {
-		live(&s, &seed);
+		live(&s, mix, &seed);
 		history_add(h, &s);
 	}
 	first = history_bytes(h);
 	for (int i = 0; i < CNT; i++) {
-		live(&s, &seed);
+		live(&s, mix, &seed);
 		t0 = clock_mono_ns();
 		history_add(h, &s);
 		t0 = clock_mono_ns() - t0;
@@ -577,17 +594,23 @@ static void cost(void **state)
 {
 	static const struct {
 		int containers;
+		struct mix mix;
 		double mib_max;
-	} rows[] = {{40, 6}, {300, 32}};
+	} rows[] = {
+		{40, {10, 30}, 6},  {300, {5, 20}, 32}, /* a node of its kind */
+		{40, {0, 0}, 3},    {40, {0, 100}, 8},  /* what each kind takes */
+		{40, {100, 0}, 20},
+	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct cost c;
 
-		measure(rows[i].containers, &c);
-		print_message("%d containers: add %.2f ms (worst %.2f), 15 min %.1f MiB (%.0f bytes a container and "
-			      "second), 58 back %.1f ms, one more %.1f ms, series of 60 %.3f ms\n",
-			      rows[i].containers, c.add_ms, c.worst_ms, c.mib_15min, c.bytes_each / rows[i].containers,
-			      c.walk_ms, c.step_ms, c.series_ms);
+		measure(rows[i].containers, &rows[i].mix, &c);
+		print_message(
+			"%d containers, %u%% busy, %u%% working: add %.2f ms (worst %.2f), 15 min %.1f MiB (%.0f "
+			"bytes a container and second), 58 back %.1f ms, one more %.1f ms, series of 60 %.3f ms\n",
+			rows[i].containers, rows[i].mix.busy, rows[i].mix.working, c.add_ms, c.worst_ms, c.mib_15min,
+			c.bytes_each / rows[i].containers, c.walk_ms, c.step_ms, c.series_ms);
 		assert_true(c.mib_15min <= rows[i].mib_max);
 		assert_true(c.add_ms < 100);
 	}

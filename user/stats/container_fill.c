@@ -17,6 +17,13 @@
 /* The runtime's GC time is a wall time of its workers: a share slightly above one is rounding, more is not a share. */
 #define GC_RATIO_MAX 1.02
 
+/* To nine digits behind the point: more is noise of the clocks, and history.c keeps the difference of two such numbers
+ * in half of the bytes. */
+static double rounded(double v)
+{
+	return fabs(v) < 1e6 ? (double)llrint(v * 1e9) / 1e9 : v;
+}
+
 /* The part of the window that was watched. Spans that end in it are counted by `from`, shares of time by `watched`. */
 struct window {
 	uint64_t from_ns, watched_ns, to_ns;
@@ -115,7 +122,7 @@ static void fill_gc(const struct container_stats *c, const struct window *w, str
 	gc->cycles = (int64_t)(span_ring_upper(&c->cycles, w->to_ns) - span_ring_upper(&c->cycles, w->from_ns));
 	fill_dist(&c->marks, w, &gc->mark);
 	span_ring_cover(&c->marks, w->watched_ns, w->to_ns, &cover);
-	gc->mark_wall_ratio = seconds > 0 ? (double)cover.union_ns / NS_PER_SEC / seconds : NAN;
+	gc->mark_wall_ratio = seconds > 0 ? rounded((double)cover.union_ns / NS_PER_SEC / seconds) : NAN;
 }
 
 /* The missing time lies somewhere in its span: by its share where the window cuts it. Signed: stamps that are late
@@ -147,7 +154,7 @@ static void fill_throttle(const struct container_stats *c, const struct window *
 	cpu->union_seconds = (double)cover.union_ns / NS_PER_SEC;
 	cpu->cpu_seconds = (double)cover.sum_ns / NS_PER_SEC;
 	cpu->missed_seconds = missed_seconds(c, w);
-	cpu->ratio = seconds > 0 ? cpu->union_seconds / seconds : NAN;
+	cpu->ratio = seconds > 0 ? rounded(cpu->union_seconds / seconds) : NAN;
 	fill_dist(&c->throttles, w, &cpu->length);
 }
 
@@ -172,7 +179,7 @@ static void fill_usage(const struct container_stats *c, const struct window *w, 
 {
 	int64_t ns, periods, throttled, throttled_ns;
 
-	cpu->usage_cpus = reading_rate(&c->usage, w, USAGE_CPU, &ns);
+	cpu->usage_cpus = rounded(reading_rate(&c->usage, w, USAGE_CPU, &ns));
 	cpu->usage_seconds = ns_to_seconds(ns);
 
 	reading_rate(&c->usage, w, USAGE_PERIODS, &periods);
@@ -193,7 +200,7 @@ static void fill_shares(const struct container_stats *c, const struct window *w,
 	int64_t ns;
 	double gc = reading_rate(&c->gc_cpu, w, GC_CPU, &ns);
 
-	ret->gc.cpu_ratio = used > 0 ? gc / used : NAN;
+	ret->gc.cpu_ratio = used > 0 ? rounded(gc / used) : NAN;
 	if (ret->gc.cpu_ratio > GC_RATIO_MAX)
 		ret->gc.cpu_ratio = NAN;
 	else if (ret->gc.cpu_ratio > 1)
@@ -203,7 +210,7 @@ static void fill_shares(const struct container_stats *c, const struct window *w,
 
 	double cost = reading_rate(&c->cost, w, 0, &ns);
 
-	ret->cost_ratio = cost == 0 ? 0 : used > 0 ? cost / used : NAN;
+	ret->cost_ratio = cost == 0 ? 0 : used > 0 ? rounded(cost / used) : NAN;
 }
 
 void container_stats_fill(const struct container_stats *c, uint64_t now_ns, uint64_t window_ns,

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A stream of runs: a varint with the number of equal words (times 8) and the number of different ones behind them (0
- * to 7), then these. Each is a mask of the bytes in which it differs and the XOR of these bytes: counters differ in one
- * or two. Most numbers of a snapshot are durations in seconds, made as nanoseconds / 1e9: two of them differ in nearly
- * all bits, but by few nanoseconds. Where dividing an integer by 1e9 gives exactly the value, that integer's difference
- * is written instead, behind a mask of 0. Each such word is checked here, so the copy is exact in every bit. */
+ * to 7), then these, each in the shortest of four ways:
+ *
+ *   code 0 to 191    an integer that moved by code - 96
+ *   NS + n, INT + n  zigzag difference in n bytes: of nanoseconds, of the integer
+ *   XOR + n          n low bytes of value XOR base: two doubles without anything in common
+ *   MASKED           a mask of the bytes that differ and their XOR: text
+ *
+ * Nanoseconds because most numbers of a snapshot are durations in seconds, made as ns / 1e9: two of them differ in
+ * nearly all bits, but by few nanoseconds. Where dividing an integer by 1e9 gives exactly the value, that integer's
+ * difference can be written. Each such word is checked here, so the copy is exact in every bit. */
 #include "stats/word_delta.h"
 
 #include <math.h>
@@ -79,25 +85,37 @@ static bool word_to_ns(uint64_t word, int64_t *ret)
 	return true;
 }
 
-static unsigned int varint_size(uint64_t v)
+enum code { SMALL_MAX = 191, SMALL_ZERO = 96, NS = 192, INT = 200, XOR = 208, MASKED = 217 };
+
+static unsigned int byte_cnt(uint64_t v)
 {
-	return v ? (unsigned int)(63 - __builtin_clzll(v)) / 7 + 1 : 1;
+	return v ? (unsigned int)(63 - __builtin_clzll(v)) / 8 + 1 : 0;
 }
 
-static uint8_t *put_word(uint8_t *out, uint64_t value, uint64_t base)
+static unsigned int differing_bytes(uint64_t x)
 {
-	uint64_t x = value ^ base, delta;
-	uint8_t *mask = out++;
-	int64_t to, from;
+	unsigned int cnt = 0;
 
+	for (; x; x >>= 8)
+		cnt += (x & 0xff) != 0;
+	return cnt;
+}
+
+static uint8_t *put_bytes(uint8_t *out, unsigned int code, uint64_t v, unsigned int n)
+{
+	*out = (uint8_t)(code + n);
+	memcpy(out + 1, &v, sizeof(v)); /* what is too much is written over; little endian as all of BPF here */
+	return out + 1 + n;
+}
+
+static uint8_t *put_masked(uint8_t *out, uint64_t x)
+{
+	uint8_t *mask = out + 1;
+
+	*out = MASKED;
 	*mask = 0;
-	if (word_to_ns(value, &to)) {
-		(void)word_to_ns(base, &from); /* 0 if it is none: reading does the same */
-		delta = word_delta_zigzag(to - from);
-		if (varint_size(delta) <= 7) /* else XOR is not longer */
-			return word_delta_put(out, delta);
-	}
-	for (unsigned int k = 0; k < 8; k++, x >>= 8)
+	out += 2;
+	for (unsigned int k = 0; x; k++, x >>= 8)
 		if (x & 0xff) {
 			*mask |= (uint8_t)(1u << k);
 			*out++ = (uint8_t)x;
@@ -105,21 +123,67 @@ static uint8_t *put_word(uint8_t *out, uint64_t value, uint64_t base)
 	return out;
 }
 
-static const uint8_t *get_word(const uint8_t *in, uint64_t *word)
+static uint8_t *put_word(uint8_t *out, uint64_t value, uint64_t base)
 {
-	unsigned int mask = *in++;
-	uint64_t v;
-	int64_t from;
+	uint64_t moved = value - base, x = value ^ base, by = word_delta_zigzag((int64_t)moved), ns_by = 0;
+	unsigned int int_cnt = byte_cnt(by), xor_cnt = byte_cnt(x), ns_cnt = 8;
+	int64_t to, from;
 
-	if (!mask) {
-		in = word_delta_get(in, &v);
-		(void)word_to_ns(*word, &from);
-		*word = ns_to_word(from + word_delta_unzigzag(v));
-		return in;
+	if (moved + SMALL_ZERO <= SMALL_MAX) {
+		*out = (uint8_t)(moved + SMALL_ZERO);
+		return out + 1;
 	}
+	if (word_to_ns(value, &to)) {
+		(void)word_to_ns(base, &from); /* 0 if it is none: reading does the same */
+		ns_by = word_delta_zigzag(to - from);
+		ns_cnt = byte_cnt(ns_by);
+	}
+	if (ns_cnt < 8 && ns_cnt <= int_cnt && ns_cnt <= xor_cnt)
+		return put_bytes(out, NS, ns_by, ns_cnt);
+	if (int_cnt < 8 && int_cnt <= xor_cnt)
+		return put_bytes(out, INT, by, int_cnt);
+	if (differing_bytes(x) + 1 < xor_cnt)
+		return put_masked(out, x);
+	return put_bytes(out, XOR, x, xor_cnt);
+}
+
+static uint64_t get_masked(const uint8_t **in)
+{
+	unsigned int mask = *(*in)++;
+	uint64_t x = 0;
+
 	for (unsigned int k = 0; k < 8; k++)
 		if (mask >> k & 1)
-			*word ^= (uint64_t)*in++ << (8 * k);
+			x |= (uint64_t) * (*in)++ << (8 * k);
+	return x;
+}
+
+static uint64_t get_bytes(const uint8_t **in, unsigned int n)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, *in, n);
+	*in += n;
+	return v;
+}
+
+static const uint8_t *get_word(const uint8_t *in, uint64_t *word)
+{
+	unsigned int code = *in++;
+	int64_t from;
+
+	if (code <= SMALL_MAX) {
+		*word += (uint64_t)code - SMALL_ZERO;
+	} else if (code < INT) {
+		(void)word_to_ns(*word, &from);
+		*word = ns_to_word(from + word_delta_unzigzag(get_bytes(&in, code - NS)));
+	} else if (code < XOR) {
+		*word += (uint64_t)word_delta_unzigzag(get_bytes(&in, code - INT));
+	} else if (code < MASKED) {
+		*word ^= get_bytes(&in, code - XOR);
+	} else {
+		*word ^= get_masked(&in);
+	}
 	return in;
 }
 
