@@ -25,9 +25,27 @@ class Screen(pyte.Screen):
         super().draw(self.last * (count or 1))
 
 
+    def _scroll(self, count, row, step):
+        x, y = self.cursor.x, self.cursor.y
+        self.cursor.y = row
+        for _ in range(count or 1):
+            step()
+        self.cursor.x, self.cursor.y = x, y
+
+    def scroll_up(self, count=1):
+        """SU, of the lines between the margins."""
+        self._scroll(count, self.margins.bottom if self.margins else self.lines - 1, self.index)
+
+    def scroll_down(self, count=1):
+        self._scroll(count, self.margins.top if self.margins else 0, self.reverse_index)
+
+    def title_stack(self, *args, **kwargs):
+        """XTWINOPS: nothing to see."""
+
+
 class Stream(pyte.ByteStream):
-    csi = dict(pyte.ByteStream.csi, b="repeat")
-    events = pyte.ByteStream.events | {"repeat"}
+    csi = dict(pyte.ByteStream.csi, b="repeat", S="scroll_up", T="scroll_down", t="title_stack")
+    events = pyte.ByteStream.events | {"repeat", "scroll_up", "scroll_down", "title_stack"}
 
 
 class Terminal:

@@ -43,6 +43,7 @@ struct prompt {
 /* The strip of an open container. */
 struct strip_cursor {
 	bool on;
+	bool moved;     /* to be scrolled into sight */
 	int column;     /* 0 the oldest */
 	uint64_t to_ns; /* the time that stands still while the cursor is on */
 };
@@ -113,6 +114,7 @@ void page_lines(struct view *v, int top, const struct str *text);
 bool page_scroll_key(struct view *v, uint32_t key);
 void page_open(struct view *v, enum page_id page);
 
+#define PAGE_TOP 2 /* lines above those of a tab */
 /* A tab of the container screen: writes its lines. */
 void tab_overview(struct view *v, const struct snapshot_container *c, struct pen *p);
 void tab_gc(struct view *v, const struct snapshot_container *c, struct pen *p);

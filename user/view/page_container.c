@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Enter: one container; the frame of its pages (screens.md 5). */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,6 +10,8 @@
 #include "view/page.h"
 #include "view/strip.h"
 #include "view/summary.h"
+
+#define CLOCK_WIDTH 18 /* "  12:31:07 -00:42" */
 
 static const struct {
 	const char *name;
@@ -26,24 +29,39 @@ static const char *age_text(const struct snapshot *s, const struct snapshot_proc
 	return format_duration((double)((s->time_unix_ns - x->start_unix_ns) / NS_PER_SEC), buf, sz);
 }
 
-/* "pid 48213  go1.22.5  deploy checkout-api  up 3d04h" */
+/* One piece of the title, unless it does not fit before the clock. */
+static void detail(struct pen *p, enum grade grade, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static void detail(struct pen *p, enum grade grade, const char *fmt, ...)
+{
+	char text[OWNER_NAME_SZ + 40];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (p->at + 2 + (int)strlen(text) <= p->width - CLOCK_WIDTH)
+		pen_textf(p, grade, "  %s", text);
+}
+
+/* "pid 48213  go1.22.5  up 3d04h  Deployment checkout-api" */
 static void title_details(struct pen *p, const struct snapshot *s, const struct snapshot_container *c)
 {
 	const struct snapshot_process *x = c->process_cnt ? c->processes : NULL;
 	char age[TEXT_SZ];
 
-	if (x && c->process_cnt > 1)
-		pen_textf(p, GRADE_FINE, "  %d processes (7)", c->process_cnt);
-	else if (x)
-		pen_textf(p, GRADE_FINE, "  pid %d", x->pid);
-	if (x)
-		pen_textf(p, GRADE_FINE, "  %.24s", *x->go_version ? x->go_version : "Go version ?");
-	if (*c->owner.workload_name)
-		pen_textf(p, GRADE_FINE, "  %s %s", c->owner.workload_kind, c->owner.workload_name);
-	if (x)
-		pen_textf(p, GRADE_FINE, "  up %s", age_text(s, x, age, sizeof(age)));
 	if (c->gone)
-		pen_text(p, GRADE_WARNING, "  gone");
+		detail(p, GRADE_WARNING, "gone");
+	if (x && c->process_cnt > 1)
+		detail(p, GRADE_FINE, "%d processes (7)", c->process_cnt);
+	else if (x)
+		detail(p, GRADE_FINE, "pid %d", x->pid);
+	if (x)
+		detail(p, GRADE_FINE, "%.24s", *x->go_version ? x->go_version : "Go version ?");
+	if (x)
+		detail(p, GRADE_FINE, "up %s", age_text(s, x, age, sizeof(age)));
+	if (*c->owner.workload_name)
+		detail(p, GRADE_FINE, "%s %s", c->owner.workload_kind, c->owner.workload_name);
 }
 
 static void title(struct view *v, const struct snapshot_container *c)
@@ -108,7 +126,7 @@ static void draw(struct view *v)
 	title(v, c);
 	tab_line(v);
 	tabs[v->tab].draw(v, c, &p);
-	page_lines(v, 2, &text);
+	page_lines(v, PAGE_TOP, &text);
 	str_deinit(&text);
 }
 

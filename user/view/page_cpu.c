@@ -73,9 +73,11 @@ static void run_queue(struct pen *p, const struct snapshot *s, const struct snap
 		return;
 	}
 	dist_line(p, "waits", &c->cpu.runq);
-	pen_textf(p, GRADE_FINE, "watched %s of the window; mean wait between %s ms",
-		  format_duration(c->cpu.runq_watched_seconds, watched, sizeof(watched)),
-		  format_ms(c->cpu.runq_mean_seconds, mean, sizeof(mean)));
+	pen_textf(p, GRADE_FINE, "watched %s of the window",
+		  format_duration(c->cpu.runq_watched_seconds, watched, sizeof(watched)));
+	if (!isnan(c->cpu.runq_mean_seconds))
+		pen_textf(p, GRADE_FINE, "; mean wait in all of it %s ms",
+			  format_ms(c->cpu.runq_mean_seconds, mean, sizeof(mean)));
 	if (*c->cpu.runq_rival)
 		pen_textf(p, GRADE_FINE, "; %lld long waits, mostly behind %s", (long long)c->cpu.runq_outliers,
 			  c->cpu.runq_rival);

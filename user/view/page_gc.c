@@ -71,12 +71,26 @@ static void cycle_row(struct pen *p, const struct snapshot *s, const struct deta
 	pen_to(p, 26);
 	pen_text(p, GRADE_FINE, trigger_name(x->trigger));
 	snprintf(text, sizeof(text), "%u", x->procs);
-	pen_right(p, GRADE_FINE, 37, text);
-	length_at(p, 46, x->start_ns, x->end_ns);
-	length_at(p, 55, x->mark_start_ns, x->mark_end_ns);
+	pen_right(p, GRADE_FINE, 39, text);
+	length_at(p, 48, x->start_ns, x->end_ns);
+	length_at(p, 57, x->mark_start_ns, x->mark_end_ns);
 	snprintf(text, sizeof(text), "%u", x->pauses);
-	pen_right(p, GRADE_FINE, 63, text);
-	pen_right(p, GRADE_FINE, 73, format_ms((double)x->pause_sum_ns / NS_PER_SEC, text, sizeof(text)));
+	pen_right(p, GRADE_FINE, 65, text);
+	pen_right(p, GRADE_FINE, 74, format_ms((double)x->pause_sum_ns / NS_PER_SEC, text, sizeof(text)));
+	pen_end(p);
+}
+
+static void cycle_titles(struct pen *p)
+{
+	pen_text(p, GRADE_FINE, "  END");
+	pen_right(p, GRADE_FINE, 24, "PID");
+	pen_to(p, 26);
+	pen_text(p, GRADE_FINE, "TRIGGER");
+	pen_right(p, GRADE_FINE, 39, "PROCS");
+	pen_right(p, GRADE_FINE, 48, "CYCLE");
+	pen_right(p, GRADE_FINE, 57, "MARK");
+	pen_right(p, GRADE_FINE, 65, "PAUSES");
+	pen_right(p, GRADE_FINE, 74, "PAUSED");
 	pen_end(p);
 }
 
@@ -87,8 +101,7 @@ void tab_gc(struct view *v, const struct snapshot_container *c, struct pen *p)
 	totals(p, &v->s, c);
 	reasons(p, c);
 	page_rule(p, "last 20 cycles, newest first, ms", NULL);
-	pen_text(p, GRADE_FINE, "  END               PID  TRIGGER   PROCS    CYCLE     MARK  PAUSES    PAUSED");
-	pen_end(p);
+	cycle_titles(p);
 	for (int i = 0; v->detail_known && i < v->detail->cycle_cnt; i++)
 		cycle_row(p, &v->s, &v->detail->cycles[i]);
 	if (!v->detail_known || !v->detail->cycle_cnt) {

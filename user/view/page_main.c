@@ -16,9 +16,11 @@
 #define BAR          "\u2502"
 #define RULE         "\u2500"
 #define NAME_SZ      1024
-#define HEADER_WIDTH 100 /* below this the short header */
-#define PANE_MAX     8   /* lines */
-#define TABLE_ROWS   4   /* that the pane leaves at least */
+#define HEADER_WIDTH 115 /* below this the short header */
+#define TITLE_WIDTH  100 /* below this the pane has no line with the name */
+#define NODE_WIDTH   32
+#define PANE_MAX     8 /* lines */
+#define TABLE_ROWS   4 /* that the pane leaves at least */
 
 /* Left and right part of a header line. */
 struct line {
@@ -70,7 +72,7 @@ static void clock_part(const struct view *v, struct pen *p, bool narrow)
 	else if (!narrow)
 		pen_text(p, grade, "  [live]");
 	if (v->when == WHEN_PAST && !narrow)
-		pen_text(p, grade, "  [past: 0 live]");
+		pen_text(p, grade, "  [0 live]");
 }
 
 static void sort_part(const struct view *v, struct pen *p)
@@ -135,21 +137,26 @@ static void lost_part(struct pen *p, const struct snapshot *s)
 static void header_node(struct view *v, int row)
 {
 	const struct snapshot *s = &v->s;
-	char node[256], cpus[TEXT_SZ], busy[TEXT_SZ], steal[TEXT_SZ], memory[TEXT_SZ];
+	char node[256], machine[128], cpus[TEXT_SZ], busy[TEXT_SZ], steal[TEXT_SZ], memory[TEXT_SZ];
 	struct summary_counts n;
 	struct line x;
+	int room;
 
 	summary_count(s, &n);
 	line_begin(v, &x);
-	format_squeeze(*s->node_name ? s->node_name : "?", 32, x.l.ascii, node, sizeof(node));
-	pen_textf(&x.l, GRADE_FINE, "gopherscope  node %s  %s CPU %s%% busy  steal %s%%  mem %s%%", node,
-		  format_count(s->node_cpus > 0 ? s->node_cpus : STAT_UNKNOWN, cpus, sizeof(cpus)),
-		  format_percent(s->cpu_busy_ratio, busy, sizeof(busy)),
-		  format_percent_fine(s->steal_ratio, steal, sizeof(steal)),
-		  format_percent(s->memory_used_ratio, memory, sizeof(memory)));
 	pen_textf(&x.r, GRADE_FINE, "%d Go container%s  %d process%s  ", n.live, summary_plural(n.live),
 		  s->processes_go, s->processes_go == 1 ? "" : "es");
 	clock_part(v, &x.r, false);
+	snprintf(machine, sizeof(machine), "  %s CPU %s%% busy  steal %s%%  mem %s%%",
+		 format_count(s->node_cpus > 0 ? s->node_cpus : STAT_UNKNOWN, cpus, sizeof(cpus)),
+		 format_percent(s->cpu_busy_ratio, busy, sizeof(busy)),
+		 format_percent_fine(s->steal_ratio, steal, sizeof(steal)),
+		 format_percent(s->memory_used_ratio, memory, sizeof(memory)));
+	pen_text(&x.l, GRADE_FINE, "gopherscope  node ");
+	room = x.l.width - x.l.at - (int)strlen(machine) - 2 - x.r.at;
+	room = room < 8 ? 8 : room > NODE_WIDTH ? NODE_WIDTH : room;
+	format_squeeze(*s->node_name ? s->node_name : "?", room, x.l.ascii, node, sizeof(node));
+	pen_textf(&x.l, GRADE_FINE, "%s%s", node, machine);
 	line_end(v, &x, row);
 }
 
@@ -331,8 +338,6 @@ static void table_row(struct pen *p, const struct column_layout *l, const struct
 
 static const char *nothing_text(const struct view *v)
 {
-	if (!v->have)
-		return "waiting for the first numbers";
 	if (v->s.container_cnt)
 		return "no row passes the filter (Esc: no filter, n: all namespaces)";
 	return "no Go container or process to show yet; key l says what was not observable";
@@ -426,10 +431,16 @@ static void pane(struct view *v, int row, int height, const struct str *text, bo
 	str_deinit(&mark);
 }
 
-static void draw(struct view *v)
+static void draw_waiting(struct view *v)
+{
+	canvas_line(&v->canvas, 0, 0, "gopherscope");
+	canvas_line(&v->canvas, 2, COLUMN_NAME_AT, "waiting for the first numbers");
+}
+
+static void draw_table(struct view *v)
 {
 	int width = view_width(v), height = v->canvas.rows, top = header(v), lines, room;
-	bool narrow = width < HEADER_WIDTH;
+	bool narrow = width < TITLE_WIDTH;
 	struct column_layout l;
 	struct str text;
 
@@ -449,6 +460,14 @@ static void draw(struct view *v)
 	rows_block(v, &l, top, room - lines);
 	pane(v, top + room - lines, lines, &text, narrow);
 	str_deinit(&text);
+}
+
+static void draw(struct view *v)
+{
+	if (v->have)
+		draw_table(v);
+	else
+		draw_waiting(v);
 }
 
 /* ---- keys ---------------------------------------------------------------------------------------------------------

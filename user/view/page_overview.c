@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Page 1 of a container: its settings, what held it up, the one-clock strip, graphs, and the verdicts in full. */
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -266,6 +267,7 @@ void overview_strip_move(struct view *v, int by)
 {
 	int columns = strip_columns(view_width(v));
 
+	v->strip.moved = true;
 	if (!v->strip.on) {
 		v->strip.to_ns = overview_strip_end(v);
 		v->strip.column = by < 0 ? columns - 1 : 0;
@@ -430,11 +432,24 @@ static void verdicts(struct pen *p, const struct snapshot *s, const struct snaps
 	plain_why(s, c, &st, p->out);
 }
 
+/* The cursor has been moved on a strip that is below the edge: scrolls down to the names of the events. */
+static void show_strip(struct view *v, const struct str *text)
+{
+	int height = v->canvas.rows - 1 - PAGE_TOP, cnt = 0;
+
+	for (const char *at = str_get(text); (at = strchr(at, '\n')); at++)
+		cnt++;
+	if (v->strip.moved && v->scroll < cnt - height)
+		v->scroll = cnt - height;
+	v->strip.moved = false;
+}
+
 void tab_overview(struct view *v, const struct snapshot_container *c, struct pen *p)
 {
 	settings(p, &v->s, c);
 	causes(p, &v->s, c);
 	strip(p, v, c);
+	show_strip(v, p->out);
 	graphs(p, v);
 	verdicts(p, &v->s, c);
 }
