@@ -92,7 +92,7 @@ static void contended_text(void **state)
 	/* 0.22 used and 0.9 waiting on average */
 	assert_string_equal(v.advice,
 			    "raise the CPU request (shares or weight) to about 1.2 (is 0.1; it used 0.22 CPUs "
-			    "while 0.9 of its threads waited).");
+			    "while 0.9 threads waited on average).");
 	assert_string_equal(v.seen,
 			    "812 waits in 1.0 of 10 s watched: p50 4.0 ms, p99 25 ms, max 61 ms, node 97% busy, "
 			    "steal 0.4%, request 0.1, used 0.22 CPUs.");
@@ -127,11 +127,11 @@ static void contended_advice(void **state)
 	assert_non_null(strstr(v.seen, "request none"));
 	x.c.cpu.request_cpus = NAN;
 	CHECK(rule_cpu_contended, &x, 1, VERDICT_CRITICAL);
-	assert_non_null(strstr(v.advice, "to about 1.2 (is unknown; "));
+	assert_non_null(strstr(v.advice, "to about 1.2 (it used "));
 
 	x.c.cpu.limit_cpus = 0.5; /* a request above the limit is refused */
 	CHECK(rule_cpu_contended, &x, 1, VERDICT_CRITICAL);
-	assert_non_null(strstr(v.advice, "to about 0.5 (is"));
+	assert_non_null(strstr(v.advice, "to about 0.5 (it"));
 
 	ledger_scene(&x);
 	x.c.cpu.runq.sum = 500; /* nobody gets more than the node */

@@ -83,7 +83,7 @@ static double wanted_cpus(const struct snapshot *s, const struct snapshot_cpu *c
 static void say_request(const struct snapshot *s, const struct snapshot_cpu *cpu, char *buf, size_t sz)
 {
 	double want = wanted_cpus(s, cpu);
-	char about[WORD_SZ], is[WORD_SZ], used[WORD_SZ], waiting[WORD_SZ];
+	char about[WORD_SZ], is[WORD_SZ], used[WORD_SZ];
 
 	words_cpus(cpu->request_cpus, is);
 	words_cpus(cpu->usage_cpus, used);
@@ -93,19 +93,16 @@ static void say_request(const struct snapshot *s, const struct snapshot_cpu *cpu
 			words_add(buf, sz, " (is %s)", is);
 	} else if (cpu->request_cpus >= want) {
 		words_part(buf, sz, "; ",
-			   "its CPU request of %s already covers what it needs (about %s): the node is given away more "
-			   "than once, move it or its neighbours",
+			   "its CPU request of %s already covers what it needs (about %s): the node is overcommitted, "
+			   "move it or its neighbours",
 			   is, words_cpus(want, about));
 	} else {
-		words_part(
-			buf, sz, "; ",
-			"raise the CPU request (shares or weight) to about %s (is %s; it used %s CPUs while %s of its "
-			"threads waited)",
-			words_cpus(want, about),
-			isnan(cpu->request_cpus)    ? "unknown"
-			: cpu->request_cpus > 0.001 ? is
-						    : "none",
-			used, words_cpus(cpu->runq.sum / cpu->runq_watched_seconds, waiting));
+		words_part(buf, sz, "; ", "raise the CPU request (shares or weight) to about %s (",
+			   words_cpus(want, about));
+		if (!isnan(cpu->request_cpus))
+			words_add(buf, sz, "is %s; ", cpu->request_cpus > 0 ? is : "none");
+		words_add(buf, sz, "it used %s CPUs while %.1f threads waited on average)", used,
+			  cpu->runq.sum / cpu->runq_watched_seconds);
 	}
 }
 
