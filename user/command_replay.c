@@ -228,7 +228,7 @@ int command_replay(const struct options *opts)
 	int code = EXIT_FAILED, err = replay_source_open(opts->file, &r.source, why);
 
 	if (err) {
-		log_error("%s", why);
+		log_error("cannot replay %s: %s", opts->file, why);
 		return EXIT_FAILED;
 	}
 	err = output_open_loop(&r.loop);
