@@ -96,6 +96,13 @@ $(B)/fuzz/fuzz_replay: $(FUZZ_SRC) tests/fuzz/driver.c tests/unit/records.h $(wi
 	$(Q)$(CLANG) $(GSCFLAGS) -Itests/unit -O1 $(ASAN) -fsanitize=fuzzer -o $@ $(FUZZ_SRC) -lz -lm 2>$@.log || \
 		$(CC) $(GSCFLAGS) -Itests/unit -O1 $(ASAN) -o $@ $(FUZZ_SRC) tests/fuzz/driver.c -lz -lm
 
+# One made-up run in two formats, for tests/tools/test_perfetto.py.
+$(B)/tests/tools/%: tests/tools/%.c $(B)/libgopherscope.a
+	$(call say,TEST,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GSCFLAGS) -Itests -Itests/unit -MMD -MP -MF $@.d -o $@ $< $(B)/libgopherscope.a $(LIBS)
+-include $(B)/tests/tools/perfetto_sample.d
+
 # Prints a recording as text, a line a record.
 eventdump: $(B)/eventdump
 $(B)/eventdump: tools/eventdump.c $(B)/libgopherscope.a

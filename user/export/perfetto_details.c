@@ -59,12 +59,22 @@ static void add_value(struct pb *p, const json_t *v)
 	}
 }
 
+static bool is_unknown(const json_t *v)
+{
+	const char *key;
+	json_t *member;
+
+	if (json_is_object(v))
+		json_object_foreach((json_t *)v, key, member) if (!is_unknown(member)) return false;
+	return json_is_object(v) || json_is_null(v);
+}
+
 /* One annotation; nothing for what is unknown. */
 static void add(struct pb *p, uint32_t field, const char *name, const json_t *v)
 {
 	size_t begin;
 
-	if (json_is_null(v))
+	if (is_unknown(v))
 		return;
 	begin = pb_begin(p, field);
 	if (name)
