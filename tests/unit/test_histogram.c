@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "stats/histogram.h"
@@ -179,13 +180,49 @@ static void as_dist(void **state)
 	assert_true(d.sum == 4.0 && d.min == 1.0 && d.max == 3.0 && d.p50 == 1.0 && d.p99 == 3.0);
 }
 
+/* Counts as a kernel program keeps them, merged in pieces: the same as adding each value, but for the smallest one. */
+static void merged_counts(void **state)
+{
+	struct histogram all, h;
+	uint64_t seed = 21;
+	struct dist a, b;
+
+	histogram_init(&all);
+	histogram_init(&h);
+	for (int piece = 0; piece < 20; piece++) {
+		uint32_t counts[160] = {0};
+		uint64_t sum = 0, max = 0;
+
+		for (int i = 0; i < piece * 10; i++) {
+			uint64_t v = next(&seed) % 100000000;
+
+			histogram_add(&all, v);
+			counts[histogram_bucket(v)]++;
+			sum += v;
+			max = v > max ? v : max;
+		}
+		histogram_merge_counts(&h, counts, 160, sum, max);
+	}
+	assert_memory_equal(h.cnt, all.cnt, sizeof(h.cnt));
+	assert_true(h.total == all.total && h.sum == all.sum && h.max == all.max);
+	assert_int_equal(histogram_bucket(h.min), histogram_bucket(all.min));
+	histogram_dist(&h, &a);
+	histogram_dist(&all, &b);
+	assert_true(a.p50 == b.p50 && a.p90 == b.p90 && a.p99 == b.p99 && a.max == b.max && a.cnt == b.cnt);
+	/* hostile: more buckets than there are, counts without a largest value, a sum that wraps */
+	uint32_t counts[HISTOGRAM_BUCKETS + 1];
+
+	memset(counts, 0xff, sizeof(counts));
+	histogram_merge_counts(&h, counts, HISTOGRAM_BUCKETS + 1, UINT64_MAX, 0);
+	assert_true(h.sum == UINT64_MAX && h.min == 0);
+	histogram_dist(&h, &a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(buckets),
-		cmocka_unit_test(quantiles),
-		cmocka_unit_test(merged),
-		cmocka_unit_test(as_dist),
+		cmocka_unit_test(buckets),       cmocka_unit_test(quantiles), cmocka_unit_test(merged),
+		cmocka_unit_test(merged_counts), cmocka_unit_test(as_dist),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
