@@ -367,6 +367,17 @@ static void on_event(const union event *e, void *arg)
 	}
 }
 
+/* Records made or read in user space: checked as those of the ring are. */
+static void on_made_event(const union event *e, void *arg)
+{
+	struct session *s = arg;
+
+	if (event_check(e, e->hdr.size))
+		s->lost[SIGNAL_PROC_WATCH][LOSS_INVALID]++; /* no signal can be believed of it */
+	else
+		on_event(e, s);
+}
+
 int session_drain(struct session *s)
 {
 	int cnt = s->ring ? ring_source_drain(s->ring, DRAIN_MAX) : 0;
@@ -511,7 +522,7 @@ static void set_probes_cfg(struct session *s, struct probes_cfg *cfg)
 {
 	*cfg = (struct probes_cfg){
 		.wanted = s->opts->signals,
-		.event = on_event,
+		.event = on_made_event,
 		.event_arg = s,
 		.sched_window_ns = SCHED_WINDOW_NS,
 		.sched_every_ns = SCHED_EVERY_NS,
