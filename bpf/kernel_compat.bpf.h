@@ -154,8 +154,8 @@ static __always_inline bool kernel_task_is_running_state(struct task_struct *tas
 	return old->state == 0;
 }
 
-/* Since 6.18 each task is stopped by itself when it returns to user space, and keeps a
- * mark; before, the whole queue is taken away with all tasks on it. */
+/* Since 6.18 each task is stopped by itself when it returns to user space, and keeps a mark; before, the whole queue is
+ * taken away with all tasks on it. */
 static __always_inline bool kernel_throttles_tasks(void)
 {
 	struct task_struct___throttled *t = 0;

@@ -19,7 +19,7 @@ vmlinux-check: $(SKEL)
 BPFTEST := $(patsubst %.c,$(B)/%,$(wildcard tests/bpf/test_*.c))
 BPFHELP := $(filter-out tests/bpf/test_%,$(wildcard tests/bpf/*.c))
 
-.PHONY: bpf-tests
+.PHONY: bpf-tests bench-switch
 bpf-tests: $(BPFTEST)
 
 $(B)/tests/bpf/%: tests/bpf/%.c $(BPFHELP) $(B)/libgopherscope.a
@@ -113,3 +113,12 @@ $(B)/eventdump: tools/eventdump.c $(B)/libgopherscope.a
 # Offsets of runtime structures, read from the DWARF of programs built by real toolchains.
 layout-table:
 	$(Q)tools/offsetgen > $(B)/layout_table.c && mv $(B)/layout_table.c user/symbols/layout_table.c
+
+# What an armed window of cpu_sched adds to a context switch, beside libbpf-tools' runqlat.
+$(B)/tests/bench/switch: tests/bench/switch.c $(B)/libgopherscope.a
+	$(call say,BENCH,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(GSCFLAGS) -MMD -MP -MF $@.d -o $@ $< $(B)/libgopherscope.a $(LIBS)
+
+bench-switch: $(B)/tests/bench/switch
+	$(Q)$<
