@@ -139,7 +139,7 @@ static void add_processes(struct str *all)
 	add(all, &e, ROWS({"comm", 's'}, {"exit_code", 'i'}, {"signal", 'n'}));
 	e.u.exit = (struct trace_exit){true, 9 | 0x80}; /* SIGKILL, core flag */
 	add(all, &e, ROWS({"exit_code", 'n'}, {"signal", 'i'}));
-	e.u.exit.known = false;
+	e.u.exit = (struct trace_exit){false, 0};
 	add(all, &e, ROWS({"exit_code", 'n'}, {"signal", 'n'}));
 }
 

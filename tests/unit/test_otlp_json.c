@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <malloc.h>
 #include <cmocka.h>
 
 #include "export/exporter.h"
@@ -331,14 +332,36 @@ static void test_orphans(void **state)
 	e.pid = 4;
 	e.process = NULL;
 	feed(&r, e);
-	feed(&r, t_event(TRACE_USAGE, 29000, 0));
+	e = t_pause(3, 40, STW_GC_MARK_TERM, &u); /* no process is known of either, but they are two */
+	e.pid = 5;
+	e.process = NULL;
+	feed(&r, e);
+	e = t_cycle(TRACE_GC_CYCLE, 4, 500, &d);
+	e.pid = 6;
+	e.process = NULL;
+	feed(&r, e);
 	feed(&r, t_connect(29900, 100, 0, &u));
+	fflush(r.cfg.file);
+	assert_null(strstr(r.text, "gc.pause"));
 	feed(&r, t_connect(32000, 100, 0, &u));
+	feed(&r, t_event(TRACE_USAGE, 33000, 0));
+	fflush(r.cfg.file);
+	assert_non_null(strstr(r.text, "gc.pause"));
 	feed(&r, t_pause(33000, 30, STW_GC_MARK_TERM, &u));
-	check(&r, "gc.cycle tcp.connect tcp.connect gc.pause gc.pause", 1);
-	for (size_t i = 0; i < 5; i++)
+	check(&r, "tcp.connect tcp.connect gc.pause gc.cycle gc.cycle gc.pause gc.pause", 1);
+	for (size_t i = 0; i < 7; i++)
 		assert_null(json_object_get(json_array_get(r.spans, i), "parentSpanId"));
 	run_close(&r);
+}
+
+static size_t line_cnt(struct run *r)
+{
+	size_t cnt = 0;
+
+	fflush(r->cfg.file);
+	for (size_t i = 0; i < r->sz; i++)
+		cnt += r->text[i] == '\n';
+	return cnt;
 }
 
 /* Lines are of bounded size, and come while the run goes on. */
@@ -346,23 +369,24 @@ static void test_lines(void **state)
 {
 	struct run r;
 	union event u = {0};
-	size_t lines = 0;
 
 	run_open(&r, DEFAULTS);
 	for (int i = 0; i < 2000; i++)
 		feed(&r, t_connect(i * 0.1, 100, 0, &u));
-	fflush(r.cfg.file);
-	for (char *p = r.text; (p = strchr(p, '\n')); p++)
-		lines++;
-	assert_int_equal(lines, 2000 / 512);
-	feed(&r, t_event(TRACE_USAGE, 2000, 0)); /* a second later: what there is */
-	fflush(r.cfg.file);
-	assert_int_equal(r.text[r.sz - 1], '\n');
-	for (lines = 0; lines < r.sz && r.text[lines] != '\n'; lines++)
-		;
+	assert_int_equal(line_cnt(&r), 2000 / 512);
+	feed(&r, t_event(TRACE_USAGE, 1100, 0)); /* the last of them waited less than a second */
+	assert_int_equal(line_cnt(&r), 2000 / 512);
+	feed(&r, t_event(TRACE_USAGE, 2000, 0));
+	assert_int_equal(line_cnt(&r), 2000 / 512 + 1);
 	run_end(&r);
+	assert_int_equal(line_cnt(&r), 2000 / 512 + 1);
 	assert_int_equal(json_array_size(r.spans), 2000);
 	run_close(&r);
+}
+
+static size_t in_use(void) /* the sanitizers' malloc says 0 */
+{
+	return mallinfo2().uordblks + mallinfo2().hblkhd;
 }
 
 /* Many processes, names that become known, hostile bytes: it stays JSON, and nothing is lost or kept for ever. */
@@ -372,10 +396,13 @@ static void test_many_resources(void **state)
 	struct owner o = *t_owner();
 	union event u = {0};
 	struct run r;
+	size_t before;
 
 	run_open(&r, DEFAULTS);
+	before = in_use();
 	for (int i = 0; i < 5000; i++) {
-		struct trace_event e = i % 3 ? t_connect(i * 2, 100, 0, &u) : t_pause(i * 2, 11, STW_GC_MARK_TERM, &u);
+		struct trace_event e =
+			i % 3 ? t_connect(i * 200, 100, 0, &u) : t_pause(i * 200, 11, STW_GC_MARK_TERM, &u);
 
 		p.pid = e.pid = i / 2 + 1;
 		snprintf(o.pod, sizeof(o.pod), "\xff\n%d", i);
@@ -384,6 +411,9 @@ static void test_many_resources(void **state)
 		e.owner = &o;
 		feed(&r, e);
 	}
+	fflush(r.cfg.file);
+	if (before)
+		assert_true(in_use() - before - malloc_usable_size(r.text) < 800 * 6000); /* 2,500 would be 15 MB */
 	run_end(&r);
 	assert_int_equal(json_array_size(r.spans), 5000);
 	run_close(&r);
