@@ -262,7 +262,7 @@ static void add_readings(void)
 static void add_instants(void)
 {
 	for (int p = 0; p <= PROCESSES; p++) {
-		uint64_t now = T_END_NS + (p == PROCESSES ? RUN_NS + 2000 * MS : rnd(1000) * MS);
+		uint64_t now = T_END_NS + (p == PROCESSES ? 2 * RUN_NS : rnd(1000) * MS);
 		struct item *i;
 
 		add(TRACE_PROCESS_START, p % CONTAINERS, p, now, now);
@@ -285,7 +285,7 @@ static void add_instants(void)
 		memcpy(i->verdict.evidence[1].name, "cpus", 4);
 		i->e.u.verdict = (struct trace_verdict){&i->verdict, rnd(2)};
 	}
-	add(TRACE_LOST, -1, -1, T_END_NS + 3 * RUN_NS, T_END_NS + 3 * RUN_NS)->e.u.lost =
+	add(TRACE_LOST, -1, -1, T_END_NS + 4 * RUN_NS, T_END_NS + 4 * RUN_NS)->e.u.lost =
 		(struct trace_lost){"go_gc", "ring_full", 7};
 }
 

@@ -14,8 +14,7 @@ struct perfetto_tracks;
 enum track_slot {
 	SLOT_CONTAINER, /* groups: made by the functions below */
 	SLOT_POD,       /* that of a pod itself, not of one of its containers */
-	SLOT_PROCESS,
-	SLOT_VERDICTS, /* of a container, or of what has no process */
+	SLOT_VERDICTS,  /* of a container, or of what has no process */
 	SLOT_OOM,
 	SLOT_THROTTLED, /* index: CPU */
 	SLOT_THROTTLE_MISSED,
@@ -33,6 +32,7 @@ enum track_slot {
 	SLOT_HEAP_GOAL,
 	SLOT_GOROUTINES,
 	SLOT_GOMAXPROCS,
+	SLOT_PROCESS, /* a group: below what belongs to the container */
 	SLOT_CNT,
 };
 
