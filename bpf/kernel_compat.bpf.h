@@ -77,16 +77,21 @@ static __always_inline __u32 kernel_exit_code(struct task_struct *task)
 #define KERNEL_RSS_ANON  1
 #define KERNEL_RSS_SHMEM 3
 
-static __always_inline __u64 kernel_rss_pages(struct mm_struct *mm, const __u32 kind)
+static __always_inline __u64 kernel_rss_pages(struct mm_struct *mm, __u32 kind)
 {
 	struct mm_struct___before_6_2 *old = (void *)mm;
 	struct mm_struct___oom *now = (void *)mm;
 	__s64 pages = 0;
 
-	if (bpf_core_field_exists(old->rss_stat.count))
+	if (bpf_core_field_exists(old->rss_stat.count)) {
 		pages = BPF_CORE_READ(old, rss_stat.count[kind].counter);
-	else if (bpf_core_field_exists(now->rss_stat[0].count))
-		pages = BPF_CORE_READ(now, rss_stat[kind].count);
+	} else if (bpf_core_field_exists(now->rss_stat)) {
+		/* not rss_stat[kind]: a variable index is not relocated, and the kernel's elements are larger */
+		__u64 at = (__u64)mm + bpf_core_field_offset(now->rss_stat) +
+			   kind * bpf_core_type_size(struct percpu_counter);
+
+		pages = BPF_CORE_READ((struct percpu_counter *)at, count);
+	}
 	return pages > 0 ? pages : 0;
 }
 
