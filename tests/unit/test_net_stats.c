@@ -276,9 +276,12 @@ static void roles(void **state)
 	add_reset(n, known, 1);
 	add_reset(n, server, 0);
 	add_reset(n, server, 1);
+	add_reset(n, addr("0.0.0.0", 8080, 0), 0); /* of a listener */
 	r = fill(n, NOW, 10 * SEC);
-	assert_true(r.syn_retransmits == 6 && r.retransmits == 0 && r.resets_sent == 1 && r.resets_received == 2);
-	assert_int_equal(r.peer_cnt, 3);
+	assert_true(r.syn_retransmits == 6 && r.retransmits == 0 && r.resets_sent == 2 && r.resets_received == 2);
+	assert_int_equal(r.peer_cnt, 4);
+	assert_string_equal(r.peers[3].address, "other");
+	assert_int_equal(r.peers[3].resets, 1);
 	for (int i = 0; i < 3; i++) {
 		struct snapshot_peer *p = &r.peers[i];
 		int which = p->address[3] - '0';
@@ -446,32 +449,43 @@ static void peers_add_up(void **state)
 	}
 }
 
-/* The busy ones of a thousand stay in the table. */
+/* A full table of peers that move every second keeps them, whoever comes by; idle ones give way. */
 static void busy_peers_stay(void **state)
 {
 	struct net_stats *n = *state;
-	uint64_t seed = 4;
 	struct snapshot_net r;
 
 	for (uint64_t s = 0; s < 30; s++)
-		for (unsigned int i = 0; i < 1000; i++) {
-			char text[32];
+		for (unsigned int i = 0; i < NET_PEERS_MAX + 20; i++) {
+			bool busy = i < NET_PEERS_MAX;
 			struct event_tcp_flow e;
+			char text[32];
 
-			snprintf(text, sizeof(text), "10.1.%u.%u", i / 250, i % 250);
-			if (i >= 10 && next(&seed) % 50)
-				continue;
+			snprintf(text, sizeof(text), busy ? "10.1.1.%u" : "10.2.%u.%u", busy ? i : (unsigned int)s, i);
 			e = flow(NOW + s * SEC, addr(text, 40000, 80), TCP_ROLE_CLIENT, s ? 0 : FLOW_FIRST);
-			e.segs_out = i < 10 ? 1000 : 1;
+			e.segs_out = busy ? 100 : 1;
 			net_stats_flow(n, &e);
 		}
-	r = fill(n, NOW + 30 * SEC, 60 * SEC);
+	r = fill(n, NOW + 29 * SEC, 60 * SEC);
 	assert_int_equal(r.peer_cnt, SNAPSHOT_PEERS);
-	for (int i = 0; i < 10; i++)
-		assert_int_equal(r.peers[i].segments, 30 * 1000);
+	for (int i = 0; i < 15; i++)
+		assert_int_equal(r.peers[i].segments, 30 * 100);
 	assert_string_equal(r.peers[15].address, "other");
-	assert_true(r.peers[15].open > 0);
+	assert_int_equal(r.peers[15].segments, (NET_PEERS_MAX - 15) * 30 * 100 + 30 * 20);
+	assert_int_equal(r.peers[15].open, NET_PEERS_MAX - 15 + 20);
 	check_sums(&r);
+
+	/* a minute later nobody of them is left, though all are open */
+	for (unsigned int i = 0; i < 15; i++) {
+		struct event_tcp_flow e = flow(NOW + 95 * SEC, addr("10.3.3.3", 40000, (uint16_t)(1000 + i)), 1, 0);
+
+		e.segs_out = 7;
+		net_stats_flow(n, &e);
+	}
+	r = fill(n, NOW + 95 * SEC, 10 * SEC);
+	for (int i = 0; i < 15; i++)
+		assert_int_equal(r.peers[i].segments, 7);
+	assert_int_equal(r.peers[15].open, NET_PEERS_MAX + 20);
 }
 
 static void shared_bound(void **state)

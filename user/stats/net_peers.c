@@ -168,8 +168,11 @@ struct net_peer *net_peers_get(struct net_peers *p, const struct net_peer_key *k
 struct net_peer *net_peers_guess(struct net_peers *p, const struct net_addr *a, uint32_t slot, uint64_t *lost)
 {
 	static const uint32_t roles[] = {TCP_ROLE_CLIENT, TCP_ROLE_SERVER, TCP_ROLE_UNKNOWN};
+	static const uint8_t nowhere[sizeof(a->raddr)];
 	struct net_peer_key key;
 
+	if (!memcmp(a->raddr, nowhere, sizeof(nowhere)))
+		return &p->other; /* a reset of a listener: to nobody it knows */
 	for (size_t i = 0; i < sizeof(roles) / sizeof(*roles); i++) {
 		net_peer_key(a, roles[i], &key);
 		if (find(p, &key, key_hash(&key)))
