@@ -282,7 +282,7 @@ struct sched_info {
 struct task_struct___sched {
 	struct sched_entity___queued se;
 	unsigned int __state;
-	int on_cpu;
+	unsigned int on_cpu; /* int, u8 in 7.3: only unsigned loads change their size */
 	struct sched_info sched_info;
 };
 
