@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* JSON without a tree: building each line of a trace from jansson's objects and printing them took 6.4 us (here, -O2),
- * writing it straight away takes 1.7 us, and 0.9 us where the owner's text is at hand. Numbers look as jansson prints them
- * with 12 digits. */
+ * writing it straight away takes 1.7 us, and 0.9 us where the owner's text is at hand. Numbers look as jansson prints
+ * them with 12 digits. */
 #include "export/jw.h"
 
 #include <math.h>
