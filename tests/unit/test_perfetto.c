@@ -396,6 +396,25 @@ static void mark_beside(void **state)
 	file_close(&f);
 }
 
+/* What begins together: the longer one is outside, whichever came first. */
+static void same_begin(void **state)
+{
+	static const char *const want[] = {
+		"B gc.cycle GC", "B gc.mark GC", "B gc.pause GC", "E GC", "E GC", "E GC",
+	};
+	union event u = {0};
+	struct gc_cycle_done d = {0};
+	struct file f;
+
+	file_open(&f);
+	feed(&f, t_pause(1, 1, STW_READ_MEM_STATS, &u));
+	feed(&f, t_cycle(TRACE_GC_MARK, 11, 11, &d));
+	feed(&f, t_cycle(TRACE_GC_CYCLE, 12, 12, &d));
+	file_end(&f);
+	expect_events(&f, want, ARRAY_SIZE(want));
+	file_close(&f);
+}
+
 /* Slices without length at the ends of others. */
 static void no_length(void **state)
 {
@@ -574,6 +593,9 @@ static void clocks(void **state)
 	e.end_ns += NS_PER_SEC;
 	e.start_unix_ns += NS_PER_SEC + 1000; /* slewed */
 	feed(&f, e);
+	e.end_ns += NS_PER_SEC;
+	e.start_unix_ns += NS_PER_SEC - 2000; /* and back */
+	feed(&f, e);
 	file_read(&f);
 	assert_int_equal(f.clocks, 1);
 	e.end_ns += NS_PER_SEC;
@@ -622,21 +644,14 @@ static void full_disk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(writer_numbers),
-		cmocka_unit_test(writer_texts),
-		cmocka_unit_test(writer_nested),
-		cmocka_unit_test(cycle_nests),
-		cmocka_unit_test(mark_beside),
-		cmocka_unit_test(no_length),
-		cmocka_unit_test(waits_not_forever),
-		cmocka_unit_test(many_pauses),
-		cmocka_unit_test(lanes),
-		cmocka_unit_test(many_lanes),
-		cmocka_unit_test(groups),
-		cmocka_unit_test(counters),
-		cmocka_unit_test(clocks),
-		cmocka_unit_test(nothing_happened),
-		cmocka_unit_test(full_disk),
+		cmocka_unit_test(writer_numbers),   cmocka_unit_test(writer_texts),
+		cmocka_unit_test(writer_nested),    cmocka_unit_test(cycle_nests),
+		cmocka_unit_test(mark_beside),      cmocka_unit_test(no_length),
+		cmocka_unit_test(same_begin),       cmocka_unit_test(waits_not_forever),
+		cmocka_unit_test(many_pauses),      cmocka_unit_test(lanes),
+		cmocka_unit_test(many_lanes),       cmocka_unit_test(groups),
+		cmocka_unit_test(counters),         cmocka_unit_test(clocks),
+		cmocka_unit_test(nothing_happened), cmocka_unit_test(full_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
