@@ -50,3 +50,17 @@ struct flat_track {
 	struct snapshot_container c;
 };
 void flat_track_step(struct flat_track *t, const uint8_t *data);
+
+/* ---- between snapshot_flat.c, which copies, and snapshot_diff.c, which writes and reads differences ---- */
+
+#define FLAT_WORD sizeof(uint64_t)
+
+static inline size_t flat_count(int n)
+{
+	return n > 0 ? (size_t)n : 0;
+}
+size_t flat_refused_words(int cnt);
+/* Place for so many: 0 or -ENOMEM. What is new is 0. */
+int flat_reserve_processes(struct flat_container *c, size_t processes);
+int flat_reserve_refused(struct flat_snapshot *f, size_t words);
+struct flat_container *flat_container_free(struct flat_container *c); /* NULL */
