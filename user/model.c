@@ -131,10 +131,13 @@ void model_trace(const struct model *m, struct trace_event *e, const struct mode
 	e->start_unix_ns = clock_mono_to_unix(e->end_ns) - e->duration_ns;
 	if (c && !e->owner)
 		e->owner = &c->owner;
-	if (c)
+	if (c) {
 		e->container_id = c->id;
+		e->limits = c->limits_known ? &c->limits : NULL;
+	}
 	if (p) {
 		e->process = &p->rec;
+		e->sample = p->sampled ? &p->sample : NULL;
 		e->pid = p->rec.pid;
 	}
 	m->ops.trace(e, m->ops.arg);

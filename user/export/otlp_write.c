@@ -176,11 +176,24 @@ const char *otlp_error(const struct trace_event *e, char buf[static NAMES_TEXT_S
 	return e->kind == TRACE_DNS_QUERY ? names_dns_error(&e->u.event->dns_query, buf) : NULL;
 }
 
+/* Unknown and "off" are no value. */
+static void attr_known(struct jw *w, enum attr a, int64_t v)
+{
+	if (v >= 0)
+		attr_int(w, a, v);
+}
+
+/* Heap and GOGC are those of the last reading, at most a second old. */
 static void add_cycle(struct jw *w, const struct trace_event *e)
 {
 	attr_text(w, ATTR_GC_TRIGGER, names_gc_trigger(e->u.cycle->trigger));
 	if (e->u.cycle->procs)
 		attr_int(w, ATTR_PROCESSOR_LIMIT, e->u.cycle->procs);
+	if (!e->sample)
+		return;
+	attr_known(w, ATTR_GC_HEAP_LIVE, e->sample->heap_live_bytes);
+	attr_known(w, ATTR_GC_HEAP_GOAL, e->sample->heap_goal_bytes);
+	attr_known(w, ATTR_GOGC, e->sample->gogc);
 }
 
 static void add_pause(struct jw *w, const struct trace_event *e)
@@ -199,6 +212,10 @@ static void add_throttle(struct jw *w, const struct trace_event *e)
 {
 	attr_int(w, ATTR_CPU_LOGICAL_NUMBER, e->u.event->throttle.cpu);
 	attr_text(w, ATTR_CGROUP, e->owner ? e->owner->cgroup : NULL);
+	if (!e->limits || !e->limits->cpu_period_ns)
+		return;
+	attr_seconds(w, ATTR_CPU_PERIOD, e->limits->cpu_period_ns);
+	attr_seconds(w, ATTR_CPU_LIMIT, (uint64_t)(e->limits->cpu_limit * 1e9)); /* CPUs: seconds a second */
 }
 
 static void add_runq(struct jw *w, const struct trace_event *e)

@@ -62,6 +62,8 @@ struct trace_event {
 	uint32_t container_id;                /* 0: not attributed */
 	const struct owner *owner;            /* NULL: not attributed */
 	const struct record_process *process; /* NULL: of no known process */
+	const struct runtime_sample *sample;  /* last reading of the process before it; NULL unknown */
+	const struct cgroup_limits *limits;   /* of the container; NULL unknown */
 	int32_t pid, tid;                     /* 0 unknown */
 	union {
 		const union event *event;
