@@ -16,7 +16,7 @@
 #include "presenter.h"
 
 #define HOLD          3
-#define HISTORY_BYTES (16u << 20)
+#define HISTORY_BYTES (32u << 20) /* 15 minutes of 300 containers */
 #define STEP_NS       (50 * NS_PER_MS)
 #define SLICE_NS      (20 * NS_PER_MS) /* reading on end must not keep keys waiting */
 

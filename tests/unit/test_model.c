@@ -166,7 +166,7 @@ static void test_who_is_meant(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct scene *s;
+		struct scene *s = NULL;
 
 		assert_int_equal(set_up((void **)&s), 0);
 		feed_world(s);
@@ -366,7 +366,7 @@ static int copy_record(const struct record *r, void *arg)
 
 static void test_dump(void **state)
 {
-	struct scene *s = *state, *t;
+	struct scene *s = *state, *t = NULL;
 
 	feed_world(s);
 	assert_int_equal(set_up((void **)&t), 0);
