@@ -227,8 +227,8 @@ static bool check_medians(int64_t *ours, int64_t *truth, unsigned int n)
 {
 	int64_t a = median(ours, n), b = median(truth, n);
 
-	return expect(n < 50 || llabs(a - b) < (int64_t)NS_PER_MS, "median of %u: ours %.3f ms, the server's %.3f ms",
-		      n, (double)a / 1e6, (double)b / 1e6);
+	return expect(harness_slow || n < 50 || llabs(a - b) < (int64_t)NS_PER_MS,
+		      "median of %u: ours %.3f ms, the server's %.3f ms", n, (double)a / 1e6, (double)b / 1e6);
 }
 
 static bool check_all(struct world *w, const struct ask *ask, uint32_t rcode)
