@@ -21,5 +21,7 @@ bool jsonl_event_has(enum trace_kind k);
 
 /* Parts, for the files of this module. The object of one event; owner: its owner's object as JSON text. */
 void jsonl_event_add(struct jw *w, const struct trace_event *e, const char *owner);
+/* Into an open object: what no other format tells by time, track or owner. */
+void jsonl_event_fields(struct jw *w, const struct trace_event *e);
 void jsonl_owner(struct jw *w, const char *key, const struct owner *o); /* o may be NULL: all null */
 void jsonl_verdict(struct jw *w, const struct verdict *v);              /* fields of an open object */

@@ -244,3 +244,10 @@ void jsonl_event_add(struct jw *w, const struct trace_event *e, const char *owne
 	fields[e->kind](w, e);
 	jw_end(w, '}');
 }
+
+void jsonl_event_fields(struct jw *w, const struct trace_event *e)
+{
+	add_id(w, "pid", (uint32_t)e->pid);
+	add_id(w, "tid", (uint32_t)e->tid);
+	fields[e->kind](w, e);
+}

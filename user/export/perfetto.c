@@ -27,7 +27,7 @@
 #include "export/perfetto_gc.h"
 #include "export/perfetto_tracks.h"
 
-#define CLOCK_STEP_NS NS_PER_MS /* a new pair of clocks where they are this much off the last one */
+#define CLOCK_STEP_NS 10000 /* a new pair of clocks where they are this much off: as far as UNIX times may be wrong */
 #define NAME_SZ       128
 
 struct exporter {

@@ -114,17 +114,32 @@ void pb_bytes(struct pb *p, uint32_t field, const void *data, size_t sz)
 	pb_raw(p, data, sz);
 }
 
+/* Bytes that are UTF-8 as they are. */
+static size_t good_length(const char *s, size_t left)
+{
+	size_t n = 0, taken;
+	uint32_t c;
+
+	while (n < left && (taken = (unsigned char)s[n] < 0x80 ? 1 : utf8_next(s + n, left - n, &c)))
+		n += taken;
+	return n;
+}
+
 void pb_text(struct pb *p, uint32_t field, const char *s)
 {
 	size_t begin = pb_begin(p, field), left = strlen(s);
 
 	while (left) {
-		uint32_t c;
-		size_t n = utf8_next(s, left, &c);
+		size_t n = good_length(s, left);
 
-		pb_raw(p, n ? s : REPLACEMENT, n ? n : strlen(REPLACEMENT));
-		s += n ? n : 1;
-		left -= n ? n : 1;
+		pb_raw(p, s, n);
+		s += n;
+		left -= n;
+		if (left) {
+			pb_raw(p, REPLACEMENT, strlen(REPLACEMENT));
+			s++;
+			left--;
+		}
 	}
 	pb_end(p, begin);
 }
