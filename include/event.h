@@ -208,7 +208,8 @@ struct event_runq {
 
 #define RUNQ_BUCKETS 160 /* of user/stats/histogram.h's function: up to 2^40 ns */
 
-/* Made by user space from the kernel's map at the end of an armed window. */
+/* Made by user space from the kernel's map at the end of an armed window. One with cpu_cgid 0 and no waits comes first: the window
+ * as such. */
 struct event_runq_window {
 	struct event_hdr hdr; /* time_ns: end of the window; cpu_cgid: whose waits */
 	__u64 start_ns;

@@ -186,6 +186,14 @@ static void deliver_window(const struct sched_priv *priv, const struct runq_grou
 		deliver(priv, &e, EVENT_RUNQ_WINDOW, sizeof(e.runq_window));
 }
 
+/* That there was a window at all, for everybody: a group without a record had no wait in it. */
+static void deliver_armed(const struct sched_priv *priv, uint64_t end_ns)
+{
+	union event e = {.runq_window = {.hdr = {.time_ns = end_ns}, .start_ns = priv->opened_ns}};
+
+	deliver(priv, &e, EVENT_RUNQ_WINDOW, sizeof(e.runq_window));
+}
+
 /* Delivers the histograms in use and makes them empty for the next window. */
 static void take_groups(struct signal *s, uint64_t end_ns)
 {
@@ -230,6 +238,7 @@ static void close_window(struct signal *s)
 
 	disarm(s->skel);
 	end = clock_mono_ns();
+	deliver_armed(priv, end);
 	take_groups(s, end);
 	priv->opened_ns = 0;
 	priv->closed_ns = end;
