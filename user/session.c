@@ -40,6 +40,7 @@
 /* cpu_sched arms itself for one second in five: 20 % of 0.4 us a switch (facts/performance.md 2). */
 #define SCHED_WINDOW_NS NS_PER_SEC
 #define SCHED_EVERY_NS  (5 * NS_PER_SEC)
+#define TOGGLE_ARM_NS   (3600 * NS_PER_SEC)
 #define RUNQ_MIN_NS     (5 * NS_PER_MS)
 #define RUNQ_MIN_ALL_NS NS_PER_MS
 
@@ -544,6 +545,8 @@ int session_attach(struct session *s, char *why)
 	err = ring_source_new(probes_ring_fd(s->probes), on_event, s, &s->ring);
 	if (err)
 		return err_why(why, err, "cannot map the ring buffer: %s", strerror(-err));
+	if (s->opts->toggle) /* the benchmark's switch is the window: all that can be on is on */
+		probes_arm_sched(s->probes, TOGGLE_ARM_NS);
 	session_tell_signals(s);
 	for (struct process *p = s->procs ? proc_table_next(s->procs, NULL) : NULL; p; p = proc_table_next(s->procs, p))
 		if (p->watched) {
