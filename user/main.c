@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Options, then one command. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -8,12 +9,9 @@
 
 int main(int argc, char **argv)
 {
-	static int (*const commands[])(const struct options *) = {[COMMAND_TOP] = command_top,
-								  [COMMAND_LIST] = command_list,
-								  [COMMAND_WHY] = command_why,
-								  [COMMAND_TRACE] = command_trace,
-								  [COMMAND_REPLAY] = command_replay,
-								  [COMMAND_CHECK] = command_check};
+	static int (*const commands[])(const struct options *) = {
+		[COMMAND_TOP] = command_top,     [COMMAND_LIST] = command_list,     [COMMAND_WHY] = command_why,
+		[COMMAND_TRACE] = command_trace, [COMMAND_REPLAY] = command_replay, [COMMAND_CHECK] = command_check};
 	struct options opts;
 	int err = options_parse(argc, argv, &opts);
 
@@ -21,6 +19,7 @@ int main(int argc, char **argv)
 		return fflush(stdout) ? EXIT_FAILED : EXIT_GOOD;
 	if (err)
 		return EXIT_USAGE;
+	mallopt(M_ARENA_MAX, 1);  /* threads load objects and release links: no arenas of theirs that stay */
 	signal(SIGPIPE, SIG_IGN); /* a reader that leaves is a normal end (output_failed()) */
 	if (opts.quiet)
 		log_set_level(LOG_LEVEL_ERROR);

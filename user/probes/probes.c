@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,7 +80,8 @@ static int read_pidns(uint32_t *ret)
 	return 0;
 }
 
-static int bring_up(struct signal *s, const struct signal_env *env, const struct shared_maps *maps, char *why)
+/* All but the attaching, which belongs to the caller's thread. */
+static int load(struct signal *s, const struct signal_env *env, const struct shared_maps *maps, char *why)
 {
 	int err = s->ops->open(s, env, why);
 
@@ -92,7 +94,7 @@ static int bring_up(struct signal *s, const struct signal_env *env, const struct
 	if (err)
 		return err_why(why, err, "the kernel refused its programs: %s; -v shows the verifier's words",
 			       strerror(-err));
-	return s->ops->attach(s, env, why);
+	return 0;
 }
 
 static void close_signal(struct signal *s)
@@ -104,10 +106,42 @@ static void close_signal(struct signal *s)
 	s->priv = NULL;
 }
 
-static void start_signal(struct probes *p, enum signal_id id, const struct signal_env *env)
+static void turn_off(struct signal *s)
+{
+	s->state.mode = SIGNAL_OFF;
+	close_signal(s);
+}
+
+/* Objects are independent of one another, and for each libbpf reads and searches all type information of the kernel (30
+ * ms): two at a time. Not more, because each takes some 10 MB meanwhile. */
+struct loading {
+	struct probes *p;
+	const struct signal_env *env;
+	int next; /* signal id, taken atomically */
+};
+
+static void *load_signals(void *arg)
+{
+	struct loading *l = arg;
+	int id;
+
+	while ((id = __atomic_fetch_add(&l->next, 1, __ATOMIC_RELAXED)) < SIGNAL_CNT) {
+		struct signal *s = &l->p->signals[id];
+		uint64_t start = clock_mono_ns();
+
+		if (s->state.mode == SIGNAL_OFF || !s->ops)
+			continue;
+		if (load(s, l->env, &l->p->maps, s->state.why))
+			turn_off(s);
+		log_debug("probes: %s %s in %.1f ms %s", s->state.name, s->state.mode == SIGNAL_OFF ? "off" : "loaded",
+			  (double)(clock_mono_ns() - start) / 1e6, s->state.why);
+	}
+	return NULL;
+}
+
+static void choose_signal(struct probes *p, enum signal_id id)
 {
 	struct signal *s = &p->signals[id];
-	uint64_t start = clock_mono_ns();
 
 	s->ops = signals_find(id);
 	s->state.id = id;
@@ -117,16 +151,28 @@ static void start_signal(struct probes *p, enum signal_id id, const struct signa
 		return;
 	}
 	s->state.mode = SIGNAL_ON;
-	if (!s->ops) {
+	if (!s->ops)
 		str_copy(s->state.mechanism, sizeof(s->state.mechanism), "passive reads");
-		return;
+}
+
+static void start_signals(struct probes *p, const struct signal_env *env)
+{
+	struct loading l = {.p = p, .env = env};
+	pthread_t helper;
+	bool helped;
+
+	for (int id = 0; id < SIGNAL_CNT; id++)
+		choose_signal(p, (enum signal_id)id);
+	helped = !pthread_create(&helper, NULL, load_signals, &l);
+	load_signals(&l);
+	if (helped)
+		pthread_join(helper, NULL);
+	for (int id = 0; id < SIGNAL_CNT; id++) {
+		struct signal *s = &p->signals[id];
+
+		if (s->state.mode != SIGNAL_OFF && s->ops && s->ops->attach(s, env, s->state.why))
+			turn_off(s);
 	}
-	if (bring_up(s, env, &p->maps, s->state.why)) {
-		s->state.mode = SIGNAL_OFF;
-		close_signal(s);
-	}
-	log_debug("probes: %s %s in %.1f ms %s", s->state.name, s->state.mode == SIGNAL_OFF ? "off" : "up",
-		  (double)(clock_mono_ns() - start) / 1e6, s->state.why);
 }
 
 /* Uprobes through perf events need more than the rest (CAP_SYS_ADMIN on 6.18): better one word now than one for each
@@ -187,8 +233,8 @@ static int start(struct probes *p, char *why)
 	if (err)
 		return err;
 	err = link_release_new(&p->release);
-	for (int i = 0; i < SIGNAL_CNT && !err; i++)
-		start_signal(p, i, &env);
+	if (!err)
+		start_signals(p, &env);
 	if (!err)
 		err = start_go_gc_table(p, env.pidns_inum);
 	malloc_trim(0);
