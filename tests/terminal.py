@@ -106,7 +106,7 @@ class Terminal:
             self.raw += data
             self.stream.feed(data)
 
-    def settle(self, quiet=0.15, limit=5):
+    def settle(self, quiet=0.08, limit=1):
         """Reads until nothing came for a while."""
         end = time.monotonic() + limit
         while time.monotonic() < end and self.read(quiet):
@@ -120,7 +120,7 @@ class Terminal:
                 return
         raise AssertionError(f"no {text!r} on the screen:\n{self.text()}")
 
-    def keys(self, data, quiet=0.15):
+    def keys(self, data, quiet=0.08):
         os.write(self.master, data if isinstance(data, bytes) else data.encode())
         self.settle(quiet)
 

@@ -2,10 +2,11 @@
 /* Drives the live view with snapshots made by hand: the pty tests need no privilege and see the same numbers each time.
  *
  *   drive [--rows N] [--interval-ms N] [--still] [--hostile] [--ascii] [--no-color] [--replay] [--no-history] [--log]
- *         [--empty] [--redraws N]
+ *         [--empty] [--no-hup] [--redraws N]
  *
- * --still: numbers do not change; --hostile: names hold escape sequences; --log: a log line an interval; --redraws:
- * shows N snapshots as fast as it can and says on stderr what that cost; without a reader of the keys. */
+ * --no-hup: SIGHUP is ignored, so that only the terminal itself can say that it is gone; --still: numbers do not
+ * change; --hostile: names hold escape sequences; --log: a log line an interval; --redraws: shows N snapshots as fast
+ * as it can and says on stderr what that cost; without a reader of the keys. */
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,7 +29,7 @@
 struct drive {
 	int rows, redraws, step;
 	uint64_t interval_ns, window_ns;
-	bool still, hostile, log, empty;
+	bool still, hostile, log, empty, no_hup;
 	struct view *view;
 	struct history *history;
 	struct loop *loop;
@@ -326,10 +327,14 @@ static int bench(struct drive *d, char *say, size_t sz)
 
 static int run(struct drive *d)
 {
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGWINCH, SIGCONT};
+	static const int signals[] = {SIGINT, SIGTERM, SIGWINCH, SIGCONT};
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
 		loop_add_signal(d->loop, signals[i], on_signal, d);
+	if (d->no_hup)
+		signal(SIGHUP, SIG_IGN);
+	else
+		loop_add_signal(d->loop, SIGHUP, on_signal, d);
 	if (loop_add_fd(d->loop, STDIN_FILENO, EPOLLIN, on_input, d) ||
 	    loop_add_timer(d->loop, 1, d->interval_ns, on_interval, d) < 0 ||
 	    loop_add_timer(d->loop, 100000000, 100000000, on_tick, d) < 0)
@@ -346,6 +351,7 @@ static void options(int argc, char **argv, struct drive *d, struct view_cfg *cfg
 		d->hostile |= !strcmp(a, "--hostile");
 		d->log |= !strcmp(a, "--log");
 		d->empty |= !strcmp(a, "--empty");
+		d->no_hup |= !strcmp(a, "--no-hup");
 		cfg->ascii |= !strcmp(a, "--ascii");
 		cfg->replay |= !strcmp(a, "--replay");
 		if (!strcmp(a, "--no-color"))

@@ -90,14 +90,22 @@ static void title(struct view *v, const struct snapshot_container *c)
 
 static void tab_line(struct view *v)
 {
+	bool narrow = view_width(v) < 90;
 	struct str text;
 	struct pen p;
 
 	str_init(&text);
 	view_pen(v, &text, &p);
-	for (int i = 0; i < TAB_CNT; i++)
-		pen_textf(&p, i == (int)v->tab ? GRADE_ADVICE : GRADE_FINE, i == (int)v->tab ? "[%d %s]" : " %d %s ",
+	for (int i = 0; i < TAB_CNT; i++) {
+		bool here = i == (int)v->tab;
+
+		pen_textf(&p, here ? GRADE_ADVICE : GRADE_FINE,
+			  here     ? "[%d %s]"
+			  : narrow ? "%d %s"
+				   : " %d %s ",
 			  i + 1, tabs[i].name);
+		pen_text(&p, GRADE_FINE, narrow && i + 1 < TAB_CNT ? " " : "");
+	}
 	canvas_line(&v->canvas, 1, 0, str_get(&text));
 	str_deinit(&text);
 }

@@ -195,6 +195,7 @@ static void prepare_input(void)
 	tcgetattr(STDIN_FILENO, &term.ours);
 	term.ours.c_iflag &= ~(tcflag_t)(IXON | IXOFF);
 	tcsetattr(STDIN_FILENO, TCSANOW, &term.ours);
+	tcgetattr(STDIN_FILENO, &term.ours); /* as the kernel took it */
 }
 
 int screen_open(bool color, struct screen **ret, char *why)
@@ -262,8 +263,20 @@ bool screen_came_back(struct screen *s)
 	return ret;
 }
 
+/* After SIGSTOP, which no handler sees, a shell has set its own mode. */
+static void retake(void)
+{
+	struct termios now;
+
+	if (tcgetattr(STDIN_FILENO, &now) || (now.c_lflag == term.ours.c_lflag && now.c_iflag == term.ours.c_iflag))
+		return;
+	tcsetattr(STDIN_FILENO, TCSADRAIN, &term.ours);
+	write_all(term.enter, term.enter_len);
+}
+
 void screen_restart(struct screen *s)
 {
+	retake();
 	canvas_deinit(&s->shown);
 	clearok(curscr, TRUE);
 }

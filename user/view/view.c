@@ -504,6 +504,9 @@ static void other_key(struct view *v, uint32_t key)
 	case KEYS_ESC:
 		page_open(v, v->page > PAGE_CONTAINER ? v->back : PAGE_MAIN);
 		break;
+	case 0x0c: /* Ctrl-L */
+		screen_restart(v->screen);
+		break;
 	case 's':
 		view_say(v, "goroutine tracing (go_sched) is not in this build");
 		break;

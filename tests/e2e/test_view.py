@@ -1,0 +1,503 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The live view in a pty, driven by tests/view/drive.c: no privilege, the same numbers each time. Golden screens are in
+tests/golden/view_*.txt; GOLDEN_UPDATE=1 writes them."""
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from terminal import Terminal
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = os.environ.get("B") or "build"
+DRIVE = str(ROOT / BUILD / "tests/view/drive")
+GOLDEN = ROOT / "tests/golden"
+ONCE = ["--still", "--interval-ms", "600000"]  # one snapshot, then nothing changes
+LEAVE = b"\x1b[?1049l"
+UP, DOWN, RIGHT, LEFT, PAGE_DOWN, END = b"\x1b[A", b"\x1b[B", b"\x1b[C", b"\x1b[D", b"\x1b[6~", b"\x1b[F"
+SIZES = [(60, 15), (80, 24), (100, 30), (120, 40), (200, 60)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drive_program():
+    subprocess.run(["make", "--no-print-directory", "-C", str(ROOT), "B=" + BUILD, "view-drive"], check=True, timeout=600,
+        stdout=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def start():
+    terminals = []
+
+    def start(*options, cols=120, rows=40, wait="gopherscope  node", **more):
+        t = Terminal([DRIVE, *options], cols, rows, **more)
+        terminals.append(t)
+        if wait:
+            t.wait_for(wait if cols >= 115 else "gopherscope ip")
+            t.settle()
+        return t
+
+    yield start
+    for t in terminals:
+        t.close()
+
+
+def normal(lines):
+    """Times of day differ from run to run, and what follows them on the right keeps its place."""
+    text = "\n".join(line.rstrip() for line in lines) + "\n"
+    return re.sub(r"\d\d:\d\d:\d\d", "HH:MM:SS", text)
+
+
+def golden(name, t):
+    path, got = GOLDEN / f"view_{name}.txt", normal(t.lines())
+    if os.environ.get("GOLDEN_UPDATE") == "1":
+        path.write_text(got)
+    want = path.read_text()
+    assert got == want, f"{path} differs (GOLDEN_UPDATE=1 rewrites it); got:\n{got}"
+
+
+def ends(t, limit=10):
+    status = t.wait(limit)
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def check_restored(t):
+    assert LEAVE in t.raw and t.raw.rindex(LEAVE) > t.raw.rindex(b"\x1b[?1049h"), "the alternate screen was not left"
+    assert t.raw.rindex(b"\x1b[?25h") > t.raw.rindex(b"\x1b[?25l"), "the cursor is still hidden"
+    assert t.settings() == t.before, "the settings of the terminal differ"
+
+
+def check_same_after_redraw(t):
+    """What was drawn step by step is what a full redraw shows: nothing was written at a wrong place."""
+    before = t.text()
+    t.keys(b"\x0c", 0.1)
+    assert t.text() == before
+
+
+# ---- screens
+
+
+@pytest.mark.parametrize("cols,rows", SIZES)
+def test_main_screen(start, cols, rows):
+    golden(f"main_{cols}", start(*ONCE, cols=cols, rows=rows))
+
+
+@pytest.mark.parametrize("cols,rows", [(80, 24), (120, 40)])
+@pytest.mark.parametrize("name,keys", [("overview", "\r"), ("gc", "\r2"), ("cpu", "\r3"), ("goroutines", "\r4"), ("network", "\r5"),
+    ("memory", "\r6"), ("processes", "\r7"), ("events", "\r8"), ("signals", "i"), ("refused", "l"), ("help", "?")])
+def test_pages(start, name, keys, cols, rows):
+    t = start(*ONCE, "--replay", cols=cols, rows=rows)  # in a recording the strip ends with the snapshot
+    for key in keys:
+        t.keys(key)
+    golden(f"{name}_{cols}", t)
+    check_same_after_redraw(t)
+
+
+def test_ascii_screen(start):
+    t = start(*ONCE, "--ascii")
+    golden("main_ascii", t)
+    t.keys("\r")
+    t.keys("?")
+    t.keys("i")
+    assert t.raw.isascii()
+
+
+def test_locale_that_is_not_utf8(start):
+    t = start(*ONCE, env={"LC_ALL": "C"})
+    assert t.raw.isascii()
+    assert "checkout-api" in t.text()
+
+
+def test_empty_node(start):
+    t = start("--empty", *ONCE)
+    assert "no Go container or process to show yet" in t.text()
+    for key in ("\r", "y", "n", DOWN, END):
+        t.keys(key, 0.05)
+    assert t.poll() is None
+
+
+def test_every_width(start):
+    t = start(*ONCE)
+    for cols in range(60, 225, 3):
+        t.resize(cols, 30)
+        t.settle(0.03)
+        lines = t.lines()
+        assert lines[0].startswith("gopherscope"), f"{cols} columns:\n{t.text()}"
+        assert max(len(line) for line in lines) <= cols
+        if cols >= 80:
+            assert "WHY" in t.text() and "throt" in t.text() and lines[-1].startswith("Enter open"), cols
+
+
+@pytest.mark.parametrize("cols,rows", [(59, 40), (120, 14), (20, 5), (10, 2), (1, 1)])
+def test_too_small(start, cols, rows):
+    t = start(*ONCE, cols=cols, rows=rows, wait=None)
+    t.settle(0.3)
+    assert "terminal too small"[:cols] in t.text()
+    t.keys("\rjk12345678i?l")
+    assert t.poll() is None
+    t.resize(120, 40)
+    t.settle(0.3)
+    t.keys("\x1b", 0.3)
+    t.keys("\x1b", 0.3)
+    assert "checkout-api" in t.text()
+
+
+def test_colours_belong_to_cells(start):
+    t = start(*ONCE)
+    row = t.row_of("shop/checkout-api-7d9c6b5f4-x2x9k:app   ")
+    t.keys(DOWN)  # the cursor is elsewhere
+    line = t.lines()[row]
+    at = line.index(" 41 ") + 1
+    assert (t.cell(row, at).fg, t.cell(row, at).bold) == ("red", True)
+    assert t.cell(row, 0).fg == "red"
+    assert t.cell(row, line.index("checkout")).fg == "default"
+    assert t.cell(row, line.index("34")).fg == "default"  # MEM%
+    row = t.row_of("shop/search")
+    assert t.cell(row, 0).fg == "cyan"
+    gone = t.row_of("shop/migrate")
+    assert t.lines()[gone].startswith("x ")
+    assert t.cursor_row() == t.row_of("shop/cart-0:cart")
+
+
+def test_no_color(start):
+    t = start(*ONCE, "--no-color")
+    t.keys("\r")
+    assert not re.search(rb"\x1b\[[0-9;]*(?:3[0-7]|1;3[0-7])[0-9;]*m", t.raw), "a colour was set"
+    assert "! CPU quota" in t.text()
+
+
+def test_text_from_outside_is_harmless(start):
+    t = start("--hostile", "--rows", "40", "--interval-ms", "200")
+    t.keys(END)
+    t.keys("\r")
+    t.keys("l")
+    assert b"\x1b]0;" not in t.raw and b"\x1b[31mx" not in t.raw and b"\x07" not in t.raw
+    assert b"gotcha" in t.raw  # the words are there, their sequence is not
+
+
+# ---- keys
+
+
+def test_filter_keeps_the_counts(start):
+    t = start(*ONCE)
+    t.keys("/")
+    t.keys("ns=pay")
+    assert "/ ns=pay_" in t.lines()[-1]
+    assert "ledger" in t.text() and "shop/cart-0" not in t.text()
+    t.keys("\r")
+    assert "1 critical  1 warning" in t.lines()[1] and "filter ns=pay" in t.lines()[1]
+    t.keys("\x1b", 0.3)
+    assert "shop/cart-0" in t.text() and "filter -" in t.lines()[1]
+    t.keys("/")
+    t.keys("zzz")
+    assert "no row passes the filter" in t.text()
+    t.keys("\x1b", 0.3)  # as before
+    assert "shop/cart-0" in t.text()
+    t.keys("\x1bOS")  # F4
+    t.keys("wh\x7fhy\x15why\r")
+    assert "ledger" not in t.text() and "shop/search" in t.text()
+
+
+def test_cursor_stays_on_its_container(start):
+    t = start(*ONCE)
+    for _ in range(3):
+        t.keys(DOWN)
+    assert t.cursor_row() == t.row_of("pay/ledger")
+    t.keys("P")
+    assert "sort CPU v" in t.lines()[1]
+    assert t.cursor_row() == t.row_of("pay/ledger")
+    assert t.row_of("shop/search") == 5
+    t.keys("v")
+    assert "sort CPU ^" in t.lines()[1]
+    t.keys("<")
+    assert "sort WHY" in t.lines()[1]
+    t.keys("W")
+    t.keys("n")
+    assert "ns=pay" in t.lines()[1] and "shop/cart-0" not in t.text()
+    t.keys("n")
+    assert "shop/cart-0" in t.text()
+    t.keys("\x1bOR")  # F3
+    t.keys("unattr\r")
+    assert t.cursor_row() == t.row_of("unattributed")
+
+
+def order(t):
+    return [line[2:30].strip() for line in t.lines()[5:30] if "/" in line]
+
+
+def test_rows_do_not_move_while_keys_are_pressed(start):
+    t = start("--rows", "25", "--interval-ms", "100")
+    t.keys("P")
+    first = order(t)
+    end = time.monotonic() + 6.5
+    while time.monotonic() < end:
+        t.keys(DOWN if int(time.monotonic()) % 2 else UP, 0.05)
+        assert order(t) == first, "rows moved within 5 s after a key"
+    moved, end = [], time.monotonic() + 12
+    while time.monotonic() < end and len(moved) < 2:
+        t.read(0.05)
+        if order(t) != first and len(order(t)) == len(first):
+            t.settle(0.02, 0.1)
+            moved.append(time.monotonic())
+            first = order(t)
+    assert len(moved) == 2, "rows never moved"
+    assert moved[1] - moved[0] > 4.5, "rows moved twice within 5 s"
+
+
+def test_time_travel(start):
+    t = start("--interval-ms", "300")
+    t.read(1.5)
+    t.keys("[")
+    past = t.lines()[0]
+    assert re.search(r"\d -00:0\d  \[0 live\]", past), past
+    at = past.index(":") - 2
+    assert t.cell(0, at).fg == "brown"  # pyte's name of yellow
+    t.keys("[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[")
+    assert "nothing older is kept" in t.lines()[-1]
+    t.keys("0")
+    assert "[live]" in t.lines()[0]
+    t.keys(" ")
+    paused = t.lines()[0]
+    assert "[paused]" in paused
+    t.read(1)
+    assert t.lines()[0] == paused
+    t.keys("]")  # from where it stood
+    assert "[0 live]" in t.lines()[0]
+    t.keys(" ")
+    assert "[live]" in t.lines()[0]
+
+
+def test_without_history(start):
+    t = start(*ONCE, "--no-history")
+    t.keys("[")
+    assert "no history here" in t.lines()[-1]
+    t.keys("\r")
+    assert "no history here" in t.text()
+
+
+def test_window_record_trace(start):
+    t = start("--interval-ms", "200")
+    t.keys("w")
+    t.read(0.5)
+    assert "window 1m00s" in t.lines()[1]
+    t.keys("w")
+    t.read(0.5)
+    assert "window 1s" in t.lines()[1]
+    t.keys("R")
+    assert "wrote 30 s to" in t.lines()[-1]
+    t.keys("s")
+    assert "goroutine tracing (go_sched) is not in this build" in t.lines()[-1]
+
+
+def test_strip_names_events(start):
+    t = start(*ONCE, "--replay")
+    t.keys("\r")
+    for _ in range(15):
+        t.keys(RIGHT, 0.02)
+    t.settle()
+    text = t.text()
+    assert ", held " in text and re.search(r"throttle \d\d:\d\d:\d\d\.\d{3}  70\.2 ms, cpus 0-1", text), text
+    t.keys("\x1b", 0.3)
+    assert ", held " not in t.text() and "[1 overview]" in t.text()
+    t.keys("\x1b", 0.3)
+    assert "NAMESPACE/POD:CONTAINER" in t.text()
+
+
+def test_copy(start):
+    t = start(*ONCE)
+    t.keys("y")
+    assert b"\x1b]52;c;" in t.raw
+    t.keys(DOWN)
+    t.keys("y")
+    t.keys("q")
+    assert ends(t) == 0
+    after = t.raw[t.raw.rindex(LEAVE):].decode()
+    assert "Held by its CPU limit 41%" in after and "shop/cart-0:cart" in after and "\x1b[31m" not in after
+
+
+@pytest.mark.limit(240)
+def test_every_key_on_every_page(start):
+    t = start("--rows", "30", "--interval-ms", "100")
+    quits = {3, 17, 19, 26, 28, ord("q")}  # signals of the terminal
+    keys = [bytes([b]) for b in range(1, 256) if b not in quits]
+    keys += [UP, DOWN, LEFT, RIGHT, PAGE_DOWN, END, b"\x1b[5~", b"\x1b[H", b"\x1bOP", b"\x1bOR", b"\x1bOS", b"\x1b[17~"]
+    for page in ["", "\r", "\r2", "\r3", "\r4", "\r5", "\r6", "\r7", "\r8", "i", "l", "?"]:
+        for at, key in enumerate(keys):
+            if at % 64 == 0:  # back to this page from wherever the keys led
+                for back in (b"\x1b", b"\x1b", b"0" + page.encode()):
+                    os.write(t.master, back)
+                    t.read(0.12)  # a lone Esc is known by what does not follow
+            os.write(t.master, key)
+            t.read(0)
+            assert t.poll() is None, f"ended on page {page!r} by {key!r}"
+    for key in ("\x1b", "\x1b", "q"):
+        os.write(t.master, key.encode())
+        t.read(0.2)
+    assert ends(t) == 0
+    check_restored(t)
+
+
+# ---- the terminal
+
+
+def test_restored_after_q(start):
+    t = start()
+    t.keys("q")
+    assert ends(t) == 0
+    check_restored(t)
+
+
+@pytest.mark.parametrize("keys", ["\x03", "\x1b[21~"])
+def test_other_ways_to_quit(start, keys):
+    t = start()
+    t.keys(keys)
+    assert ends(t) == 0
+    check_restored(t)
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_restored_after_a_signal(start, sig):
+    t = start()
+    os.kill(t.pid, sig)
+    assert ends(t) == 0
+    check_restored(t)
+
+
+@pytest.mark.parametrize("sig", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGQUIT])
+def test_restored_after_a_crash(start, sig):
+    t = start()
+    os.kill(t.pid, sig)
+    assert ends(t) == sig  # the cause of death stays visible
+    check_restored(t)
+
+
+def test_closed_terminal_ends_it(start):
+    t = start()
+    t.hang_up()
+    ends(t)
+
+
+def test_closed_terminal_is_noticed_without_sighup(start):
+    t = start("--no-hup", "--interval-ms", "300")
+    t.hang_up()
+    assert ends(t) == 3  # drive's answer to -EIO
+
+
+def test_stopped_and_continued(start):
+    t = start(*ONCE)
+    before = t.text()
+    t.keys("\x1a", 0.3)
+    pid, status = os.waitpid(t.pid, os.WUNTRACED)
+    assert pid == t.pid and os.WIFSTOPPED(status)
+    t.read(0.1)
+    check_restored(t)
+    os.kill(t.pid, signal.SIGCONT)
+    t.settle(0.4)
+    assert t.text() == before
+    assert t.settings() != t.before
+    t.keys(DOWN)
+    assert t.cursor_row() == t.row_of("shop/cart-0:cart")
+    t.keys("q")
+    assert ends(t) == 0
+    check_restored(t)
+
+
+def test_killed_stop_and_other_settings(start):
+    """SIGSTOP cannot be caught; the shell sets its own mode meanwhile."""
+    import termios
+    t = start(*ONCE)
+    before = t.text()
+    os.kill(t.pid, signal.SIGSTOP)
+    os.waitpid(t.pid, os.WUNTRACED)
+    termios.tcsetattr(t.keep, termios.TCSANOW, t.before)
+    os.kill(t.pid, signal.SIGCONT)
+    t.settle(0.4)
+    assert t.settings() != t.before
+    assert t.text() == before
+    t.keys("q")
+    assert ends(t) == 0
+
+
+def test_resize_storm(start):
+    t = start("--rows", "50", "--interval-ms", "100")
+    sizes = [(1, 1), (200, 60), (60, 15), (80, 24), (3, 50), (500, 3), (120, 40), (2, 2), (79, 14), (300, 100)]
+    for i in range(50):
+        t.resize(*sizes[i % len(sizes)])
+        if i % 5 == 0:
+            t.keys("\r" if i % 2 else "\x1b", 0)
+        t.read(0.02)
+    t.resize(120, 40)
+    t.settle(0.3, 1)
+    assert t.poll() is None
+    t.keys("\x1b", 0.3)
+    assert t.lines()[0].startswith("gopherscope") or "[1 overview]" in t.text()
+    t.keys("q")
+    assert ends(t) == 0
+    check_restored(t)
+
+
+def test_messages(start):
+    r, w = os.pipe()
+    t = start("--log", "--interval-ms", "200", stderr=w)
+    os.close(w)
+    t.wait_for("line ")
+    assert "?[31mred" in t.lines()[-1]
+    t.keys("q")
+    assert ends(t) == 0
+    err = os.read(r, 65536).decode()
+    os.close(r)
+    assert "gopherscope: line 0 ?[31mred\n" in err
+    check_restored(t)
+
+
+def test_not_a_terminal():
+    r = subprocess.run([DRIVE], stdin=subprocess.DEVNULL, capture_output=True, timeout=20, text=True)
+    assert r.returncode == 2 and "needs a terminal" in r.stderr and not r.stdout
+
+
+def test_unknown_terminal(start):
+    t = start(wait=None, env={"TERM": "no-such-terminal"})
+    assert ends(t) == 2
+    assert "no-such-terminal" in t.text()
+    assert t.settings() == t.before
+
+
+# ---- cost
+
+
+def bench(start, redraws, *options):
+    r, w = os.pipe()
+    t = start("--redraws", str(redraws), *options, cols=160, rows=50, wait=None, stderr=w)
+    os.close(w)
+    assert ends(t, 100) == 0
+    err = os.read(r, 65536).decode()
+    os.close(r)
+    print(err)
+    m = re.search(r"rows: ([\d.]+) ms of CPU each, memory (\d+) KiB, then (\d+) KiB", err)
+    return float(m[1]), int(m[2]), int(m[3])
+
+
+def test_cost_of_a_redraw(start):
+    """The aim is 10 ms with 300 rows; 50 leaves room for a machine with other work."""
+    ms, _, _ = bench(start, 300, "--rows", "300")
+    assert ms <= 50
+
+
+def test_memory_stays_flat(start):
+    _, first, last = bench(start, 10000, "--rows", "20")
+    assert last - first < 512, f"{last - first} KiB more after 9,000 redraws"
+
+
+def test_three_hundred_rows(start):
+    t = start("--rows", "300", "--interval-ms", "500")
+    t.keys(END)
+    assert t.cursor_row() is not None and "worker-299" in t.lines()[t.cursor_row()] or "migrate" in t.text()
+    t.keys(b"\x1b[H")
+    assert t.cursor_row() == 5
+    t.keys(PAGE_DOWN)
+    row = t.cursor_row()
+    assert row is not None and 5 < row < 34
+    check_same_after_redraw(t)
