@@ -10,6 +10,8 @@
 #include "model_private.h"
 
 #define PENDING_NS (2 * NS_PER_SEC)
+#define DYING_NS   (30 * NS_PER_SEC) /* a killed process is gone by then, and its number hardly taken by another victim \
+				      */
 
 static void trace_raw(const struct model *m, enum trace_kind kind, const union event *e, uint64_t start_ns,
 		      const struct model_container *c)
@@ -278,12 +280,25 @@ static void on_runq_armed(struct model *m, const struct event_runq_window *e)
 		container_stats_runq_armed(c->stats, e->start_ns, e->hdr.time_ns);
 }
 
+/* The kernel kills a process once, but marks each of its threads that asks for memory on its way out as well
+ * (out_of_memory: the dying task helps itself). */
+static bool killed_before(struct model *m, const union event *e)
+{
+	for (unsigned int i = 0; i < VICTIMS_MAX; i++)
+		if (m->victims[i].tgid == e->hdr.tgid && e->hdr.time_ns < m->victims[i].time_ns + DYING_NS)
+			return true;
+	m->victims[m->victim_at].tgid = e->hdr.tgid;
+	m->victims[m->victim_at].time_ns = e->hdr.time_ns;
+	m->victim_at = (m->victim_at + 1) % VICTIMS_MAX;
+	return false;
+}
+
 static void on_oom(struct model *m, const union event *e)
 {
 	struct model_container *c = container_of_event(m, e);
 
-	if (!c)
-		return; /* of a container without Go */
+	if (!c || killed_before(m, e)) /* of a container without Go */
+		return;
 	container_stats_oom(c->stats, e->hdr.time_ns);
 	model_note(c, e->hdr.time_ns, "OOM killed process %u (%.15s), resident %.0f MB", e->hdr.tgid, e->oom_kill.comm,
 		   (double)(e->oom_kill.anon_rss_bytes + e->oom_kill.file_rss_bytes + e->oom_kill.shmem_rss_bytes) /

@@ -7,6 +7,7 @@
 
 #define PENDING_MAX   256
 #define DISPLACED_MAX 64
+#define VICTIMS_MAX   16
 
 struct model {
 	struct model_ops ops;
@@ -26,6 +27,11 @@ struct model {
 		uint32_t tgid, tcp, dns;
 	} displaced[DISPLACED_MAX]; /* how many had to leave, by process: lost if it turns out to be ours */
 	unsigned int displaced_at;
+	struct {
+		uint32_t tgid;
+		uint64_t time_ns;
+	} victims[VICTIMS_MAX]; /* of the OOM killer, the newest */
+	unsigned int victim_at;
 };
 
 /* model.c */

@@ -333,10 +333,15 @@ static void test_oom(void **state)
 	e.hdr.cpu_cgid = 103; /* a sidecar's process: no Go, but in the container's cgroup */
 	feed_event(s, &e, EVENT_OOM_KILL, sizeof(e.oom_kill), 5555);
 	assert_int_equal(traced(s, TRACE_OOM_KILL, 3), 1);
+	e.hdr.time_ns += 12 * NS_PER_MS; /* another thread of it, which was dying already */
+	feed_event(s, &e, EVENT_OOM_KILL, sizeof(e.oom_kill), 5555);
+	assert_int_equal(s->trace_cnt, 1);
 	assert_int_equal(report_take(s->model, START + 2 * NS_PER_SEC, 10 * NS_PER_SEC, &snap), 0);
 	for (int i = 0; i < snap.container_cnt; i++)
 		assert_int_equal(snap.containers[i].memory.oom_kills_window, snap.containers[i].id == 3);
 	snapshot_deinit(&snap);
+	feed_event(s, &e, EVENT_OOM_KILL, sizeof(e.oom_kill), 5556); /* another process */
+	assert_int_equal(traced(s, TRACE_OOM_KILL, 3), 2);
 }
 
 /* What a signal that is off would tell is unknown, not nothing. */
