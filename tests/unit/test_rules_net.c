@@ -161,6 +161,9 @@ static void net_loss_connects(void **state)
 		v.text,
 		"2 of 40 connects timed out; 4 SYNs sent again (a second or more each); most to 10.2.3.4:5432.");
 	assert_non_null(strstr(v.advice, "check that 10.2.3.4:5432 answers"));
+	x.c.net.peers[1].failed = 1; /* two were refused, this one timed out */
+	CHECK(rule_net_loss, &x, 1, VERDICT_WARNING);
+	assert_non_null(strstr(v.advice, "check that [2001:db8::1]:443 answers"));
 
 	tcp_scene(&x); /* a server whose clients do not get in */
 	x.c.net.syn_retransmits = 30;

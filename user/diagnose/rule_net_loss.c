@@ -66,13 +66,21 @@ static int64_t peer_loss(const struct snapshot_peer *p, enum net_loss kind)
 	return kind == NET_LOSS_DATA ? p->retransmits : kind == NET_LOSS_SYN ? p->syn_retransmits : p->failed;
 }
 
+/* Peers only know how many connects failed. One that timed out sent its SYN again, one that was refused did not. */
+static bool is_worse(const struct snapshot_peer *p, const struct snapshot_peer *than, enum net_loss kind)
+{
+	if (kind == NET_LOSS_CONNECT && p->syn_retransmits != than->syn_retransmits)
+		return p->syn_retransmits > than->syn_retransmits;
+	return peer_loss(p, kind) > peer_loss(than, kind);
+}
+
 /* The peer with most of it; NULL where none has any. */
 static const struct snapshot_peer *worst_peer(const struct snapshot_net *n, enum net_loss kind)
 {
 	const struct snapshot_peer *worst = NULL;
 
 	for (int i = 0; i < n->peer_cnt; i++)
-		if (peer_loss(&n->peers[i], kind) > (worst ? peer_loss(worst, kind) : 0))
+		if (peer_loss(&n->peers[i], kind) > 0 && (!worst || is_worse(&n->peers[i], worst, kind)))
 			worst = &n->peers[i];
 	return worst;
 }
