@@ -10,8 +10,9 @@
 #include "model_private.h"
 
 #define PENDING_NS (2 * NS_PER_SEC)
-#define DYING_NS   (30 * NS_PER_SEC) /* a killed process is gone by then, and its number hardly taken by another victim \
-				      */
+#define DYING_NS                                                                                                       \
+	(30 * NS_PER_SEC) /* a killed process is gone by then, and its number hardly taken by another victim           \
+			   */
 
 static void trace_raw(const struct model *m, enum trace_kind kind, const union event *e, uint64_t start_ns,
 		      const struct model_container *c)
@@ -198,13 +199,24 @@ static void apply_network(struct model *m, struct model_container *c, const unio
 	}
 }
 
+/* A host process is only itself, though its cgroup or namespace may hold more. A process's last events come after its
+ * end. */
+static bool stands_for(const struct owner *o, uint32_t tgid)
+{
+	return o->kind != OWNER_HOST || (uint32_t)o->host_pid == tgid;
+}
+
+/* A namespace tells only of whom nothing else is known: the host's is everybody's, even if one of them is watched. */
 static struct model_container *container_of_event(struct model *m, const union event *e)
 {
 	const struct model_process *p = e->hdr.tgid ? model_process_find(m, e->hdr.tgid) : NULL;
+	uint32_t netns = is_network(e) && !e->hdr.tgid ? netns_of(e) : 0;
+	struct model_container *c;
 
 	if (p)
 		return p->container;
-	return model_index_find(&m->index, m, e->hdr.cpu_cgid, e->hdr.v2_cgid, is_network(e) ? netns_of(e) : 0);
+	c = model_index_find(&m->index, m, e->hdr.cpu_cgid, e->hdr.v2_cgid, netns);
+	return c && e->hdr.tgid && !stands_for(&c->owner, e->hdr.tgid) ? NULL : c;
 }
 
 static void on_network(struct model *m, const union event *e)

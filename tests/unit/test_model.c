@@ -160,6 +160,7 @@ static void test_who_is_meant(void **state)
 		{0, 0, 201, 901, 1},  /* by unified cgroup */
 		{0, 0, 0, 901, 0},    /* two containers in one namespace */
 		{0, 0, 0, 903, 3},    /* one */
+		{77, 0, 0, 903, 0},   /* somebody else in it */
 		{0, 1, 1, 0, 0},      /* the root is nobody */
 		{0, 100, 0, 0, 0},    /* a pod's own cgroup is none of its containers */
 		{0, 555, 555, 555, 0},
@@ -176,6 +177,28 @@ static void test_who_is_meant(void **state)
 				fail_msg("row %zu: container %u has %u", i, id, traced(s, TRACE_TCP_CONNECT, id));
 		tear_down((void **)&s);
 	}
+}
+
+/* Others in the cgroup of a host process are not that process. */
+static void test_host_process_is_one(void **state)
+{
+	struct record_owner host = {.id = 4, .level_cnt = 1, .levels = {104}};
+	struct record_process_gone gone = {.pid = 14};
+	struct scene *s = *state;
+
+	feed_world(s);
+	host.owner.kind = OWNER_HOST;
+	host.owner.host_pid = 14;
+	host.owner.cpu_cgid = 104;
+	feed(s, RECORD_OWNER, &host, sizeof(host));
+	feed_process(s, 14, 4, 904, 0);
+	feed_connect(s, 77, 104, 0, 904);
+	assert_int_equal(s->trace_cnt, 0);
+	feed_connect(s, 14, 104, 0, 904);
+	assert_int_equal(traced(s, TRACE_TCP_CONNECT, 4), 1);
+	feed(s, RECORD_PROCESS_GONE, &gone, sizeof(gone));
+	feed_connect(s, 14, 104, 0, 904);
+	assert_int_equal(traced(s, TRACE_TCP_CONNECT, 4), 2);
 }
 
 /* Connections of a process too young to be known wait for it, for two seconds, and for the right one. */
@@ -403,6 +426,7 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_is_meant),
+		CASE(test_host_process_is_one),
 		CASE(test_connections_wait_for_their_process),
 		CASE(test_more_waiting_than_places),
 		CASE(test_throttle_of_a_pod),
