@@ -96,6 +96,7 @@ struct cause {
 	const char *off;           /* why there are no numbers; NULL: there are */
 	double share;              /* NAN: intervals cannot be united without counting twice */
 	bool share_known;
+	bool only_sum; /* the source adds up, it does not know single ones */
 	struct dist d;
 	double sum; /* seconds; NAN unknown */
 	char note[160];
@@ -130,11 +131,17 @@ static void cause_numbers(struct pen *p, const struct cause *x, enum grade grade
 	if (x->share_known)
 		snprintf(share, sizeof(share), "%s%%", format_percent_fine(x->share, text, sizeof(text)));
 	pen_right(p, GRADE_FINE, 31, share);
-	pen_right(p, GRADE_FINE, 39, x->d.cnt < 0 ? "?" : format_count(x->d.cnt, text, sizeof(text)));
-	ms_at(p, 47, x->d.cnt, x->d.p50, GRADE_FINE);
-	ms_at(p, 55, x->d.cnt, x->d.p99, grade);
-	ms_at(p, 63, x->d.cnt, x->d.max, GRADE_FINE);
-	pen_right(p, GRADE_FINE, 70, isnan(x->sum) ? "-" : format_cpus(x->sum, text, sizeof(text)));
+	if (x->only_sum) {
+		for (int end = 39; end <= 63; end += 8)
+			pen_right(p, GRADE_DIM, end, "-");
+	} else {
+		pen_right(p, GRADE_FINE, 39, x->d.cnt < 0 ? "?" : format_count(x->d.cnt, text, sizeof(text)));
+		ms_at(p, 47, x->d.cnt, x->d.p50, GRADE_FINE);
+		ms_at(p, 55, x->d.cnt, x->d.p99, grade);
+		ms_at(p, 63, x->d.cnt, x->d.max, GRADE_FINE);
+	}
+	pen_right(p, GRADE_FINE, 70,
+		  isnan(x->sum) || (!x->only_sum && !x->d.cnt) ? "-" : format_cpus(x->sum, text, sizeof(text)));
 }
 
 static void cause_row(struct pen *p, const struct snapshot *s, const struct snapshot_container *c,
@@ -197,7 +204,7 @@ static void cause_go(struct pen *p, const struct snapshot *s, const struct snaps
 {
 	struct cause sched = {.name = "Go scheduler", .off = "not in this build: comes with go_sched"};
 	struct cause stop = {.name = "stop-the-world", .column = "STW^", .d = c->gc.pause, .sum = c->gc.pause.sum};
-	struct cause assist = {.name = "GC assist", .d = {.cnt = -1}, .sum = c->gc.assist_seconds};
+	struct cause assist = {.name = "GC assist", .only_sum = true, .sum = c->gc.assist_seconds};
 	const char *off = summary_signal_off(s, SIGNAL_GO_GC);
 
 	cause_row(p, s, c, &sched);
@@ -289,6 +296,14 @@ static const char *lane_off(const struct snapshot *s, const struct snapshot_cont
 	return off;
 }
 
+static bool watched(const struct strip *st)
+{
+	for (int i = 0; i < st->columns; i++)
+		if (st->runq_watched[i])
+			return true;
+	return false;
+}
+
 static void lanes(struct pen *p, const struct view *v, const struct snapshot_container *c, const struct strip *st)
 {
 	static const char *const names[LANE_CNT] = {"GC mark", "STW", "THROTTLED", "RUN QUEUE"};
@@ -302,6 +317,8 @@ static void lanes(struct pen *p, const struct view *v, const struct snapshot_con
 		strip_lane_text(st, (enum detail_lane)lane, text, sizeof(text));
 		if (off)
 			pen_textf(p, GRADE_DIM, "off: %.90s", off);
+		else if (lane == LANE_RUNQ && !watched(st))
+			pen_text(p, GRADE_DIM, "not watched at this time (it is armed in windows)");
 		else
 			pen_text(p, GRADE_FINE, text);
 		pen_end(p);

@@ -70,12 +70,18 @@ static void leave_terminal(void)
 	tcsetattr(STDIN_FILENO, TCSANOW, &term.before);
 }
 
+/* Also of exit() somewhere below. */
+static void leave_if_taken(void)
+{
+	if (!term.taken)
+		return;
+	term.taken = 0;
+	leave_terminal();
+}
+
 static void on_fatal(int signo)
 {
-	if (term.taken) {
-		term.taken = 0;
-		leave_terminal();
-	}
+	leave_if_taken();
 	for (size_t i = 0; i < ARRAY_SIZE(fatal); i++)
 		if (fatal[i] == signo)
 			sigaction(signo, &term.old_fatal[i], NULL);
@@ -209,6 +215,8 @@ int screen_open(bool color, struct screen **ret, char *why)
 	if (!name || setupterm(name, STDOUT_FILENO, &found) != OK)
 		return err_why(why, -EINVAL, "terminal type '%.40s' (TERM) is unknown here; try TERM=xterm or a pipe",
 			       name ? name : "");
+	if (!cursor_address)
+		return err_why(why, -EINVAL, "terminal type '%.40s' (TERM) cannot place its cursor; use a pipe", name);
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
@@ -219,6 +227,7 @@ int screen_open(bool color, struct screen **ret, char *why)
 		free(s);
 		return err_why(why, -EINVAL, "ncurses cannot use this terminal");
 	}
+	atexit(leave_if_taken);
 	term.taken = 1;
 	term.came_back = 0;
 	catch_signals();
