@@ -356,6 +356,48 @@ static void shares(void **state)
 	assert_true(isnan(r.gc.cpu_ratio));
 }
 
+/* The runtime's figure is wall time: it stands where threads hardly wait, is scaled where they do a little, and says
+ * nothing where they wait much, or where nobody knows and the quota held them. */
+static void share_of_gc_while_waiting(void **state)
+{
+	static const struct {
+		double waiting; /* threads; negative: not known */
+		uint64_t throttle_ns;
+		double ratio; /* 0: unknown */
+		bool estimated;
+	} rows[] = {
+		{0, 0, 0.5, false}, {0.1, 0, 0.5, false}, {0.4, 0, 0.5 * 2 / 2.4, true}, {0.6, 0, 0, true},
+		{3.4, 0, 0, true},  {-1, 0, 0.5, false},  {-1, SEC, 0, false},           {0.1, SEC, 0.5, false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct container_stats *c;
+		struct snapshot_container r;
+
+		assert_int_equal(container_stats_new(NULL, &c), 0);
+		for (uint64_t s = 90; s <= 100; s++) {
+			struct event_runq_mean m = {.hdr = {.time_ns = s * SEC}, .start_ns = (s - 1) * SEC, .runs = 9};
+
+			add_usage(c, s * SEC, (int64_t)(s * 2 * SEC), 0, 0, 0);
+			container_stats_gc_cpu(c, s * SEC, (int64_t)(s * SEC), 0);
+			m.delay_ns = (uint64_t)(fmax(rows[i].waiting, 0) * (double)SEC);
+			if (rows[i].waiting >= 0)
+				container_stats_runq_mean(c, &m);
+		}
+		if (rows[i].throttle_ns) {
+			struct event_throttle t = {.hdr = {.time_ns = 95 * SEC},
+						   .start_ns = 95 * SEC - rows[i].throttle_ns};
+
+			container_stats_throttle(c, &t);
+		}
+		r = fill(c, NOW, 10 * SEC);
+		if (rows[i].ratio ? !near(r.gc.cpu_ratio, rows[i].ratio) : !isnan(r.gc.cpu_ratio))
+			fail_msg("row %zu: %f", i, r.gc.cpu_ratio);
+		assert_int_equal(r.gc.cpu_estimated, rows[i].estimated);
+		container_stats_free(c);
+	}
+}
+
 static void shares_of_nothing(void **state)
 {
 	struct container_stats *c = *state;
@@ -505,6 +547,7 @@ int main(void)
 		TEST(two_cgroups_in_one_counter),
 		TEST(many_readings),
 		TEST(shares),
+		TEST(share_of_gc_while_waiting),
 		TEST(shares_of_nothing),
 		TEST(long_pauses),
 		TEST(names),

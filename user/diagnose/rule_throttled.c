@@ -11,10 +11,11 @@
 #include "base/clock.h"
 #include "base/str.h"
 
-#define WARN_RATIO       0.05
-#define CRITICAL_RATIO   0.25
-#define GC_SHARE         0.30 /* of the CPU: from here on the collector is the culprit */
-#define MARK_UTILIZATION 0.25 /* of GOMAXPROCS: what the runtime's pacer gives to mark workers */
+#define WARN_RATIO     0.05
+#define CRITICAL_RATIO 0.25
+#define GC_SHARE       0.30 /* of the CPU: from here on the collector is the culprit */
+#define MARK_SHARE     0.50 /* of the time, where GC's CPU is unknown: its workers are a quarter of all threads at least \
+			     */
 
 /* GOGC: a fourfold one leaves a quarter of the cycles; beyond that little is won for much memory. */
 #define GOGC_FACTOR_MAX 4
@@ -26,36 +27,15 @@ struct gc_share {
 	bool measured; /* by its CPU; else by how long it marked */
 };
 
-/* The most Ps of any of its processes; 0 unknown. */
-static int64_t most_procs(const struct snapshot_container *c)
-{
-	int64_t most = 0;
-
-	for (int i = 0; i < c->process_cnt; i++)
-		if (c->processes[i].gomaxprocs > most)
-			most = c->processes[i].gomaxprocs;
-	return most;
-}
-
-/* Where GC's CPU is unknown (Go before 1.20): while it marks, its workers run on a quarter of the Ps, so
- * min(GOMAXPROCS / 4, limit) CPUs, as far as the quota allows. That share of the CPU used is an estimate, so the
- * sentence tells the marking time, which is measured. */
+/* Where GC's CPU is unknown (Go before 1.20, stripped binaries) only the time that it marks is: nothing but a long one
+ * makes it the culprit, and the sentence tells the time. */
 static struct gc_share gc_share(const struct snapshot_container *c)
 {
 	const struct snapshot_gc *gc = &c->gc;
 
 	if (!isnan(gc->cpu_ratio))
 		return (struct gc_share){.culprit = gc->cpu_ratio >= GC_SHARE, .measured = true};
-
-	double workers = MARK_UTILIZATION * (double)most_procs(c);
-
-	if (c->cpu.limit_cpus > 0)
-		workers = fmin(workers, c->cpu.limit_cpus);
-	/* False where anything is NAN. */
-	return (struct gc_share){
-		.culprit = workers > 0 && c->cpu.usage_cpus > 0 &&
-			   gc->mark_wall_ratio * workers >= GC_SHARE * c->cpu.usage_cpus,
-	};
+	return (struct gc_share){.culprit = gc->mark_wall_ratio >= MARK_SHARE};
 }
 
 static void say_text(const struct snapshot_container *c, const struct gc_share *gc, const struct maxprocs *m,
@@ -68,13 +48,12 @@ static void say_text(const struct snapshot_container *c, const struct gc_share *
 	if (c->cpu.length.cnt > 0 && c->cpu.length.max > 0)
 		words_add(ret->text, sizeof(ret->text), ", up to %s at once", words_duration(c->cpu.length.max, max));
 	if (gc->culprit && gc->measured)
-		words_add(ret->text, sizeof(ret->text), "; %s of the CPU it burned was garbage collection",
-			  words_percent(c->gc.cpu_ratio, share));
+		words_add(ret->text, sizeof(ret->text), "; %s%s of the CPU it burned was garbage collection",
+			  c->gc.cpu_estimated ? "about " : "", words_percent(c->gc.cpu_ratio, share));
 	else if (gc->culprit)
 		words_add(ret->text, sizeof(ret->text),
-			  "; it was marking garbage %s of the time (the CPU that took is unknown, by its workers above "
-			  "%s)",
-			  words_percent(c->gc.mark_wall_ratio, share), words_percent(GC_SHARE, max));
+			  "; it was marking garbage %s of the time (the CPU that took is unknown)",
+			  words_percent(c->gc.mark_wall_ratio, share));
 	else if (m->process)
 		words_add(ret->text, sizeof(ret->text), "; GOMAXPROCS is %lld where the limit is %s",
 			  (long long)m->process->gomaxprocs, words_cpus(c->cpu.limit_cpus, limit));
@@ -231,8 +210,8 @@ static void say_seen(const struct snapshot_container *c, const struct gc_share *
 	else
 		words_part(buf, sz, ", ", "%lld throttle intervals", (long long)cpu->intervals);
 	if (gc->measured && cpu->usage_seconds > 0)
-		words_part(buf, sz, ", ", "GC %.1f of %.1f cpu-s", c->gc.cpu_ratio * cpu->usage_seconds,
-			   cpu->usage_seconds);
+		words_part(buf, sz, ", ", "GC %s%.1f of %.1f cpu-s", c->gc.cpu_estimated ? "~" : "",
+			   c->gc.cpu_ratio * cpu->usage_seconds, cpu->usage_seconds);
 	else if (cpu->usage_seconds > 0)
 		words_part(buf, sz, ", ", "%.1f cpu-s used", cpu->usage_seconds);
 	if (gc->culprit)

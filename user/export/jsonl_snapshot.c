@@ -231,6 +231,7 @@ static void gc(struct jw *w, const struct snapshot_gc *g)
 	integer(w, "memory_limit_bytes", g->memory_limit_bytes);
 	dist_if(w, "mark_seconds", g->on, &g->mark);
 	real_if(w, "mark_wall_ratio", g->on, g->mark_wall_ratio);
+	jw_bool(w, "cpu_ratio_estimated", g->cpu_estimated);
 	jw_end(w, '}');
 }
 

@@ -190,7 +190,8 @@ void net_stats_flow(struct net_stats *n, const struct event_tcp_flow *e)
 	count_open(n, peer, e->flags, role);
 	if (!srtt_ns)
 		return;
-	add_span(n, &n->rtts, e->hdr.time_ns > srtt_ns ? e->hdr.time_ns - srtt_ns : 0, e->hdr.time_ns, 0);
+	/* A sample that gives way for another makes no number too low: it is no loss. */
+	(void)span_ring_add(&n->rtts, e->hdr.time_ns > srtt_ns ? e->hdr.time_ns - srtt_ns : 0, e->hdr.time_ns, 0);
 	net_peer_value(&peer->rtts, slot, e->srtt_us);
 }
 

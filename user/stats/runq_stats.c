@@ -366,6 +366,22 @@ static double mean_seconds(const struct runq_stats *r, const struct span_ring *t
 	return runs ? (double)delay / (double)runs / NS_PER_SEC : NAN;
 }
 
+/* Run delay per second: threads that wait, whatever for. */
+static double waiting_threads(const struct runq_stats *r, uint64_t from_ns, uint64_t to_ns)
+{
+	uint64_t delay = 0, time = 0, cnt = r->means ? min_u64(r->mean_cnt, RUNQ_MEANS_MAX) : 0;
+
+	for (uint64_t i = 0; i < cnt; i++) {
+		const struct runq_mean *m = &r->means[i];
+
+		if (m->end_ns <= from_ns || m->end_ns > to_ns)
+			continue;
+		delay = add_sat(delay, m->delay_ns);
+		time += m->end_ns - m->start_ns;
+	}
+	return time ? (double)delay / (double)time : NAN;
+}
+
 struct rival {
 	const char *name;
 	unsigned int cnt;
@@ -402,6 +418,7 @@ void runq_stats_fill(const struct runq_stats *r, const struct span_ring *throttl
 	span_ring_cover(&r->armed, from_ns, to_ns, &armed);
 	ret->runq_watched_seconds = (double)armed.union_ns / NS_PER_SEC;
 	ret->runq_mean_seconds = mean_seconds(r, throttles, from_ns, to_ns);
+	ret->waiting_threads = waiting_threads(r, from_ns, to_ns);
 	if (!armed.cnt && !outliers)
 		return; /* never armed in this time: nothing is known about single waits */
 	fill_waits(r, from_ns, to_ns, ret);

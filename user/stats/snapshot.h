@@ -43,6 +43,7 @@ struct snapshot_gc {
 	struct dist mark;       /* length of the mark phase */
 	double mark_wall_ratio; /* share of the window in which a mark phase ran */
 	double cpu_ratio;       /* GC CPU / CPU used, NAN unknown */
+	bool cpu_estimated;     /* its threads had to wait: the runtime's wall times were scaled to what ran of them */
 	double assist_seconds;
 	int64_t long_pauses;             /* of the pauses: those of at least SNAPSHOT_LONG_PAUSE_NS */
 	int64_t long_pauses_throttled;   /* of these: overlap a throttle interval of the container */
@@ -68,6 +69,7 @@ struct snapshot_cpu {
 	double runq_watched_seconds;        /* of the window covered by armed windows of cpu_sched */
 	double runq_throttled_seconds;      /* taken out of these waits */
 	double runq_mean_seconds;           /* mean wait from sched_info where nothing was throttled; NAN unknown */
+	double waiting_threads;       /* mean number of its threads that wait for a CPU, throttled ones included; NAN unknown */
 	int64_t runq_outliers;              /* EVENT_RUNQ in the window */
 	char runq_rival[EVENT_COMM_SZ + 4]; /* comm of the task that most often ran instead in outliers, "" none */
 };

@@ -94,6 +94,7 @@ static enum cell_kind read_dns(const struct snapshot_container *c, struct cell_v
 
 static enum cell_kind read_gc_cpu(const struct snapshot_container *c, struct cell_value *ret)
 {
+	ret->partial = c->gc.cpu_estimated;
 	return number(c->gc.cpu_ratio, ret);
 }
 
