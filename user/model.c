@@ -316,13 +316,14 @@ static void feed_process(struct model *m, const struct record_process *r)
 		p = add_process(m, r);
 	if (!p)
 		return;
+	if (is_new || p->container != c || p->rec.netns != r->netns)
+		model_index_changed(&m->index);
 	p->rec = *r;
 	if (p->container != c) {
 		unlink_process(p);
 		if (c)
 			link_process(c, p);
 	}
-	model_index_changed(&m->index);
 	if (!is_new || !c)
 		return;
 	if (r->flags & RECORD_PROCESS_STARTED)
@@ -340,6 +341,26 @@ static const char *exit_words(uint32_t status, char *buf, size_t sz)
 	return buf;
 }
 
+/* Sums of counters of many processes: what would not fit is left out, it is no CPU time. */
+static void add_grown(int64_t *sum, int64_t now, int64_t base)
+{
+	int64_t grown, more;
+
+	if (now != SAMPLE_UNKNOWN && !__builtin_sub_overflow(now, base, &grown) &&
+	    !__builtin_add_overflow(*sum, grown, &more))
+		*sum = more;
+}
+
+/* What the process used since it was first sampled. False: not known. */
+static bool add_gc_cpu(const struct model_process *p, int64_t *gc, int64_t *assist)
+{
+	if (!p->sampled || p->sample.gc_cpu_ns == SAMPLE_UNKNOWN)
+		return false;
+	add_grown(gc, p->sample.gc_cpu_ns, p->gc_cpu_base_ns);
+	add_grown(assist, p->sample.assist_ns, p->assist_base_ns);
+	return true;
+}
+
 static void feed_process_gone(struct model *m, const struct record_process_gone *r)
 {
 	struct model_process *p = hashmap_remove(m->processes, (uint64_t)r->pid);
@@ -348,10 +369,8 @@ static void feed_process_gone(struct model *m, const struct record_process_gone 
 
 	if (!p)
 		return;
-	if (c && p->sampled && p->sample.gc_cpu_ns != SAMPLE_UNKNOWN) {
-		c->gc_cpu_gone_ns += p->sample.gc_cpu_ns - p->gc_cpu_base_ns;
-		c->assist_gone_ns += p->sample.assist_ns - p->assist_base_ns;
-	}
+	if (c)
+		add_gc_cpu(p, &c->gc_cpu_gone_ns, &c->assist_gone_ns);
 	if (c && r->has_exit) {
 		struct trace_event t = {
 			.kind = TRACE_PROCESS_EXIT, .end_ns = r->time_ns, .u.exit = {true, r->exit_code}};
@@ -375,10 +394,11 @@ static void feed_sample(struct model *m, const struct record_sample *r)
 
 	if (!p)
 		return;
-	if (!p->sampled) { /* what it used before we looked belongs to no window of ours */
+	/* What it used before we looked belongs to no window of ours. */
+	if (!p->sampled || p->sample.gc_cpu_ns == SAMPLE_UNKNOWN)
 		p->gc_cpu_base_ns = r->sample.gc_cpu_ns;
+	if (!p->sampled || p->sample.assist_ns == SAMPLE_UNKNOWN)
 		p->assist_base_ns = r->sample.assist_ns;
-	}
 	p->sample = r->sample;
 	p->sampled = true;
 	model_trace(m, &t, p->container, p);
@@ -390,13 +410,8 @@ static void sum_gc_cpu(const struct model_container *c, int64_t *gc, int64_t *as
 
 	*gc = c->gc_cpu_gone_ns;
 	*assist = c->assist_gone_ns;
-	for (const struct model_process *p = c->processes; p; p = p->next) {
-		if (!p->sampled || p->sample.gc_cpu_ns == SAMPLE_UNKNOWN)
-			continue;
-		*gc += p->sample.gc_cpu_ns - p->gc_cpu_base_ns;
-		*assist += p->sample.assist_ns - p->assist_base_ns;
-		known = true;
-	}
+	for (const struct model_process *p = c->processes; p; p = p->next)
+		known |= add_gc_cpu(p, gc, assist);
 	if (!known)
 		*gc = SAMPLE_UNKNOWN;
 }
@@ -480,17 +495,34 @@ static void feed_signal(struct model *m, const struct record_signal *r)
 	break_cycles(m);
 }
 
+static void no_less(uint64_t *v, uint64_t than)
+{
+	*v = *v < than ? than : *v;
+}
+
+/* Whoever asks takes differences. Times of the kernel may fall by a tick (steal time, a CPU that goes), counts of
+ * losses begin anew with probes that were off. */
+static void keep_growing(struct model_reading *x, const struct model_reading *last)
+{
+	no_less(&x->node.busy, last->node.busy);
+	no_less(&x->node.steal, last->node.steal);
+	no_less(&x->node.agent_cpu_ns, last->node.agent_cpu_ns);
+	for (int id = 0; id < SIGNAL_CNT; id++)
+		no_less(&x->lost[id], last->lost[id]);
+}
+
 static void feed_node(struct model *m, const struct record_node *r)
 {
-	struct model_reading *x = &m->readings[m->reading_cnt++ % MODEL_NODE_READINGS];
+	const struct model_reading *last = model_reading(m, 0);
+	struct model_reading x = {.node = *r};
 
-	x->node = *r;
-	for (int id = 0; id < SIGNAL_CNT; id++) {
-		x->lost[id] = 0;
+	for (int id = 0; id < SIGNAL_CNT; id++)
 		for (int i = 0; i < LOSS_REASON_CNT; i++)
 			if (loss_reason_hides((enum loss_reason)i))
-				x->lost[id] += all_lost(m, id, i);
-	}
+				x.lost[id] += all_lost(m, id, i);
+	if (last)
+		keep_growing(&x, last);
+	m->readings[m->reading_cnt++ % MODEL_NODE_READINGS] = x;
 }
 
 void model_feed(struct model *m, const struct record *r)

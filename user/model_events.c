@@ -162,14 +162,27 @@ static void count_displaced(struct model *m, int32_t pid)
 	}
 }
 
+static union event *pending_at(struct model *m, unsigned int i)
+{
+	return &m->pending[(m->pending_first + i) % PENDING_MAX];
+}
+
+/* The i-th stays as the kept-th. */
+static void pending_keep(struct model *m, unsigned int i, unsigned int *kept)
+{
+	if (i != *kept)
+		*pending_at(m, *kept) = *pending_at(m, i);
+	++*kept;
+}
+
 static void wait_for_process(struct model *m, const union event *e)
 {
 	if (m->pending_cnt == PENDING_MAX) {
-		displace(m, &m->pending[0]);
-		memmove(m->pending, m->pending + 1, sizeof(m->pending) - sizeof(m->pending[0]));
+		displace(m, pending_at(m, 0));
+		m->pending_first = (m->pending_first + 1) % PENDING_MAX;
 		m->pending_cnt--;
 	}
-	memcpy(&m->pending[m->pending_cnt++], e, e->hdr.size);
+	memcpy(pending_at(m, m->pending_cnt++), e, e->hdr.size);
 }
 
 static void apply_network(struct model *m, struct model_container *c, const union event *e)
@@ -231,19 +244,17 @@ static void on_network(struct model *m, const union event *e)
 
 void model_retry_pending(struct model *m, int32_t pid)
 {
-	union event mine;
 	unsigned int kept = 0;
 
 	count_displaced(m, pid);
 	for (unsigned int i = 0; i < m->pending_cnt; i++) {
-		struct model_container *c;
+		union event *e = pending_at(m, i);
+		struct model_container *c = (int32_t)e->hdr.tgid == pid ? container_of_event(m, e) : NULL;
 
-		mine = m->pending[i];
-		c = (int32_t)mine.hdr.tgid == pid ? container_of_event(m, &mine) : NULL;
 		if (c)
-			apply_network(m, c, &mine);
+			apply_network(m, c, e);
 		else
-			m->pending[kept++] = mine;
+			pending_keep(m, i, &kept);
 	}
 	m->pending_cnt = kept;
 }
@@ -253,8 +264,8 @@ void model_expire_pending(struct model *m, uint64_t now_ns)
 	unsigned int kept = 0;
 
 	for (unsigned int i = 0; i < m->pending_cnt; i++)
-		if (m->pending[i].hdr.time_ns + PENDING_NS > now_ns)
-			m->pending[kept++] = m->pending[i];
+		if (pending_at(m, i)->hdr.time_ns + PENDING_NS > now_ns)
+			pending_keep(m, i, &kept);
 	m->pending_cnt = kept;
 }
 

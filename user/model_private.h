@@ -21,8 +21,8 @@ struct model {
 	struct model_reading readings[MODEL_NODE_READINGS];
 	unsigned int reading_cnt; /* ever */
 	uint64_t lost[SIGNAL_CNT][LOSS_REASON_MAX];
-	union event pending[PENDING_MAX]; /* network events of processes not known yet */
-	unsigned int pending_cnt;
+	union event pending[PENDING_MAX]; /* a ring: network events of processes not known yet */
+	unsigned int pending_first, pending_cnt;
 	struct {
 		uint32_t tgid, tcp, dns;
 	} displaced[DISPLACED_MAX]; /* how many had to leave, by process: lost if it turns out to be ours */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Records in, state and trace events out: who an event belongs to, in which order things may come, what is kept of what
  * is gone, and that a dump of one model makes another that shows the same. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -237,6 +238,105 @@ static void test_more_waiting_than_places(void **state)
 	assert_int_equal(lost[LOSS_LIMIT], 1);
 }
 
+/* Turned around several times: the newest are there, in their order, and nobody else's. */
+static void test_places_are_taken_again(void **state)
+{
+	struct scene *s = *state;
+
+	feed_world(s);
+	for (uint32_t pid = 1000; pid < 1700; pid++)
+		feed_connect(s, pid, 0, 0, 0);
+	for (int32_t pid = 1690; pid < 1700; pid++)
+		feed_process(s, pid, 3, 903, 0);
+	assert_int_equal(traced(s, TRACE_TCP_CONNECT, 3), 10);
+	for (uint32_t pid = 1700; pid < 1710; pid++)
+		feed_connect(s, pid, 0, 0, 0);
+	for (int32_t pid = 1444; pid < 1460; pid++) /* the oldest ones */
+		feed_process(s, pid, 3, 903, 0);
+	feed_process(s, 1709, 3, 903, 0);
+	assert_int_equal(traced(s, TRACE_TCP_CONNECT, 3), 27);
+	for (unsigned int i = 1; i < s->trace_cnt - 1; i++)
+		assert_true(s->pids[i] > s->pids[i - 1] || s->pids[i] == 1444);
+}
+
+static void feed_sample(struct scene *s, int32_t pid, int64_t gc_ns, int64_t assist_ns)
+{
+	struct record_sample r = {.pid = pid};
+
+	r.sample.time_ns = START;
+	r.sample.gc_cpu_ns = gc_ns;
+	r.sample.assist_ns = assist_ns;
+	feed(s, RECORD_SAMPLE, &r, sizeof(r));
+}
+
+static void feed_usage(struct scene *s, uint32_t owner, uint64_t time_ns, int64_t cpu_ns)
+{
+	struct record_usage r = {.owner_id = owner};
+
+	r.usage.time_ns = time_ns;
+	r.usage.cpu_ns = cpu_ns;
+	feed(s, RECORD_USAGE, &r, sizeof(r));
+}
+
+/* GC time of before the first sample that knows it is nobody's, and sums of what no clock can show stay apart. */
+static void test_gc_time_known_late(void **state)
+{
+	static const struct {
+		int64_t first, base, end, other; /* gc_cpu_ns of process 11; of 21, at the end */
+		double ratio;
+	} rows[] = {
+		{0, 0, 500000000, 0, 0.5},
+		{SAMPLE_UNKNOWN, 9000000000, 9500000000, 0, 0.5},
+		{0, 0, 500000000, (1ll << 62) - 1, NAN},
+		{-(1ll << 62) + 1, -(1ll << 62) + 1, (1ll << 62) - 1, (1ll << 62) - 1, NAN},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct scene *s = NULL;
+		struct snapshot snap;
+
+		assert_int_equal(set_up((void **)&s), 0);
+		feed_world(s);
+		feed_process(s, 21, 1, 901, 0);
+		feed_sample(s, 11, rows[i].first, SAMPLE_UNKNOWN);
+		feed_sample(s, 21, 0, 0);
+		feed_usage(s, 1, START, 0);
+		feed_sample(s, 11, rows[i].base, 0);
+		feed_usage(s, 1, START + NS_PER_SEC, NS_PER_SEC);
+		feed_sample(s, 11, rows[i].end, 0);
+		feed_sample(s, 21, rows[i].other, rows[i].other);
+		feed_usage(s, 1, START + 2 * NS_PER_SEC, 2 * NS_PER_SEC);
+		assert_int_equal(report_take(s->model, START + 2 * NS_PER_SEC, NS_PER_SEC, &snap), 0);
+		for (int k = 0; k < snap.container_cnt; k++)
+			if (snap.containers[k].id == 1 && fabs(snap.containers[k].gc.cpu_ratio - rows[i].ratio) > 1e-6)
+				fail_msg("row %zu: %g", i, snap.containers[k].gc.cpu_ratio);
+		snapshot_deinit(&snap);
+		tear_down((void **)&s);
+	}
+}
+
+/* Steal time falls by a tick now and then; losses begin anew with the probes. */
+static void test_counters_that_fall(void **state)
+{
+	struct record_node r = {.time_ns = START, .busy = 1000, .steal = 50, .total = 2000, .agent_cpu_ns = 7};
+	struct record_signal sig = {.id = SIGNAL_GO_GC, .mode = SIGNAL_ON};
+	struct scene *s = *state;
+	struct snapshot snap;
+
+	feed_world(s);
+	sig.counters.lost[LOSS_RING_FULL] = 5;
+	feed(s, RECORD_SIGNAL, &sig, sizeof(sig));
+	feed(s, RECORD_NODE, &r, sizeof(r));
+	sig.counters.lost[LOSS_RING_FULL] = 0;
+	feed(s, RECORD_SIGNAL, &sig, sizeof(sig));
+	r = (struct record_node){.time_ns = START + NS_PER_SEC, .busy = 999, .steal = 49, .total = 2100};
+	feed(s, RECORD_NODE, &r, sizeof(r));
+	assert_int_equal(report_take(s->model, START + NS_PER_SEC, NS_PER_SEC, &snap), 0);
+	assert_true(snap.cpu_busy_ratio == 0 && snap.steal_ratio == 0 && snap.agent_cpu_ratio == 0);
+	assert_int_equal(snap.signals[SIGNAL_GO_GC].lost_window, 0);
+	snapshot_deinit(&snap);
+}
+
 /* A quota above two containers holds both; the trace has it once. */
 static void test_throttle_of_a_pod(void **state)
 {
@@ -429,6 +529,9 @@ int main(void)
 		CASE(test_host_process_is_one),
 		CASE(test_connections_wait_for_their_process),
 		CASE(test_more_waiting_than_places),
+		CASE(test_places_are_taken_again),
+		cmocka_unit_test(test_gc_time_known_late),
+		CASE(test_counters_that_fall),
 		CASE(test_throttle_of_a_pod),
 		CASE(test_cycles),
 		CASE(test_loss_breaks_cycles),
