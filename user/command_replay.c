@@ -2,11 +2,13 @@
 /* replay FILE: a raw recording through the same model as a live run: to the view in its own time, to text or JSON at
  * once, or with -o to trace files. Touches nothing of the node. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "commands.h"
@@ -19,6 +21,7 @@
 #define HISTORY_BYTES (32u << 20) /* 15 minutes of 300 containers */
 #define STEP_NS       (50 * NS_PER_MS)
 #define SLICE_NS      (20 * NS_PER_MS) /* reading on end must not keep keys waiting */
+#define STEPS         16               /* records between two looks for a signal, 0.1 us each */
 
 struct replay {
 	const struct options *opts;
@@ -32,6 +35,7 @@ struct replay {
 	uint64_t start_ns; /* of the session recorded */
 	uint64_t began_ns; /* when playing began */
 	uint64_t at_ns;    /* time of the last record that carried one */
+	uint64_t step_cnt;
 	int step_timer, code;
 };
 
@@ -125,6 +129,24 @@ static void step(struct replay *r)
 /* ---- all at once --------------------------------------------------------------------------------------------------
  */
 
+/* The loop takes signals, and reading at once does not go through it: they are blocked and pending. */
+static bool interrupted(struct replay *r)
+{
+	static const int quits[] = {SIGINT, SIGTERM, SIGHUP};
+	sigset_t pending;
+
+	if (++r->step_cnt % STEPS || sigpending(&pending))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(quits); i++) {
+		if (sigismember(&pending, quits[i]) != 1)
+			continue;
+		log_warn("interrupted after %llu records", (unsigned long long)replay_source_cnt(r->source));
+		r->code = EXIT_FAILED;
+		return true;
+	}
+	return false;
+}
+
 static int convert(struct replay *r)
 {
 	uint64_t lost;
@@ -132,7 +154,7 @@ static int convert(struct replay *r)
 
 	if (outputs_open(r->opts, &r->outputs))
 		return EXIT_FAILED;
-	while (!r->ended && !outputs_error(r->outputs))
+	while (!r->ended && !outputs_error(r->outputs) && !interrupted(r))
 		step(r);
 	lost = monitor_end(r->monitor);
 	err = outputs_close(r->outputs, r->code == EXIT_GOOD, lost, monitor_verdict_cnt(r->monitor));
@@ -143,11 +165,11 @@ static int print(struct replay *r)
 {
 	int err = 0;
 
-	while (!r->ended && r->code == EXIT_GOOD)
+	while (!r->ended && r->code == EXIT_GOOD && !interrupted(r))
 		step(r);
-	if (r->opts->once && r->have_last)
+	if (r->opts->once && r->have_last && r->ended)
 		err = presenter_show(r->presenter, &r->last);
-	if (!monitor_now(r->monitor)) {
+	if (r->ended && !monitor_now(r->monitor)) {
 		log_error("%s holds no tick: nothing to show", r->opts->file);
 		return EXIT_NOTHING;
 	}

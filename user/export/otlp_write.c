@@ -52,6 +52,13 @@ static void attr_seconds(struct jw *w, enum attr a, uint64_t ns)
 	end(w);
 }
 
+static void attr_real(struct jw *w, enum attr a, double v)
+{
+	begin(w, names_attr(a));
+	jw_real(w, "doubleValue", v);
+	end(w);
+}
+
 /* ---- resources ---- */
 
 static const char *base_name(const char *path, char *buf, size_t sz)
@@ -215,7 +222,8 @@ static void add_throttle(struct jw *w, const struct trace_event *e)
 	if (!e->limits || !e->limits->cpu_period_ns)
 		return;
 	attr_seconds(w, ATTR_CPU_PERIOD, e->limits->cpu_period_ns);
-	attr_seconds(w, ATTR_CPU_LIMIT, (uint64_t)(e->limits->cpu_limit * 1e9)); /* CPUs: seconds a second */
+	if (e->limits->cpu_limit > 0) /* else unknown, or none any more */
+		attr_real(w, ATTR_CPU_LIMIT, e->limits->cpu_limit);
 }
 
 static void add_runq(struct jw *w, const struct trace_event *e)

@@ -295,18 +295,18 @@ static int sched_open(struct signal *s, const struct signal_env *env, char *why)
 		return err_why(why, -ENOTSUP, "the kernel has no typed tracepoints");
 	if (!env->features->task_storage)
 		return err_why(why, -ENOTSUP, "the kernel has no BPF task storage; run Linux 5.11 or newer");
+	skel = cpu_sched_bpf__open();
+	if (!skel)
+		return err_why(why, -errno, "cannot open the BPF object: %s", strerror(errno));
+	s->skel = skel; /* from here on sched_close() is called */
+	s->skeleton = skel->skeleton;
+	skel->rodata->agent_pidns_inum = env->pidns_inum;
+	skel->rodata->event_min_ns = env->cfg->runq_event_min_ns ? env->cfg->runq_event_min_ns : EVENT_MIN_NS_DEFAULT;
 	priv = calloc(1, sizeof(*priv));
 	if (!priv)
 		return err_why(why, -ENOMEM, "out of memory");
 	priv->cfg = env->cfg;
 	s->priv = priv;
-	skel = cpu_sched_bpf__open();
-	if (!skel)
-		return err_why(why, -errno, "cannot open the BPF object: %s", strerror(errno));
-	skel->rodata->agent_pidns_inum = env->pidns_inum;
-	skel->rodata->event_min_ns = env->cfg->runq_event_min_ns ? env->cfg->runq_event_min_ns : EVENT_MIN_NS_DEFAULT;
-	s->skel = skel;
-	s->skeleton = skel->skeleton;
 	return 0;
 }
 
