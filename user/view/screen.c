@@ -204,24 +204,38 @@ static void prepare_input(void)
 	tcgetattr(STDIN_FILENO, &term.ours); /* as the kernel took it */
 }
 
-int screen_open(bool color, struct screen **ret, char *why)
+/* Looks the terminal's description up and makes the sequences: newterm() would exit or draw with a bad one. */
+static int read_description(char *why)
 {
 	const char *name = getenv("TERM");
-	struct screen *s;
+	bool able;
 	int found;
 
-	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &term.before))
-		return err_why(why, -ENOTTY, "the live view needs a terminal on stdin and stdout");
 	if (!name || setupterm(name, STDOUT_FILENO, &found) != OK)
 		return err_why(why, -EINVAL, "terminal type '%.40s' (TERM) is unknown here; try TERM=xterm or a pipe",
 			       name ? name : "");
-	if (!cursor_address)
+	able = cursor_address != NULL;
+	prepare_sequences();
+	del_curterm(cur_term);
+	if (!able)
 		return err_why(why, -EINVAL, "terminal type '%.40s' (TERM) cannot place its cursor; use a pipe", name);
+	return 0;
+}
+
+int screen_open(bool color, struct screen **ret, char *why)
+{
+	struct screen *s;
+	int err;
+
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) || tcgetattr(STDIN_FILENO, &term.before))
+		return err_why(why, -ENOTTY, "the live view needs a terminal on stdin and stdout");
+	err = read_description(why);
+	if (err)
+		return err;
 	s = calloc(1, sizeof(*s));
 	if (!s)
 		return -ENOMEM;
 	s->color = color;
-	prepare_sequences();
 	s->curses = new_curses();
 	if (!s->curses) {
 		free(s);

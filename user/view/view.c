@@ -157,7 +157,8 @@ static int copy_container(struct snapshot_container *dst, const struct snapshot_
 		dst->process_cnt = 0;
 		return -ENOMEM;
 	}
-	memcpy(dst->processes, src->processes, n * sizeof(*dst->processes));
+	if (n)
+		memcpy(dst->processes, src->processes, n * sizeof(*dst->processes));
 	return 0;
 }
 
