@@ -5,8 +5,11 @@ import json
 import pathlib
 import re
 import shutil
+import signal
+import struct
 import subprocess
 import time
+import zlib
 
 import pytest
 
@@ -113,6 +116,34 @@ def test_replay_of_a_damaged_file(run, tmp_path):
     (tmp_path / "b.gsraw").write_bytes(data)
     r = gs("replay", tmp_path / "b.gsraw", "--once")
     assert "damaged after" in r.stderr or "cut off" in r.stderr
+
+
+def repeated(data, times):
+    """A recording's records, so many times."""
+    size, = struct.unpack_from("<I", data, 16)
+    end = len(data) - 24  # a frame and the number of records, which counts without being known here
+    (cnt,) = struct.unpack_from("<Q", data, end + 16)
+    frame = struct.pack("<IHHI", 8, 0xffff, 0, zlib.crc32(struct.pack("<Q", cnt * times)))
+    return data[:size] + data[size:end] * times + frame + struct.pack("<IQ", zlib.crc32(frame), cnt * times)
+
+
+@pytest.mark.parametrize("args", [["-o", "x.pftrace", "-o", "x.json"], ["--json"]])
+def test_replay_is_interrupted(run, tmp_path, args):
+    """Minutes of work end at once with the signal, and leave nothing behind."""
+    d, _, _ = run
+    data = (d / "t.gsraw").read_bytes()
+    (tmp_path / "one.gsraw").write_bytes(repeated(data, 1))
+    assert (tmp_path / "one.gsraw").read_bytes() == data
+    (tmp_path / "one.gsraw").write_bytes(repeated(data, 1 + 400_000_000 // len(data)))
+    p = subprocess.Popen([BIN, "replay", "one.gsraw", *args], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    time.sleep(1)
+    assert p.poll() is None
+    p.send_signal(signal.SIGTERM)
+    sent = time.monotonic()
+    _, err = p.communicate(timeout=30)
+    assert p.returncode == 1 and "interrupted after" in err and time.monotonic() - sent < 5
+    assert [f.name for f in tmp_path.iterdir()] == ["one.gsraw"]
+    (tmp_path / "one.gsraw").unlink()
 
 
 @pytest.mark.parametrize("content,words", [(b"", "it is empty"), (b"GSRAW", "no recording"), (b"\x7fELF" + b"x" * 4096, "no recording")])
