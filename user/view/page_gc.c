@@ -9,20 +9,31 @@
 #include "view/page.h"
 #include "view/summary.h"
 
+static const char *gogc_words(int64_t gogc, char *buf, size_t sz)
+{
+	if (gogc == STAT_UNKNOWN)
+		return "?";
+	if (gogc < 0)
+		return "off";
+	snprintf(buf, sz, "%lld", (long long)gogc);
+	return buf;
+}
+
 static void totals(struct pen *p, const struct snapshot *s, const struct snapshot_container *c)
 {
 	char a[TEXT_SZ], b[TEXT_SZ], window[TEXT_SZ], cpu[TEXT_SZ];
 
 	pen_textf(p, GRADE_FINE,
-		  "%s cycles in %s, %s ever   GC %s%% of its CPU   assist %s s of CPU   mark %s%% of the time",
+		  "%s cycles in %s, %s ever   GC %s%% of its CPU   assist %s s of wall time   mark %s%% of the time",
 		  format_count(c->gc.cycles, a, sizeof(a)), format_duration(s->window_seconds, window, sizeof(window)),
 		  format_count(c->gc.cycles_total, b, sizeof(b)), format_percent(c->gc.cpu_ratio, cpu, sizeof(cpu)),
 		  format_cpus(c->gc.assist_seconds, (char[TEXT_SZ]){0}, TEXT_SZ),
 		  format_percent(c->gc.mark_wall_ratio, (char[TEXT_SZ]){0}, TEXT_SZ));
 	pen_end(p);
-	pen_textf(p, GRADE_FINE, "heap live %s goal %s   mapped by the runtime %s   GOGC %lld   GOMEMLIMIT %s",
+	pen_textf(p, GRADE_FINE, "heap live %s goal %s   mapped by the runtime %s   GOGC %s   GOMEMLIMIT %s",
 		  format_bytes(c->gc.heap_live_bytes, a, sizeof(a)), format_bytes(c->gc.heap_goal_bytes, b, sizeof(b)),
-		  format_bytes(c->gc.mapped_ready_bytes, window, sizeof(window)), (long long)c->gc.gogc,
+		  format_bytes(c->gc.mapped_ready_bytes, window, sizeof(window)),
+		  gogc_words(c->gc.gogc, (char[TEXT_SZ]){0}, TEXT_SZ),
 		  c->gc.memory_limit_bytes == -1 ? "none" : format_bytes(c->gc.memory_limit_bytes, cpu, sizeof(cpu)));
 	pen_end(p);
 }

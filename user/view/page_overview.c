@@ -171,10 +171,24 @@ static void cause_row(struct pen *p, const struct snapshot *s, const struct snap
 	pen_paragraph(p, narrow ? 6 : NOTE_AT, x->off ? x->off : x->note);
 }
 
+/* What is known of the collector's part: its CPU, else its time. */
+static char *gc_words(const struct snapshot_container *c, char *buf, size_t sz)
+{
+	char percent[TEXT_SZ];
+
+	if (isnan(c->gc.cpu_ratio))
+		snprintf(buf, sz, "marking %s%% of the time",
+			 format_percent(c->gc.mark_wall_ratio, percent, sizeof(percent)));
+	else
+		snprintf(buf, sz, "GC %s%s%% of its CPU", c->gc.cpu_estimated ? "~" : "",
+			 format_percent(c->gc.cpu_ratio, percent, sizeof(percent)));
+	return buf;
+}
+
 static void cause_throttle(struct pen *p, const struct snapshot *s, const struct snapshot_container *c)
 {
 	struct cause x = {.name = "CPU quota (throttle)", .column = "THR", .d = c->cpu.length, .share = c->cpu.ratio};
-	char gc[TEXT_SZ];
+	char gc[2 * TEXT_SZ];
 
 	x.off = summary_signal_off(s, SIGNAL_CPU_THROTTLE);
 	x.share_known = c->cpu.limit_cpus >= 0;
@@ -182,9 +196,8 @@ static void cause_throttle(struct pen *p, const struct snapshot *s, const struct
 	if (c->cpu.limit_cpus < 0)
 		str_copy(x.note, sizeof(x.note), "it has no CPU limit");
 	else if (c->cpu.nr_throttled > 0)
-		snprintf(x.note, sizeof(x.note), "%lld of %lld periods; GC %s%% of its CPU",
-			 (long long)c->cpu.nr_throttled, (long long)c->cpu.nr_periods,
-			 format_percent(c->gc.cpu_ratio, gc, sizeof(gc)));
+		snprintf(x.note, sizeof(x.note), "%lld of %lld periods; %s", (long long)c->cpu.nr_throttled,
+			 (long long)c->cpu.nr_periods, gc_words(c, gc, sizeof(gc)));
 	cause_row(p, s, c, &x);
 }
 
@@ -216,7 +229,7 @@ static void cause_go(struct pen *p, const struct snapshot *s, const struct snaps
 	stop.share = stop.d.sum / s->window_seconds;
 	cause_row(p, s, c, &stop);
 	assist.off = summary_signal_off(s, SIGNAL_GO_RUNTIME);
-	str_copy(assist.note, sizeof(assist.note), "CPU time of allocating goroutines made to mark");
+	str_copy(assist.note, sizeof(assist.note), "wall time of allocating goroutines made to mark");
 	cause_row(p, s, c, &assist);
 }
 
