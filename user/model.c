@@ -446,7 +446,8 @@ static void feed_usage(struct model *m, const struct record_usage *r)
 	if (!c)
 		return;
 	if (r->flags & RECORD_USAGE_FAST) {
-		container_stats_poll(c->stats, now, r->usage.cpu_ns);
+		if (r->usage.cpu_ns != LIMIT_UNKNOWN)
+			container_stats_poll(c->stats, now, r->usage.cpu_ns);
 		return;
 	}
 	cpus = cpus_between(&c->usage, c->usage_ns, &r->usage);

@@ -315,6 +315,24 @@ static void test_gc_time_known_late(void **state)
 	}
 }
 
+static void test_poll_without_value(void **state)
+{
+	struct record_usage r = {.owner_id = 1, .flags = RECORD_USAGE_FAST};
+	struct detail *d = malloc(sizeof(*d));
+	struct scene *s = *state;
+
+	assert_non_null(d);
+	feed_world(s);
+	for (int i = 0; i < 4; i++) {
+		r.usage.time_ns = START + (uint64_t)i * 10 * NS_PER_MS;
+		r.usage.cpu_ns = i == 2 ? LIMIT_UNKNOWN : i * 1000;
+		feed(s, RECORD_USAGE, &r, sizeof(r));
+	}
+	assert_true(model_detail(s->model, 1, START, START + NS_PER_SEC, d));
+	assert_int_equal(d->poll_cnt, 3);
+	free(d);
+}
+
 /* Steal time falls by a tick now and then; losses begin anew with the probes. */
 static void test_counters_that_fall(void **state)
 {
@@ -531,6 +549,7 @@ int main(void)
 		CASE(test_more_waiting_than_places),
 		CASE(test_places_are_taken_again),
 		cmocka_unit_test(test_gc_time_known_late),
+		CASE(test_poll_without_value),
 		CASE(test_counters_that_fall),
 		CASE(test_throttle_of_a_pod),
 		CASE(test_cycles),
