@@ -222,6 +222,7 @@ def test_throttled_is_not_contended():
     raise AssertionError(verdict(row, "cpu-contended"))
 
 
+@pytest.mark.slow
 def test_verdict_begins_and_ends(tmp_path):
     """A quota that is set and removed again while a trace runs."""
     with Box() as box, box.start(fixture("burn"), "-n", 1, "-d", "60s") as load, \
