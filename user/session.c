@@ -33,6 +33,7 @@
 #define FRESH_NS       (READ_NS / 2)    /* the timer does not repeat younger readings */
 #define VALUES_AGE_NS  (50 * NS_PER_MS) /* for a tick they may be so old */
 #define POLL_NS        (10 * NS_PER_MS)
+#define POLL_ARM_EVERY_NS (1200 * NS_PER_MS)
 #define DRAIN_MAX      20000u /* records a slice: 10 ms at 2 million a second */
 #define CONTAINERS_MAX 4096
 #define BINARIES_MAX   1023
@@ -481,6 +482,13 @@ static void on_poll(void *arg)
 	struct session *s = arg;
 	struct watched_owner *w = owner_by_id(s, s->polled_id);
 	struct record_usage r = {.owner_id = s->polled_id, .flags = RECORD_USAGE_FAST};
+	uint64_t now = clock_mono_ns();
+
+	/* Who opens a container's screen wants the run queue on the strip: windows on end, each told as it closes. */
+	if (s->probes && now - s->armed_ns > POLL_ARM_EVERY_NS) {
+		s->armed_ns = now;
+		probes_arm_sched(s->probes, SCHED_WINDOW_NS);
+	}
 
 	if (!w || !w->limits_known)
 		return;

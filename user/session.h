@@ -69,6 +69,7 @@ struct session {
 	int cpus;
 	bool own_pids; /* the node's process ids are those of our own pid namespace */
 	int drain_timer, poll_timer;                /* ids; poll_timer -1: none */
+	uint64_t armed_ns;           /* a window of cpu_sched was asked for, for the container polled */
 	uint32_t polled_id;                         /* owner whose CPU time is read often, 0 none */
 	uint64_t drain_ns;                          /* interval of the drain timer now */
 	const struct event_proc *exiting;           /* while its process is removed */

@@ -380,6 +380,12 @@ static void gomaxprocs_text(void **state)
 	CHECK(rule_gomaxprocs, &x, 1, VERDICT_ADVICE);
 	assert_non_null(strstr(v.advice, "in 13 ms)."));
 
+	x.p[0].gomaxprocs = 16; /* not the node's CPUs: the program sets it, and no version would change that */
+	strcpy(x.p[0].go_version, "go1.26.1");
+	CHECK(rule_gomaxprocs, &x, 1, VERDICT_ADVICE);
+	assert_string_equal(v.advice, "set GOMAXPROCS=4 (is 16: 16 threads empty the 400 ms quota in 25 ms).");
+	x.p[0].gomaxprocs = 32;
+
 	x.p[0].gomaxprocs_env = true;
 	CHECK(rule_gomaxprocs, &x, 1, VERDICT_ADVICE);
 	assert_string_equal(v.text, "GOMAXPROCS is 32 (set by its environment), its CPU limit is 4.0.");

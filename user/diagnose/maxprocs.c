@@ -86,12 +86,12 @@ void maxprocs_advice(const struct snapshot *s, const struct snapshot_container *
 	words_add(buf, sz, ")");
 }
 
-void maxprocs_advice_version(const struct snapshot_process *p, char *buf, size_t sz)
+void maxprocs_advice_version(const struct snapshot *s, const struct snapshot_process *p, char *buf, size_t sz)
 {
 	int minor = go_minor(p);
 
-	if (p->gomaxprocs_env || p->go_container_aware)
-		return; /* the version would not change it */
+	if (p->gomaxprocs_env || p->go_container_aware || (s->node_cpus > 0 && p->gomaxprocs != s->node_cpus))
+		return; /* the version would not change it: somebody sets it */
 	if (minor >= AWARE_GO_MINOR)
 		words_add(buf, sz, ", or say go 1.25 or newer in go.mod: then Go follows the limit by itself");
 	else if (minor >= 0)

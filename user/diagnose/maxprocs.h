@@ -21,4 +21,4 @@ void maxprocs_who(const struct snapshot *s, const struct snapshot_process *p, ch
 void maxprocs_advice(const struct snapshot *s, const struct snapshot_container *c, const struct maxprocs *m, char *buf,
 		     size_t sz);
 /* ", or build with ...": the way by which the runtime follows the limit itself. */
-void maxprocs_advice_version(const struct snapshot_process *p, char *buf, size_t sz);
+void maxprocs_advice_version(const struct snapshot *s, const struct snapshot_process *p, char *buf, size_t sz);

@@ -25,7 +25,7 @@ bool rule_gomaxprocs(const struct snapshot *s, const struct snapshot_container *
 		  (long long)m.process->gomaxprocs, who, limit);
 
 	maxprocs_advice(s, c, &m, ret->advice, sizeof(ret->advice));
-	maxprocs_advice_version(m.process, ret->advice, sizeof(ret->advice));
+	maxprocs_advice_version(s, m.process, ret->advice, sizeof(ret->advice));
 	words_add(ret->advice, sizeof(ret->advice), ".");
 
 	words_add(ret->seen, sizeof(ret->seen), "limit %s, GOMAXPROCS %lld in pid %d", limit,

@@ -164,7 +164,7 @@ static void say_advice(const struct snapshot *s, const struct snapshot_container
 			say_limit(s, c, buf, sz);
 		}
 	} else if (m->process) {
-		maxprocs_advice_version(m->process, buf, sz);
+		maxprocs_advice_version(s, m->process, buf, sz);
 	} else {
 		say_limit(s, c, buf, sz);
 	}

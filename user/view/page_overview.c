@@ -56,7 +56,8 @@ static void cpu_settings(struct pen *p, const struct snapshot *s, const struct s
 		setting(p, "GOMAXPROCS", "%lld (%s, node has %d)", (long long)c->processes[0].gomaxprocs,
 			c->processes[0].gomaxprocs_env       ? "from the environment"
 			: c->processes[0].go_container_aware ? "follows the quota"
-							     : "default",
+			: c->processes[0].gomaxprocs == s->node_cpus ? "default"
+								     : "set by the program",
 			s->node_cpus);
 }
 
