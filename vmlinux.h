@@ -270,6 +270,10 @@ struct cfs_rq___before_5_19 {
 	u64 throttled_clock_task_time;
 };
 
+struct sched_entity___slice {
+	u64 sum_exec_runtime, prev_sum_exec_runtime;
+};
+
 struct sched_entity___queued {
 	unsigned char on_rq; /* unsigned int before 6.12 */
 };
@@ -284,6 +288,11 @@ struct task_struct___sched {
 	unsigned int __state;
 	unsigned int on_cpu; /* int, u8 in 7.3: only unsigned loads change their size */
 	struct sched_info sched_info;
+};
+
+struct task_struct___slice {
+	struct sched_entity___slice se;
+	int prio;
 };
 
 struct task_struct___throttled { /* since 6.18 */

@@ -71,6 +71,13 @@ struct {
 	__type(value, struct runq_rate);
 } runq_rate SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct runq_slices);
+} runq_slices SEC(".maps");
+
 /* ---- waits ---- */
 
 /* histogram_bucket() of user/stats/histogram.h, without an instruction that counts zeros. */
@@ -164,7 +171,67 @@ static __always_inline bool rate_exceeded(__u64 now_ns)
 	return r->cnt++ >= RUNQ_RATE_MAX;
 }
 
-/* A long wait, with the one that had the CPU until now. */
+/* prev has run for so long that others may have waited for it. */
+static __always_inline void note_slice(struct task_struct *prev, __u64 len_ns, __u64 now_ns)
+{
+	__u32 zero = 0;
+	struct runq_slices *all = bpf_map_lookup_elem(&runq_slices, &zero);
+	struct runq_slice *s;
+
+	if (!all)
+		return;
+	s = &all->s[all->next++ & (RUNQ_SLICES - 1)];
+	s->end_ns = now_ns;
+	s->len_ns = len_ns;
+	s->tid = filter_tid_of(prev);
+	s->tgid = filter_tgid_of(prev);
+	BPF_CORE_READ_INTO(&s->comm, prev, comm);
+}
+
+/* Of the long runs on this CPU since start_ns the longest: who ran instead. Not simply the one before, which is often a
+ * short one of the same process that got its turn first (Go's sysmon). */
+static __always_inline const struct runq_slice *longest_since(__u64 start_ns)
+{
+	__u32 zero = 0;
+	struct runq_slices *all = bpf_map_lookup_elem(&runq_slices, &zero);
+	const struct runq_slice *best = 0;
+	__u64 most = 0;
+
+	if (!all)
+		return 0;
+#pragma unroll
+	for (int i = 0; i < RUNQ_SLICES; i++) {
+		const struct runq_slice *s = &all->s[i];
+		__u64 len = s->len_ns;
+
+		if (s->end_ns <= start_ns)
+			continue;
+		if (len > s->end_ns - start_ns)
+			len = s->end_ns - start_ns; /* only what fell into the wait */
+		if (len > most) {
+			most = len;
+			best = s;
+		}
+	}
+	return best;
+}
+
+static __always_inline void fill_rival(struct event_runq *e, struct task_struct *prev, __u64 start_ns)
+{
+	const struct runq_slice *s = longest_since(start_ns);
+
+	if (s) {
+		e->prev_tid = s->tid;
+		e->prev_tgid = s->tgid;
+		__builtin_memcpy(e->prev_comm, s->comm, sizeof(e->prev_comm));
+		return;
+	}
+	e->prev_tid = filter_tid_of(prev);
+	e->prev_tgid = filter_tgid_of(prev);
+	BPF_CORE_READ_INTO(&e->prev_comm, prev, comm);
+}
+
+/* A long wait, with the one that ran instead. */
 static __always_inline void emit_long(const struct runq_task *t, struct task_struct *prev, struct task_struct *next,
 				      __u64 start_ns, __u64 now_ns, __u64 throttled_ns)
 {
@@ -185,11 +252,9 @@ static __always_inline void emit_long(const struct runq_task *t, struct task_str
 	e->start_ns = start_ns;
 	e->throttled_ns = throttled_ns;
 	e->cpu = bpf_get_smp_processor_id();
-	e->prev_tid = filter_tid_of(prev);
-	e->prev_tgid = filter_tgid_of(prev);
 	e->pad = 0;
 	BPF_CORE_READ_INTO(&e->comm, next, comm);
-	BPF_CORE_READ_INTO(&e->prev_comm, prev, comm);
+	fill_rival(e, prev, start_ns);
 	emit_submit(SIGNAL_CPU_SCHED, e);
 }
 
@@ -266,13 +331,17 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
 	struct runq_task *t;
-	__u64 now_ns = 0;
+	__u64 now_ns = 0, slice_ns = kernel_task_slice_ns(prev);
 
+	if (slice_ns >= RUNQ_SLICE_MIN_NS && prev->pid) {
+		now_ns = bpf_ktime_get_ns();
+		note_slice(prev, slice_ns, now_ns);
+	}
 	/* A preempted task stays runnable, whatever state it was about to go to sleep in. */
 	if (prev->pid && (preempt || kernel_task_is_running_state(prev))) {
 		t = bpf_task_storage_get(&runq_tasks, prev, 0, 0);
 		if (t) {
-			now_ns = bpf_ktime_get_ns();
+			now_ns = now_ns ? now_ns : bpf_ktime_get_ns();
 			begin_wait(t, prev, true, now_ns);
 		}
 	}

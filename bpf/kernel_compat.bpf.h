@@ -179,6 +179,19 @@ static __always_inline bool kernel_task_is_fair(struct task_struct *task)
 	return ((struct task_struct___sched *)task)->se.on_rq;
 }
 
+#define KERNEL_MAX_RT_PRIO 100
+
+/* CPU time of a task since it last got a CPU, without asking a clock; tasks of the real-time and deadline classes do not
+ * keep it: U64_MAX, as who they keep waiting waits for them, however long they ran. */
+static __always_inline __u64 kernel_task_slice_ns(struct task_struct *task)
+{
+	struct task_struct___slice *t = (void *)task;
+
+	if (t->prio < KERNEL_MAX_RT_PRIO)
+		return ~0ull;
+	return t->se.sum_exec_runtime - t->se.prev_sum_exec_runtime;
+}
+
 /* cfs_rq.throttled_clock_self_time is exact and in the queue's own clock (6.6). The older field is in the clock of load
  * tracking, which may run slower: good for telling that there was a throttle, not for how long. */
 static __always_inline bool kernel_throttled_is_exact(void)

@@ -52,6 +52,20 @@ struct runq_mean {
 	__u64 runs;
 };
 
+#define RUNQ_SLICE_MIN_NS 500000 /* shorter runs keep nobody waiting for long */
+#define RUNQ_SLICES       4      /* kept a CPU: waits of some ms see so many long runs */
+
+/* Map `runq_slices`, by CPU: the last long runs, for who ran instead of a task that waited. */
+struct runq_slice {
+	__u64 end_ns, len_ns; /* CLOCK_MONOTONIC; 0: none */
+	__u32 tid, tgid;      /* in the agent's pid namespace */
+	char comm[EVENT_COMM_SZ];
+};
+struct runq_slices {
+	__u64 next;
+	struct runq_slice s[RUNQ_SLICES];
+};
+
 /* Map `runq_rate`, by CPU: long waits of the second that began at start_ns. */
 struct runq_rate {
 	__u64 start_ns;

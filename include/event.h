@@ -201,7 +201,7 @@ struct event_runq {
 	__u64 throttled_ns; /* of that its quota's fault: not part of the wait. wait = time_ns - start_ns - throttled_ns
 			     */
 	__u32 cpu;
-	__u32 prev_tid, prev_tgid; /* who had the CPU until then; 0: idle, or not visible in our pid namespace */
+	__u32 prev_tid, prev_tgid; /* who ran there longest meanwhile; 0: idle, or not visible in our pid namespace */
 	__u32 pad;
 	char comm[EVENT_COMM_SZ], prev_comm[EVENT_COMM_SZ];
 };

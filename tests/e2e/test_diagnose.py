@@ -198,8 +198,7 @@ def test_contended(tmp_path):
     waits = [e for e in events if e["kind"] == "cpu.runq"]
     assert {e["owner"]["container_id"] for e in waits} == {box.id} and {e["pid"] for e in waits} == {load.pid}
     assert [e["preempted_by"]["comm"] for e in waits].count("gs-neighbour") >= len(waits) / 4
-    if "gs-neighbour" not in v["text"]:
-        pytest.xfail("cpu_sched tells who ran last: Go's sysmon gets its turn first, and the waits of the busy thread are its")
+    assert "gs-neighbour" in v["text"]  # not its own sysmon, which often runs right before
 
 
 def test_throttled_is_not_contended():
