@@ -48,7 +48,6 @@ __u32 seen_cnt;    /* out: connections in this pass */
 enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_CLOSE = 7, TCP_LISTEN = 10 };
 
 enum {
-	CONN_TENTATIVE = 1,  /* its process is not in the table yet */
 	CONN_IGNORED = 2,    /* not wanted, after all */
 	CONN_CONNECTING = 4, /* SYN_SENT */
 	CONN_OPEN = 8,       /* established, and has not closed yet */
@@ -65,6 +64,7 @@ struct owner {
 struct conn {
 	struct bpf_spin_lock lock; /* for the differences and CONN_OPEN */
 	__u32 flags;
+	__u32 tentative; /* its process is not in the table yet; apart, as it is cleared without the lock */
 	struct owner owner;
 	__u64 since_ns;       /* SYN_SENT, LISTEN; 0: found by a scan */
 	__u64 established_ns; /* 0: before our time */
@@ -169,12 +169,12 @@ static __always_inline bool begin_hit(struct conn *c)
 	struct process_entry *p;
 
 	count_hit(SIGNAL_NET_TCP);
-	if (!(c->flags & CONN_TENTATIVE))
+	if (!c->tentative)
 		return true;
 	p = bpf_map_lookup_elem(&processes, &c->owner.tgid);
 	if (p ? p->signals & (1u << SIGNAL_NET_TCP) : bpf_ktime_get_ns() - c->since_ns < TCP_TENTATIVE_NS) {
 		if (p)
-			c->flags &= ~CONN_TENTATIVE;
+			c->tentative = 0;
 		return true;
 	}
 	c->flags |= CONN_IGNORED;
@@ -228,6 +228,7 @@ static __always_inline struct conn *conn_add(struct sock *sk, const struct owner
 	c->netns = netns_of(sk);
 	c->since_ns = since_ns;
 	c->marked = 0;
+	c->tentative = 0;
 	c->flags = flags;
 	return c;
 }
@@ -239,16 +240,16 @@ static __always_inline void track(struct sock *sk, __u32 flags)
 	__u32 tgid = filter_tgid_of(task);
 	struct process_entry *p = bpf_map_lookup_elem(&processes, &tgid);
 	struct owner owner;
+	struct conn *c;
 
 	if (p && !wants_tcp(p))
 		return;
-	if (!p) {
-		if (!tgid || bpf_ktime_get_boot_ns() - kernel_start_boottime(task) > TCP_YOUNG_NS)
-			return;
-		flags |= CONN_TENTATIVE;
-	}
+	if (!p && (!tgid || bpf_ktime_get_boot_ns() - kernel_start_boottime(task) > TCP_YOUNG_NS))
+		return;
 	owner = owner_of(task, tgid);
-	conn_add(sk, &owner, bpf_ktime_get_ns(), flags);
+	c = conn_add(sk, &owner, bpf_ktime_get_ns(), flags);
+	if (c)
+		c->tentative = !p;
 }
 
 /* A connection was accepted, and its listener has no storage. */
@@ -275,7 +276,7 @@ static __always_inline void start_flow(struct conn *c, struct tcp_sock *tp, __u3
 	__u32 retransmits = tp->total_retrans;
 	__u64 bytes_out = tp->bytes_acked, bytes_in = tp->bytes_received;
 	__u64 now = opened ? bpf_ktime_get_ns() : 0;
-	__u32 flags = CONN_OPEN | (opened ? CONN_OPENED : 0) | (c->flags & CONN_TENTATIVE);
+	__u32 flags = CONN_OPEN | (opened ? CONN_OPENED : 0);
 
 	bpf_spin_lock(&c->lock);
 	c->role = role;
@@ -617,7 +618,7 @@ static __always_inline void found_listener(struct sock *sk, const struct owner *
 		return;
 	c = bpf_sk_storage_get(&conns, sk, 0, 0);
 	if (c && !(c->flags & CONN_IGNORED))
-		c->flags &= ~CONN_TENTATIVE;
+		c->tentative = 0;
 	else
 		conn_add(sk, owner, bpf_ktime_get_ns(), 0);
 }
@@ -632,7 +633,7 @@ static __always_inline void found_connection(struct sock *sk, const struct owner
 		return;
 	c = bpf_sk_storage_get(&conns, sk, 0, 0);
 	if (c && !(c->flags & CONN_IGNORED)) {
-		c->flags &= ~CONN_TENTATIVE;
+		c->tentative = 0;
 		return;
 	}
 	c = conn_add(sk, owner, 0, connecting ? CONN_CONNECTING : 0);

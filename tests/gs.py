@@ -80,10 +80,12 @@ def wait_for(what, timeout=10, step=0.05):
 
 
 class Trace(Started):
-    """`gopherscope trace` into memory; records when the constructor returns."""
+    """`gopherscope trace` to a file (a pipe that nobody reads would hold it up); records when the constructor returns."""
 
-    def __init__(self, *args, duration=120, **kw):
-        super().__init__(BIN, "trace", "-v", "-o", "-", "-d", duration, *args, stderr=subprocess.PIPE, **kw)
+    def __init__(self, *args, duration=120, pipe=False, **kw):
+        self.folder = tempfile.TemporaryDirectory(prefix="gs-trace-")
+        self.path = pathlib.Path("-" if pipe else self.folder.name + "/t.jsonl")
+        super().__init__(BIN, "trace", "-v", "-o", self.path, "-d", duration, *args, stderr=subprocess.PIPE, **kw)
         self.said = []
         for line in self.p.stderr:
             self.said.append(line)
@@ -98,11 +100,12 @@ class Trace(Started):
             self.p.send_signal(signal.SIGINT)
         out, err = self.p.communicate(timeout=timeout)
         assert self.p.returncode in codes, "".join(self.said) + err
-        return lines(out)
+        return lines(self.path.read_text() if self.path.exists() else out)
 
     def __exit__(self, *exc):
         super().__exit__(*exc)
         self.p.stderr.close()
+        self.folder.cleanup()
 
 
 # ---- cgroups: the cpu controller of this machine, v1 or v2 ----------------------------------------------------------

@@ -256,6 +256,8 @@ int command_replay(const struct options *opts)
 	err = output_open_loop(&r.loop);
 	if (!err)
 		err = monitor_new(&cfg, &r.monitor);
+	if (!err && opts->window_given)
+		monitor_set_window(r.monitor, opts->window_ns);
 	if (err)
 		log_error("cannot start: %s", strerror(-err));
 	else

@@ -7,7 +7,7 @@
 
 #define PENDING_MAX   256
 #define DISPLACED_MAX 64
-#define VICTIMS_MAX   16
+#define VICTIMS_MAX   64
 
 struct model {
 	struct model_ops ops;

@@ -342,6 +342,7 @@ static int set_value(struct options *o, int c, char *arg)
 		return parse_duration("interval", arg, 100 * NS_PER_MS, 3600 * NS_PER_SEC, "out of range, 100ms to 1h",
 				      &o->interval_ns);
 	case 'w':
+		o->window_given = true;
 		return parse_duration("window", arg, NS_PER_SEC, 60 * NS_PER_SEC, "out of range, 1s to 60s",
 				      &o->window_ns);
 	case 'd':

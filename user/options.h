@@ -23,6 +23,7 @@ struct options {
 	pid_t pid;          /* 0: any */
 	const char *namespace_, *container;
 	uint64_t interval_ns, window_ns, duration_ns;
+	bool window_given; /* replay: else the recording's own */
 	const char *outputs[OPTIONS_OUTPUTS]; /* none: the command's default; "-" stdout */
 	int output_cnt;
 	const char *format; /* of outputs and recordings, NULL: by the file's name */

@@ -79,6 +79,9 @@ def test_replay_as_text_and_json(run):
     snapshots = lines(gs("replay", d / "t.gsraw", "--json").stdout)
     assert len(snapshots) >= 6
     assert {s["schema"] for s in snapshots} == {"gopherscope.snapshot/1"}
+    assert snapshots[-1]["window_seconds"] == pytest.approx(6, abs=1)  # all there is of its 10 s
+    short = lines(gs("replay", d / "t.gsraw", "-w", 2, "--json").stdout)
+    assert short[-1]["window_seconds"] == 2
     c = snapshots[-1]["containers"][0]
     assert c["cpu"]["throttle"]["ratio"] > 0.05 and c["gc"]["cycles"] > 5
     assert [v["id"] for v in c["verdicts"]][:1] == ["throttled"]

@@ -104,7 +104,7 @@ static bool say_limit(const struct snapshot_container *c, char *buf, size_t sz)
 {
 	const struct snapshot_memory *m = &c->memory;
 	int64_t used = rule_oom_happened(c) || m->working_set_bytes < 0 ? m->limit_bytes : m->working_set_bytes;
-	int64_t want = (int64_t)((double)used / ROOM_RATIO);
+	int64_t want = used > 0 ? (int64_t)((double)used / ROOM_RATIO) : 0;
 	char about[WORD_SZ], is[WORD_SZ];
 
 	if (killed_from_above(c))

@@ -134,9 +134,15 @@ struct verdicts *verdicts_free(struct verdicts *v)
 	return NULL;
 }
 
-static uint64_t container_key(const struct owner *o)
+/* By its number, which is never used again; snapshots without numbers (tests) by cgroup. */
+static uint64_t container_key(const struct snapshot_container *c)
 {
-	uint64_t key = hash_bytes(o->cgroup, strnlen(o->cgroup, sizeof(o->cgroup)), (uint64_t)o->host_pid);
+	const struct owner *o = &c->owner;
+	uint64_t key;
+
+	if (c->id)
+		return c->id;
+	key = hash_bytes(o->cgroup, strnlen(o->cgroup, sizeof(o->cgroup)), (uint64_t)o->host_pid);
 
 	if (!*o->cgroup) /* no path: the ids that there are */
 		key = hash_bytes(&o->cpu_cgid, sizeof(o->cpu_cgid), key);
@@ -167,9 +173,9 @@ static bool states_reserve(struct verdicts *v)
 }
 
 /* NULL when there is no room for one more. */
-static struct container_state *state_get(struct verdicts *v, const struct owner *o)
+static struct container_state *state_get(struct verdicts *v, const struct snapshot_container *c)
 {
-	uint64_t key = container_key(o);
+	uint64_t key = container_key(c);
 	struct container_state *st = hashmap_find(v->map, key);
 
 	if (st || !states_reserve(v))
@@ -362,7 +368,7 @@ static void note_change(struct verdicts *v, uint32_t container_id, struct rule_s
 
 static void container_apply(struct verdicts *v, const struct snapshot *s, struct snapshot_container *c)
 {
-	struct container_state *st = state_get(v, &c->owner), none;
+	struct container_state *st = state_get(v, c), none;
 	struct verdict found;
 
 	if (!st) {
