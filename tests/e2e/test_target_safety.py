@@ -37,7 +37,7 @@ def test_overwritten_program(tmp_path, agents):
     versions = [fixture("gcload", v) for v in ("1.26.8", "1.18.10", "1.22.12")]
     app = tmp_path / "app"
     # into pipes that nobody reads for now: they come to wait for their reader, and must give way all the same
-    traces = [Trace(pipe=True) for _ in range(agents)]
+    traces = [Trace("--signals", "-cpu_sched,-net_tcp,-net_dns", pipe=True) for _ in range(agents)]
     pids = []
     try:
         for i in range(6):
