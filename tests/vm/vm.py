@@ -10,10 +10,12 @@ Emulation is good for correctness (throttled time agrees within 1-2 %), and usel
 A guest whose hot kernel code is patched again and again (trace events on sched_switch or sched_wakeup that come and go, as
 cpu_sched's windows do) needs all its processors in one thread of the emulator: patching=True. With a thread each, under QEMU 7.2.22
 such a guest dies: "Oops: int3" one byte behind the patched place, as if a processor still ran a breakpoint that the kernel has taken
-away. It needs nothing of ours: a program that writes 1 and 0 to the `enable` files of sched_switch, sched_wakeup and
-sched_wakeup_new, beside processes that play ping-pong, ended all of six guests: 6.12 after 3, 7 and 9 s, 7.3 after 24 and 44 s, in
-try_to_wake_up or __schedule and before 40 rounds where they were counted; 6.1 stood still instead ("soft lockup" of the writer). In
-one thread 51 rounds on 6.1, 141 on 6.12 and 134 on 7.3 passed in silence, and 2,000 windows on a 6.18 that is not emulated.
+away (that is a guess; what is measured follows). It needs nothing of ours: a program that writes 1 and 0 to the `enable` files of
+sched_switch, sched_wakeup and sched_wakeup_new, beside three pairs of processes that play ping-pong, ended 6.12 four times of four
+after 3 to 11 s, before its tenth round where they were counted, and 7.3 twice of two after 24 and 44 s, in try_to_wake_up, __schedule
+or ttwu_do_activate; 6.1, with one pair, stood still instead ("soft lockup" of the writer for 104 s, one run). In one thread the same
+load let 32 rounds pass on 6.12 and 134 on 7.3 (a minute each), one pair 141 on 6.12 and 51 on 6.1, and 2,000 windows passed on a
+6.18 that is not emulated, all without a word from the kernel.
 
     vm.py [--suite bookworm] [--hybrid] [--patching] [--module veth]... SCRIPT [FILE...]
 """
