@@ -152,8 +152,9 @@ static int convert(struct replay *r)
 	uint64_t lost;
 	int err;
 
-	if (outputs_open(r->opts, &r->outputs))
-		return EXIT_FAILED;
+	err = outputs_open(r->opts, &r->outputs);
+	if (err)
+		return err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	while (!r->ended && !outputs_error(r->outputs) && !interrupted(r))
 		step(r);
 	lost = monitor_end(r->monitor);

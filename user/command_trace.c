@@ -148,6 +148,8 @@ int command_trace(const struct options *opts)
 		log_error("cannot start: %s", strerror(-err));
 	else
 		err = outputs_open(opts, &t.outputs);
+	if (err == -EINVAL)
+		code = EXIT_USAGE;
 	cfg.loop = t.loop;
 	if (!err && (err = session_open(&cfg, &t.session, why))) {
 		code = output_open_failed(err, why);

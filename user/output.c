@@ -15,6 +15,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/quit.h"
 #include "probes/kernel_features.h"
 #include "session.h"
 #include "target.h"
@@ -55,11 +56,22 @@ void output_style(const struct options *opts, struct plain_style *ret)
 	ret->ascii = opts->ascii || strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
 }
 
+/* A reader that does not read may not keep Ctrl-C from ending us. */
+static int put(const char *text, const char *end)
+{
+	int err = 0;
+
+	quit_window_open();
+	errno = 0;
+	if (fputs(text, stdout) < 0 || fputs(end, stdout) < 0 || fflush(stdout))
+		err = errno ? -errno : -EIO;
+	quit_window_close();
+	return err;
+}
+
 int output_text(const char *text)
 {
-	if (fputs(text, stdout) < 0 || fflush(stdout))
-		return errno ? -errno : -EIO;
-	return 0;
+	return put(text, "");
 }
 
 int output_line_consume(char *line)
@@ -68,14 +80,14 @@ int output_line_consume(char *line)
 
 	if (!line)
 		return -ENOMEM;
-	err = fputs(line, stdout) < 0 || fputc('\n', stdout) < 0 || fflush(stdout) ? (errno ? -errno : -EIO) : 0;
+	err = put(line, "\n");
 	free(line);
 	return err;
 }
 
 int output_failed(int err)
 {
-	if (err == -EPIPE)
+	if (err == -EPIPE || err == -EINTR)
 		return EXIT_GOOD;
 	log_error("cannot write to stdout: %s", strerror(-err));
 	return EXIT_FAILED;

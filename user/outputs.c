@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/hashmap.h"
 #include "base/log.h"
+#include "base/quit.h"
 #include "base/str.h"
 #include "events/recorder.h"
 #include "export/exporter.h"
@@ -30,7 +31,8 @@ struct output {
 	struct exporter *exporter;      /* from the first event on */
 	struct recorder *recorder;
 	uint64_t events;
-	int err; /* first error of writing */
+	bool stream; /* a pipe, a device: writing may block */
+	int err;     /* first error of writing */
 };
 
 struct outputs {
@@ -144,6 +146,7 @@ static int open_output(struct outputs *o, const char *path)
 		err = open_file(o->opts, x);
 	if (err)
 		return err;
+	x->stream = is_stream(x->path);
 	o->cnt++;
 	if (!x->ops)
 		err = recorder_new(x->file, &x->recorder);
@@ -175,6 +178,19 @@ int outputs_open(const struct options *opts, struct outputs **ret)
 
 /* ---- writing ------------------------------------------------------------------------------------------------------
  */
+
+/* Writes to a pipe that nobody reads end at Ctrl-C. */
+static void begin_write(const struct output *x)
+{
+	if (x->stream)
+		quit_window_open();
+}
+
+static void end_write(const struct output *x)
+{
+	if (x->stream)
+		quit_window_close();
+}
 
 static void failed(struct output *x, int err)
 {
@@ -211,9 +227,15 @@ void outputs_record(struct outputs *o, const struct record *r)
 		o->session = *(const struct record_session *)r->body;
 		o->start_unix_ns = clock_mono_to_unix(o->session.start_ns);
 	}
-	for (int i = 0; i < o->cnt; i++)
-		if (o->out[i].recorder && !o->out[i].err)
-			failed(&o->out[i], recorder_put(o->out[i].recorder, r));
+	for (int i = 0; i < o->cnt; i++) {
+		struct output *x = &o->out[i];
+
+		if (!x->recorder || x->err)
+			continue;
+		begin_write(x);
+		failed(x, recorder_put(x->recorder, r));
+		end_write(x);
+	}
 }
 
 void outputs_event(struct outputs *o, const struct trace_event *e)
@@ -224,10 +246,12 @@ void outputs_event(struct outputs *o, const struct trace_event *e)
 		x->events += trace_kind_name(e->kind) != NULL;
 		if (!x->ops || x->err)
 			continue;
+		begin_write(x);
 		if (!x->exporter)
 			failed(x, open_exporter(o, x));
 		if (!x->err)
 			failed(x, x->ops->event(x->exporter, e));
+		end_write(x);
 	}
 }
 
@@ -236,10 +260,12 @@ void outputs_flush(struct outputs *o)
 	for (int i = 0; i < o->cnt; i++) {
 		struct output *x = &o->out[i];
 
+		begin_write(x);
 		if (x->exporter && x->ops->flush && !x->err)
 			failed(x, x->ops->flush(x->exporter));
 		if (!x->err && fflush(x->file))
 			failed(x, -errno);
+		end_write(x);
 	}
 }
 
@@ -294,14 +320,22 @@ static void print_closing(const struct outputs *o, const struct output *x, uint6
 		(unsigned long long)x->events, more, (unsigned long long)lost, (unsigned long long)verdicts);
 }
 
+/* Nobody reads any more, or somebody ended us while we waited for a reader: no failure of ours. */
+static bool ended_by_reader(int err)
+{
+	return err == -EPIPE || err == -EINTR;
+}
+
 static void close_output(struct outputs *o, struct output *x, bool keep, uint64_t lost, uint64_t verdicts)
 {
 	struct stat st = {0};
 
+	begin_write(x);
 	if (keep)
 		complete(o, x);
 	if (!x->err && fflush(x->file))
 		failed(x, -errno);
+	end_write(x);
 	fstat(fileno(x->file), &st);
 	if (x->file != stdout && fclose(x->file))
 		failed(x, -errno);
@@ -312,7 +346,7 @@ static void close_output(struct outputs *o, struct output *x, bool keep, uint64_
 		unlink(x->partial);
 	if (keep && !x->err)
 		print_closing(o, x, (uint64_t)st.st_size, lost, verdicts);
-	if (x->err && x->err != -EPIPE)
+	if (x->err && !ended_by_reader(x->err))
 		log_error("cannot write %s: %s; nothing was kept", strcmp(x->path, "-") ? x->path : "to stdout",
 			  strerror(-x->err));
 }
@@ -325,7 +359,7 @@ int outputs_close(struct outputs *o, bool keep, uint64_t lost, uint64_t verdicts
 		if (!o->out[i].file)
 			continue;
 		close_output(o, &o->out[i], keep, lost, verdicts);
-		if (o->out[i].err && o->out[i].err != -EPIPE && !err)
+		if (o->out[i].err && !ended_by_reader(o->out[i].err) && !err)
 			err = o->out[i].err;
 	}
 	return err;

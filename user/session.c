@@ -23,25 +23,28 @@
 #include "procs/proc_info.h"
 #include "target.h"
 
-#define DRAIN_BUSY_NS  (10 * NS_PER_MS)
-#define DRAIN_WAIT_NS  (20 * NS_PER_MS)  /* a new process waits for its age */
-#define DRAIN_IDLE_NS  (100 * NS_PER_MS) /* a wake-up costs some 20 us: the 512 KB ring holds 5,000 events and more */
-#define DRAIN_BUSY_MIN 200               /* events a drain from which on we come back sooner */
-#define TICK_NS        (100 * NS_PER_MS)
-#define READ_NS        NS_PER_SEC
-#define VERIFY_NS      (10 * NS_PER_SEC)
-#define FRESH_NS       (READ_NS / 2)    /* the timer does not repeat younger readings */
-#define VALUES_AGE_NS  (50 * NS_PER_MS) /* for a tick they may be so old */
-#define POLL_NS        (10 * NS_PER_MS)
+#define DRAIN_BUSY_NS     (10 * NS_PER_MS)
+#define DRAIN_WAIT_NS     (20 * NS_PER_MS)  /* a new process waits for its age */
+#define DRAIN_IDLE_NS     (100 * NS_PER_MS) /* a wake-up costs some 20 us: the 512 KB ring holds 5,000 events and more */
+#define DRAIN_BUSY_MIN    200               /* events a drain from which on we come back sooner */
+#define TICK_NS           (100 * NS_PER_MS)
+#define READ_NS           NS_PER_SEC
+#define VERIFY_NS         (10 * NS_PER_SEC)
+#define FRESH_NS          (READ_NS / 2)    /* the timer does not repeat younger readings */
+#define VALUES_AGE_NS     (50 * NS_PER_MS) /* for a tick they may be so old */
+#define POLL_NS           (10 * NS_PER_MS)
 #define POLL_ARM_EVERY_NS (1200 * NS_PER_MS)
-#define DRAIN_MAX      20000u /* records a slice: 10 ms at 2 million a second */
-#define CONTAINERS_MAX 4096
-#define BINARIES_MAX   1023
-#define FREED_MANY     32
+#define DRAIN_MAX         20000u /* records a slice: 10 ms at 2 million a second */
+#define CONTAINERS_MAX    4096
+#define BINARIES_MAX      1023
+#define FREED_MANY        32
 /* cpu_sched arms itself for one second in five: 20 % of 0.4 us a switch (facts/performance.md 2). */
 #define SCHED_WINDOW_NS NS_PER_SEC
 #define SCHED_EVERY_NS  (5 * NS_PER_SEC)
 #define TOGGLE_ARM_NS   (3600 * NS_PER_SEC)
+/* One look, perhaps of a second: half of it is watched. */
+#define BRIEF_WINDOW_NS (NS_PER_SEC / 2)
+#define BRIEF_EVERY_NS  NS_PER_SEC
 #define RUNQ_MIN_NS     (5 * NS_PER_MS)
 #define RUNQ_MIN_ALL_NS NS_PER_MS
 
@@ -529,12 +532,14 @@ void session_tick(struct session *s, uint64_t window_ns)
 
 static void set_probes_cfg(struct session *s, struct probes_cfg *cfg)
 {
+	bool brief = s->opts->once || s->opts->command == COMMAND_WHY;
+
 	*cfg = (struct probes_cfg){
 		.wanted = s->opts->signals,
 		.event = on_made_event,
 		.event_arg = s,
-		.sched_window_ns = SCHED_WINDOW_NS,
-		.sched_every_ns = SCHED_EVERY_NS,
+		.sched_window_ns = brief ? BRIEF_WINDOW_NS : SCHED_WINDOW_NS,
+		.sched_every_ns = brief ? BRIEF_EVERY_NS : SCHED_EVERY_NS,
 		.runq_event_min_ns = s->cfg.all_events ? RUNQ_MIN_ALL_NS : RUNQ_MIN_NS,
 		.dns_names = s->opts->dns_names,
 	};

@@ -39,11 +39,16 @@ static bool matches_slash(const char *left, const char *right, const struct owne
 static bool matches_text(const char *text, const struct owner *o)
 {
 	char word[OWNER_NAME_SZ * 2], full[OWNER_NAME_SZ * 4];
-	char *colon, *slash;
+	char *colon, *slash, host[40];
 
 	if (!str_copy(word, sizeof(word), text))
 		return false;
 	owner_format(o, full, sizeof(full));
+	if (o->kind == OWNER_HOST) { /* as lists print it, with or without the name behind it */
+		snprintf(host, sizeof(host), "host/pid %d", (int)o->host_pid);
+		if (!strcmp(word, host))
+			return true;
+	}
 	if (fits(word, full) || is_id_prefix(word, o->container_id))
 		return true;
 	colon = strrchr(word, ':');

@@ -74,7 +74,7 @@ struct record_process {
 	char comm[20];
 	char go_version[64];
 	char exe[256];
-	char build_id[80];
+	char build_id[96];
 	char why[200], go_gc_why[200], go_runtime_why[200];
 	uint32_t pad;
 };
