@@ -174,6 +174,16 @@ static void test_sampled(void **state)
 	}
 	s.containers[0].cpu.runq.cnt = 0;
 	check_cell(&s, &s.containers[0], "RUNQ", "\u00b7", GRADE_DIM);
+	s.containers[0].cpu.runq_watched_seconds = 0; /* nothing was watched: not the same as nothing seen */
+	check_cell(&s, &s.containers[0], "RUNQ", "?", GRADE_DIM);
+	s.containers[0].cpu.runq_watched_seconds = NAN;
+	check_cell(&s, &s.containers[0], "RUNQ", "?", GRADE_DIM);
+	s.containers[0].cpu.runq_outliers = 1; /* a long wait is seen always */
+	check_cell(&s, &s.containers[0], "RUNQ", "\u00b7", GRADE_DIM);
+	s.containers[0].cpu.runq_outliers = 0;
+	sample_signal_state(&s, SIGNAL_CPU_SCHED, "off", "");
+	check_cell(&s, &s.containers[0], "RUNQ", "-", GRADE_DIM);
+	sample_signal_state(&s, SIGNAL_CPU_SCHED, "window", "");
 	s.containers[0].cpu.runq.cnt = -1; /* not armed in this window */
 	check_cell(&s, &s.containers[0], "RUNQ", "?", GRADE_DIM);
 	snapshot_deinit(&s);

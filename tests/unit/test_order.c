@@ -74,6 +74,26 @@ static void test_keys(void **state)
 	}
 }
 
+/* Rows of containers that have ended stand last on every key, in both directions. */
+static void test_gone_last(void **state)
+{
+	char got[CNT + 1];
+
+	for (int key = 0; key < SORT_KEY_CNT; key++) {
+		for (int reverse = 0; reverse < 2; reverse++) {
+			struct snapshot s;
+
+			make(&s);
+			s.containers[0].gone = s.containers[2].gone = true; /* a and c, which has the largest value */
+			order_apply(&s, (enum sort_key)key, reverse);
+			letters(&s, got);
+			if (strcspn(got, "ac") != 3)
+				fail_msg("key %s reverse %d: %s", order_names[key], reverse, got);
+			snapshot_deinit(&s);
+		}
+	}
+}
+
 static void test_names(void **state)
 {
 	for (int i = 0; i < SORT_KEY_CNT; i++)
@@ -156,9 +176,8 @@ static void test_scroll(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_names),
-		cmocka_unit_test(test_rows_keep_places),
+		cmocka_unit_test(test_keys),   cmocka_unit_test(test_gone_last),
+		cmocka_unit_test(test_names),  cmocka_unit_test(test_rows_keep_places),
 		cmocka_unit_test(test_scroll),
 	};
 

@@ -44,6 +44,28 @@ static void check_lines(const char *text, int width)
 	}
 }
 
+/* sample_fine() with room in its memory limit: there no rule has anything to say. */
+static void sample_well(struct snapshot *s)
+{
+	sample_fine(s);
+	s->containers[0].memory.working_set_bytes = s->containers[0].memory.limit_bytes / 2;
+}
+
+/* The first blocks of a throttled container: the rule holds, its verdict has yet to. */
+static void sample_pending(struct snapshot *s)
+{
+	sample_well(s);
+	s->containers[0].cpu.ratio = 0.41;
+	s->containers[0].cpu.length = sample_dist(62, 0.066, 0.0929, 0.0946);
+}
+
+/* One long interval: a cell is red, and no rule is going to say anything. */
+static void sample_rare(struct snapshot *s)
+{
+	sample_pending(s);
+	s->containers[0].cpu.ratio = 0.002;
+}
+
 static void test_top(void **state)
 {
 	static const struct {
@@ -57,7 +79,10 @@ static void test_top(void **state)
 		{"plain_top_100.txt", sample_busy, {.width = 100}, false},
 		{"plain_top_80.txt", sample_busy, NARROW, true},
 		{"plain_top_ascii.txt", sample_busy, {.width = 120, .ascii = true}, false},
-		{"plain_top_fine.txt", sample_fine, WIDE, false},
+		{"plain_top_fine.txt", sample_well, WIDE, false},
+		{"plain_top_pending.txt", sample_pending, WIDE, false},
+		{"plain_top_pending_80.txt", sample_pending, NARROW, false},
+		{"plain_top_rare.txt", sample_rare, WIDE, false},
 		{"plain_top_empty.txt", sample_node, WIDE, false},
 		{"plain_top_unknown.txt", sample_unknown, WIDE, false},
 		{"plain_top_unknown_80.txt", sample_unknown, NARROW, false},
@@ -300,10 +325,9 @@ static void test_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_top), cmocka_unit_test(test_height), cmocka_unit_test(test_colors),
-		cmocka_unit_test(test_gravest_pane),
-		cmocka_unit_test(test_why),  cmocka_unit_test(test_injection), cmocka_unit_test(test_long_names),
-		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_top),          cmocka_unit_test(test_height), cmocka_unit_test(test_colors),
+		cmocka_unit_test(test_gravest_pane), cmocka_unit_test(test_why),    cmocka_unit_test(test_injection),
+		cmocka_unit_test(test_long_names),   cmocka_unit_test(test_list),
 	};
 
 	setenv("TZ", "UTC", 1);

@@ -76,9 +76,11 @@ static enum cell_kind p99(bool on, const struct dist *d, struct cell_value *ret)
 	return d->cnt ? number(d->p99, ret) : CELL_NOTHING;
 }
 
-/* Unknown while no window was armed in this one. */
+/* Unknown while no window was armed in this one: nothing seen is not nothing there. */
 static enum cell_kind read_runq(const struct snapshot_container *c, struct cell_value *ret)
 {
+	if (!(c->cpu.runq_watched_seconds > 0) && c->cpu.runq.cnt <= 0 && c->cpu.runq_outliers <= 0)
+		return CELL_UNKNOWN;
 	return p99(true, &c->cpu.runq, ret);
 }
 
@@ -240,6 +242,20 @@ void columns_cell(const struct column *col, const struct snapshot *s, const stru
 	else
 		col->format(v.value, ret->text, sizeof(ret->text));
 	ret->grade = c->gone ? GRADE_DIM : judge(col, v.judged);
+}
+
+bool columns_above(const struct snapshot *s, const struct snapshot_container *c)
+{
+	struct cell cell;
+
+	for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+		if (columns[i].signal != COLUMN_NO_SIGNAL && !s->signals[columns[i].signal].present)
+			continue;
+		columns_cell(&columns[i], s, c, &cell);
+		if (cell.grade >= GRADE_WARNING)
+			return true;
+	}
+	return false;
 }
 
 enum grade columns_severity_grade(enum verdict_severity severity)

@@ -73,6 +73,8 @@ void columns_cell(const struct column *col, const struct snapshot *s, const stru
 char columns_mark(const struct snapshot_container *c, enum grade *grade);
 /* Name as the column shows it, not yet squeezed or cleaned. */
 void columns_name(const struct snapshot_container *c, bool namespaces, char *buf, size_t sz);
+/* One of its cells is above the threshold from which on it is coloured. */
+bool columns_above(const struct snapshot *s, const struct snapshot_container *c);
 /* Content of the WHY column, at most width columns of ASCII. */
 void columns_why(const struct snapshot_container *c, int width, char *buf, size_t sz);
 /* Grade of a verdict's severity. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* WHY is the order in which verdicts_apply() leaves the containers; every other key is a number with the name deciding
- * among equals, so that rows do not change places without a reason. */
+ * among equals, so that rows do not change places without a reason. Containers that are gone stand last, whatever the
+ * key and its direction. */
 #include "view/order.h"
 
 #include <stdlib.h>
@@ -64,6 +65,8 @@ static int compare(const void *a, const void *b, void *arg)
 	double v = sort_value(x, by->key), w = sort_value(y, by->key);
 	int order = 0;
 
+	if (x->gone != y->gone)
+		return x->gone - y->gone; /* what has ended last, too */
 	if (isnan(v) != isnan(w))
 		return isnan(v) - isnan(w); /* unknown last, whatever the direction */
 	if (!isnan(v) && v != w)
@@ -78,12 +81,26 @@ static int compare(const void *a, const void *b, void *arg)
 void order_rows(const struct snapshot *s, enum sort_key key, bool reverse, int *rows)
 {
 	struct by by = {s, key, reverse};
-	int n = s->container_cnt;
+	int n = s->container_cnt, cnt = 0;
 
-	for (int i = 0; i < n; i++)
-		rows[i] = key == SORT_WHY && reverse ? n - 1 - i : i;
+	for (int gone = 0; gone < 2; gone++) {
+		for (int i = 0; i < n; i++) {
+			int at = key == SORT_WHY && reverse ? n - 1 - i : i;
+
+			if (s->containers[at].gone == gone)
+				rows[cnt++] = at;
+		}
+	}
 	if (key != SORT_WHY)
 		qsort_r(rows, (size_t)n, sizeof(*rows), compare, &by);
+}
+
+static bool in_order(const int *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i] != (int)i)
+			return false;
+	return true;
 }
 
 void order_apply(struct snapshot *s, enum sort_key key, bool reverse)
@@ -92,12 +109,13 @@ void order_apply(struct snapshot *s, enum sort_key key, bool reverse)
 	struct snapshot_container *sorted;
 	int *rows;
 
-	if (!n || (key == SORT_WHY && !reverse))
+	if (!n)
 		return;
 	rows = calloc(n, sizeof(*rows));
 	sorted = calloc(n, sizeof(*sorted));
-	if (rows && sorted) {
+	if (rows)
 		order_rows(s, key, reverse, rows);
+	if (rows && sorted && !in_order(rows, n)) {
 		for (size_t i = 0; i < n; i++)
 			sorted[i] = s->containers[rows[i]];
 		free(s->containers);

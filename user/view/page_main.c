@@ -97,36 +97,10 @@ static void filter_part(const struct view *v, struct pen *p)
 		pen_text(p, GRADE_ADVICE, v->filter_text);
 }
 
-static int signals_in_state(struct pen *p, const struct snapshot *s, const char *state, const char *separator)
-{
-	int cnt = 0;
-
-	for (int i = 0; i < SIGNAL_CNT; i++) {
-		if (!s->signals[i].present || strcmp(s->signals[i].state, state))
-			continue;
-		pen_textf(p, GRADE_FINE, "%s%s%s %s", cnt ? "" : separator, cnt ? "" : state, cnt ? "" : ":",
-			  s->signals[i].name);
-		cnt++;
-	}
-	return cnt;
-}
-
 static void signals_part(struct pen *p, const struct snapshot *s, bool narrow)
 {
-	const char *separator = narrow ? "" : ", ";
-	int on = 0, others;
-
-	for (int i = 0; i < SIGNAL_CNT; i++)
-		on += s->signals[i].present &&
-		      (!strcmp(s->signals[i].state, "on") || !strcmp(s->signals[i].state, "window"));
-	if (!narrow)
-		pen_textf(p, GRADE_FINE, "signals %d on", on);
-	others = signals_in_state(p, s, "off", separator);
-	others += signals_in_state(p, s, "degraded", others ? ", " : separator);
-	if (others)
+	if (summary_signals(p, s, narrow))
 		pen_text(p, GRADE_FINE, " (i)");
-	else if (narrow)
-		pen_textf(p, GRADE_FINE, "signals %d on", on);
 }
 
 static void lost_part(struct pen *p, const struct snapshot *s)
@@ -174,6 +148,8 @@ static void header_now(struct view *v, int row)
 	pen_text(&x.l, GRADE_FINE, "  ");
 	pen_textf(&x.l, n.warning ? GRADE_WARNING : GRADE_FINE, "%d warning%s", n.warning, summary_plural(n.warning));
 	pen_textf(&x.l, GRADE_FINE, "  %d fine", n.fine);
+	if (n.pending)
+		pen_textf(&x.l, GRADE_WARNING, ", %d not judged yet", n.pending);
 	if (s->processes_not_observable)
 		pen_textf(&x.l, GRADE_FINE, "  (%d Go process%s not observable: l)", s->processes_not_observable,
 			  s->processes_not_observable == 1 ? "" : "es");
@@ -221,6 +197,8 @@ static void narrow_node(struct view *v, int row)
 	pen_text(&x.r, GRADE_FINE, " ");
 	pen_textf(&x.r, n.warning ? GRADE_WARNING : GRADE_FINE, "%d*", n.warning);
 	pen_textf(&x.r, GRADE_FINE, " %dok", n.fine);
+	if (n.pending)
+		pen_textf(&x.r, GRADE_WARNING, " %dwait", n.pending);
 	if (s->processes_not_observable)
 		pen_textf(&x.r, GRADE_FINE, " %d?", s->processes_not_observable);
 	pen_textf(&x.r, GRADE_FINE, "  w%s ", format_duration(s->window_seconds, window, sizeof(window)));

@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "diagnose/delay.h"
@@ -15,6 +14,7 @@
 #include "view/columns.h"
 #include "view/format.h"
 #include "view/pen.h"
+#include "view/summary.h"
 
 #define BAR           "\u2502"
 #define RULE          "\u2500"
@@ -22,10 +22,6 @@
 #define NAME_SZ       1024 /* what owner_format() can write */
 #define PANE_INDENT   7    /* "  SEEN " */
 #define PANE_NAME_MIN 16
-
-struct row_counts {
-	int critical, warning, fine, live;
-};
 
 static void pen_on(struct pen *p, const struct plain_style *st, struct str *out)
 {
@@ -35,68 +31,12 @@ static void pen_on(struct pen *p, const struct plain_style *st, struct str *out)
 			  .ascii = st->ascii};
 }
 
-/* Local time of day. */
-static char *clock_text(uint64_t unix_ns, char *buf, size_t sz)
-{
-	time_t t = (time_t)(unix_ns / NS_PER_SEC);
-	struct tm tm;
-
-	if (!localtime_r(&t, &tm) || !strftime(buf, sz, "%H:%M:%S", &tm))
-		snprintf(buf, sz, "?");
-	return buf;
-}
-
-static struct row_counts count_rows(const struct snapshot *s)
-{
-	struct row_counts n = {0};
-
-	for (int i = 0; i < s->container_cnt; i++) {
-		const struct snapshot_container *c = &s->containers[i];
-		bool said = c->verdict_cnt && c->verdicts[0].severity > VERDICT_ADVICE;
-
-		if (c->gone)
-			continue;
-		n.live++;
-		n.critical += said && c->verdicts[0].severity == VERDICT_CRITICAL;
-		n.warning += said && c->verdicts[0].severity == VERDICT_WARNING;
-		n.fine += !said;
-	}
-	return n;
-}
-
-static double worst_cost(const struct snapshot *s)
-{
-	double worst = NAN;
-
-	for (int i = 0; i < s->container_cnt; i++)
-		worst = fmax(worst, s->containers[i].cost_ratio); /* fmax takes the number where one is NAN */
-	return worst;
-}
-
-/* "0.08%", "?" unknown, "-" without a target */
-static char *worst_cost_text(const struct snapshot *s, char *buf, size_t sz)
-{
-	char percent[TEXT_SZ];
-	double worst = worst_cost(s);
-
-	if (isnan(worst))
-		snprintf(buf, sz, "%s", s->container_cnt ? "?" : "-");
-	else
-		snprintf(buf, sz, "%s%%", format_percent_fine(worst, percent, sizeof(percent)));
-	return buf;
-}
-
 static char *cpus_text(int cpus, char *buf, size_t sz)
 {
 	return format_count(cpus > 0 ? cpus : STAT_UNKNOWN, buf, sz);
 }
 
-static const char *plural(int n)
-{
-	return n == 1 ? "" : "s";
-}
-
-static void header_node(struct pen *p, struct pen *right, const struct snapshot *s, const struct row_counts *n)
+static void header_node(struct pen *p, struct pen *right, const struct snapshot *s, const struct summary_counts *n)
 {
 	char node[256], cpus[TEXT_SZ], busy[TEXT_SZ], steal[TEXT_SZ], memory[TEXT_SZ], now[TEXT_SZ];
 
@@ -106,83 +46,30 @@ static void header_node(struct pen *p, struct pen *right, const struct snapshot 
 	format_percent(s->memory_used_ratio, memory, sizeof(memory));
 	pen_textf(p, GRADE_FINE, "gopherscope  node %s  %s CPU %s%% busy  steal %s%%  mem %s%%", node,
 		  cpus_text(s->node_cpus, cpus, sizeof(cpus)), busy, steal, memory);
-	pen_textf(right, GRADE_FINE, "%d Go container%s  %d process%s  %s", n->live, plural(n->live), s->processes_go,
-		  s->processes_go == 1 ? "" : "es", clock_text(s->time_unix_ns, now, sizeof(now)));
+	pen_textf(right, GRADE_FINE, "%d Go container%s  %d process%s  %s", n->live, summary_plural(n->live),
+		  s->processes_go, s->processes_go == 1 ? "" : "es",
+		  summary_clock(s->time_unix_ns, false, now, sizeof(now)));
 	pen_join_right(p, right);
 	pen_end(p);
 }
 
-static void header_now(struct pen *p, struct pen *right, const struct snapshot *s, const struct row_counts *n)
+static void header_now(struct pen *p, struct pen *right, const struct snapshot *s, const struct summary_counts *n)
 {
 	char window[TEXT_SZ];
 
 	pen_text(p, GRADE_FINE, "NOW  ");
 	pen_textf(p, n->critical ? GRADE_CRITICAL : GRADE_FINE, "%d critical", n->critical);
 	pen_text(p, GRADE_FINE, "  ");
-	pen_textf(p, n->warning ? GRADE_WARNING : GRADE_FINE, "%d warning%s", n->warning, plural(n->warning));
+	pen_textf(p, n->warning ? GRADE_WARNING : GRADE_FINE, "%d warning%s", n->warning, summary_plural(n->warning));
 	pen_textf(p, GRADE_FINE, "  %d fine", n->fine);
+	if (n->pending)
+		pen_textf(p, GRADE_WARNING, ", %d not judged yet", n->pending);
 	if (s->processes_not_observable)
 		pen_textf(p, GRADE_FINE, "  (%d Go process%s not observable: gopherscope list)",
 			  s->processes_not_observable, s->processes_not_observable == 1 ? "" : "es");
 	pen_textf(right, GRADE_FINE, "window %s", format_duration(s->window_seconds, window, sizeof(window)));
 	pen_join_right(p, right);
 	pen_end(p);
-}
-
-static bool signal_is(const struct snapshot_signal *sig, const char *state)
-{
-	return sig->present && !strcmp(sig->state, state);
-}
-
-/* ", off: cpu_throttle net_dns"; returns how many signals are in that state. */
-static int signals_in_state(struct pen *p, const struct snapshot *s, const char *state, const char *separator)
-{
-	int cnt = 0;
-
-	for (int i = 0; i < SIGNAL_CNT; i++) {
-		if (!signal_is(&s->signals[i], state))
-			continue;
-		if (!cnt++)
-			pen_textf(p, GRADE_FINE, "%s%s:", separator, state);
-		pen_textf(p, GRADE_FINE, " %s", s->signals[i].name);
-	}
-	return cnt;
-}
-
-/* ", window: cpu_sched 10%" (of the time) */
-static void signals_in_windows(struct pen *p, const struct snapshot *s)
-{
-	char share[TEXT_SZ];
-	int cnt = 0;
-
-	for (int i = 0; i < SIGNAL_CNT; i++)
-		if (signal_is(&s->signals[i], "window"))
-			pen_textf(p, GRADE_FINE, "%s %s %s%%", cnt++ ? "" : ", window:", s->signals[i].name,
-				  format_percent_fine(s->signals[i].window_share, share, sizeof(share)));
-}
-
-/* "signals 3 on, window: cpu_sched 10%, off: cpu_throttle, degraded: go_gc" */
-static void signals_line(struct pen *p, const struct snapshot *s)
-{
-	int on = 0;
-
-	for (int i = 0; i < SIGNAL_CNT; i++)
-		on += signal_is(&s->signals[i], "on");
-	pen_textf(p, GRADE_FINE, "signals %d on", on);
-	signals_in_windows(p, s);
-	signals_in_state(p, s, "off", ", ");
-	signals_in_state(p, s, "degraded", ", ");
-}
-
-/* Only what is not well, where there is such a thing: "off: cpu_throttle" */
-static void signals_line_narrow(struct pen *p, const struct snapshot *s)
-{
-	int off = signals_in_state(p, s, "off", "");
-
-	if (!off && !signals_in_state(p, s, "degraded", ""))
-		signals_line(p, s);
-	else if (off)
-		signals_in_state(p, s, "degraded", ", ");
 }
 
 static void lost_text(struct pen *p, const struct snapshot *s)
@@ -196,15 +83,16 @@ static void header_signals(struct pen *p, struct pen *right, const struct snapsh
 
 	format_percent_fine(s->agent_cpu_ratio, self, sizeof(self));
 	format_bytes(s->agent_rss_bytes, memory, sizeof(memory));
-	signals_line(p, s);
+	summary_signals(p, s, false);
 	pen_textf(right, GRADE_FINE, "cost: self %s%% of a CPU, %s; worst target %s   ", self, memory,
-		  worst_cost_text(s, worst, sizeof(worst)));
+		  summary_worst_cost(s, worst, sizeof(worst)));
 	lost_text(right, s);
 	pen_join_right(p, right);
 	pen_end(p);
 }
 
-static void header_narrow_node(struct pen *p, struct pen *right, const struct snapshot *s, const struct row_counts *n)
+static void header_narrow_node(struct pen *p, struct pen *right, const struct snapshot *s,
+			       const struct summary_counts *n)
 {
 	char node[128], cpus[TEXT_SZ], busy[TEXT_SZ], memory[TEXT_SZ], window[TEXT_SZ], now[TEXT_SZ];
 
@@ -217,10 +105,12 @@ static void header_narrow_node(struct pen *p, struct pen *right, const struct sn
 	pen_text(right, GRADE_FINE, " ");
 	pen_textf(right, n->warning ? GRADE_WARNING : GRADE_FINE, "%d*", n->warning);
 	pen_textf(right, GRADE_FINE, " %dok", n->fine);
+	if (n->pending)
+		pen_textf(right, GRADE_WARNING, " %dwait", n->pending);
 	if (s->processes_not_observable)
 		pen_textf(right, GRADE_FINE, " %d?", s->processes_not_observable);
 	pen_textf(right, GRADE_FINE, "  w%s %s", format_duration(s->window_seconds, window, sizeof(window)),
-		  clock_text(s->time_unix_ns, now, sizeof(now)));
+		  summary_clock(s->time_unix_ns, false, now, sizeof(now)));
 	pen_join_right(p, right);
 	pen_end(p);
 }
@@ -229,10 +119,10 @@ static void header_narrow_signals(struct pen *p, struct pen *right, const struct
 {
 	char self[TEXT_SZ], worst[TEXT_SZ];
 
-	signals_line_narrow(p, s);
+	summary_signals(p, s, true);
 	pen_textf(p, GRADE_FINE, "  cost self %s%% worst target %s",
 		  format_percent_fine(s->agent_cpu_ratio, self, sizeof(self)),
-		  worst_cost_text(s, worst, sizeof(worst)));
+		  summary_worst_cost(s, worst, sizeof(worst)));
 	lost_text(right, s);
 	pen_join_right(p, right);
 	pen_end(p);
@@ -264,10 +154,11 @@ static void signal_details(struct pen *p, const struct snapshot_signal *sig)
 
 static void header(struct pen *p, const struct snapshot *s, bool narrow)
 {
-	struct row_counts n = count_rows(s);
+	struct summary_counts n;
 	struct str side[3];
 	struct pen right[3];
 
+	summary_count(s, &n);
 	for (int i = 0; i < 3; i++) {
 		str_init(&side[i]);
 		right[i] = *p;
@@ -386,30 +277,33 @@ static void table(struct pen *p, const struct snapshot *s, const struct column_l
 	}
 }
 
-static struct delay largest_delay(const struct snapshot_container *containers, int cnt)
+/* Why there is no verdict: the beginning of the sentence. */
+static const char *unsaid(const struct snapshot *s, const struct snapshot_container *c)
 {
-	struct delay largest = {.column = NULL};
-
-	for (int i = 0; i < cnt; i++) {
-		struct delay d;
-
-		if (containers[i].gone)
-			continue;
-		d = delay_longest(&containers[i]);
-		d.known |= largest.known;
-		largest.known = d.known;
-		if (d.seconds > largest.seconds)
-			largest = d;
-	}
-	return largest;
+	if (summary_pending(s, c))
+		return "Not judged yet (a cause must hold for 3 windows); ";
+	if (columns_above(s, c))
+		return "No cause found, though a number is above its threshold; ";
+	return "No cause found above threshold; ";
 }
 
-static void nothing_found(struct pen *p, const struct delay *d)
+static void longer(struct delay *longest, const struct snapshot_container *c)
+{
+	struct delay d = delay_longest(c);
+
+	longest->known |= d.known;
+	if (d.seconds <= longest->seconds)
+		return;
+	longest->seconds = d.seconds;
+	longest->column = d.column;
+}
+
+static void nothing_found(struct pen *p, const char *begin, const struct delay *d)
 {
 	char ms[TEXT_SZ];
 
 	format_ms(d->seconds, ms, sizeof(ms)); /* before it is looked at: arguments have no order */
-	pen_text(p, GRADE_FINE, "No cause found above threshold; ");
+	pen_text(p, GRADE_FINE, begin);
 	if (!d->known)
 		pen_text(p, GRADE_FINE, "delays unknown: no signal that sees them works here.");
 	else if (!d->column)
@@ -417,6 +311,24 @@ static void nothing_found(struct pen *p, const struct delay *d)
 	else
 		pen_textf(p, GRADE_FINE, "largest delay: %s %s%s.", d->column, ms, strpbrk(ms, "smh") ? "" : " ms");
 	pen_end(p);
+}
+
+/* No row has a verdict: what can be said of all of them together. */
+static void nothing_found_in_any(struct pen *p, const struct snapshot *s)
+{
+	struct delay longest = {.column = NULL};
+	const struct snapshot_container *above = NULL;
+
+	for (int i = 0; i < s->container_cnt; i++) {
+		const struct snapshot_container *c = &s->containers[i];
+
+		if (c->gone)
+			continue;
+		longer(&longest, c);
+		if (!above || summary_pending(s, c) || (columns_above(s, c) && !summary_pending(s, above)))
+			above = c;
+	}
+	nothing_found(p, above ? unsaid(s, above) : "No cause found above threshold; ", &longest);
 }
 
 /* "  DO   set GOMAXPROCS=2 ..." */
@@ -443,7 +355,8 @@ static void pane_title(struct pen *p, const struct snapshot *s, const struct sna
 	if (v && v->since_unix_ns && v->since_unix_ns <= s->time_unix_ns) {
 		double seconds = floor((double)(s->time_unix_ns - v->since_unix_ns) / NS_PER_SEC);
 
-		snprintf(since, sizeof(since), "   since %s (%s)", clock_text(v->since_unix_ns, at, sizeof(at)),
+		snprintf(since, sizeof(since), "   since %s (%s)",
+			 summary_clock(v->since_unix_ns, false, at, sizeof(at)),
 			 format_duration(seconds, lasted, sizeof(lasted)));
 	}
 	if (v)
@@ -503,10 +416,11 @@ static void pane(struct pen *p, const struct snapshot *s, const struct snapshot_
 	} else if (!c->process_cnt && c->refused_cnt) {
 		pane_line(p, "", "None of its Go processes can be observed; gopherscope list says why.");
 	} else {
-		struct delay d = largest_delay(c, 1);
+		struct delay longest = {.column = NULL};
 
+		longer(&longest, c);
 		pen_to(p, 2);
-		nothing_found(p, &d);
+		nothing_found(p, unsaid(s, c), &longest);
 	}
 	pane_coverage(p, s, c);
 }
@@ -533,9 +447,7 @@ static void panes(struct pen *p, const struct snapshot *s, bool all)
 		pen_text(p, GRADE_FINE, RULE);
 	pen_end(p);
 	if (!worst) {
-		struct delay d = largest_delay(s->containers, s->container_cnt);
-
-		nothing_found(p, &d);
+		nothing_found_in_any(p, s);
 		return;
 	}
 	for (int i = 0; i < s->container_cnt; i++)

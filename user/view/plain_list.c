@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `list` as text (screens.md 6): one line a process, and in the last column what can be observed of it. `all`, or what
- * works and then why the rest does not: "cpu go_gc; go_runtime: no layout for go1.29-dev". `cpu` needs no Go at all,
- * only a cgroup that is known. */
+ * works and then why the rest does not: "cpu net mem go_gc; go_runtime: no layout for go1.29-dev". `cpu`, `net` and
+ * `mem` need no Go at all, only a cgroup that is known. */
 #include "view/plain.h"
 
 #include <stdio.h>
@@ -100,10 +100,10 @@ static void observable_text(const struct process *p, const struct owner *o, stru
 		str_add(ret, "all");
 		return;
 	}
-	str_add(ret, o ? "cpu" : "");
+	str_add(ret, o ? "cpu net mem" : "");
 	str_addf(ret, "%s%s", p->go_gc_on ? " go_gc" : "", p->go_runtime_on ? " go_runtime" : "");
 	if (!o)
-		str_add(ret, "; cpu: its cgroup is not known");
+		str_add(ret, "; cpu net mem: its cgroup is not known");
 	if (!p->go_gc_on && !p->go_runtime_on && !strcmp(gc, runtime)) {
 		str_addf(ret, "; go_*: %s", gc);
 		return;

@@ -7,22 +7,89 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "diagnose/rule.h"
 #include "view/format.h"
+
+static bool said(const struct snapshot_container *c)
+{
+	return c->verdict_cnt && c->verdicts[0].severity > VERDICT_ADVICE;
+}
+
+bool summary_pending(const struct snapshot *s, const struct snapshot_container *c)
+{
+	struct verdict found;
+
+	for (int i = 0; !c->gone && !said(c) && rules[i].id; i++) {
+		memset(&found, 0, sizeof(found));
+		if (rules[i].test(s, c, 1, &found) && found.severity > VERDICT_ADVICE)
+			return true;
+	}
+	return false;
+}
 
 void summary_count(const struct snapshot *s, struct summary_counts *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	for (int i = 0; i < s->container_cnt; i++) {
 		const struct snapshot_container *c = &s->containers[i];
-		bool said = c->verdict_cnt && c->verdicts[0].severity > VERDICT_ADVICE;
+		bool pending = summary_pending(s, c);
 
 		if (c->gone)
 			continue;
 		ret->live++;
-		ret->critical += said && c->verdicts[0].severity == VERDICT_CRITICAL;
-		ret->warning += said && c->verdicts[0].severity == VERDICT_WARNING;
-		ret->fine += !said;
+		ret->critical += said(c) && c->verdicts[0].severity == VERDICT_CRITICAL;
+		ret->warning += said(c) && c->verdicts[0].severity == VERDICT_WARNING;
+		ret->pending += pending;
+		ret->fine += !pending && !said(c);
 	}
+}
+
+/* ", off: cpu_throttle net_dns"; returns how many signals are in that state. */
+static int signals_in_state(struct pen *p, const struct snapshot *s, const char *state, const char *separator)
+{
+	int cnt = 0;
+
+	for (int i = 0; i < SIGNAL_CNT; i++) {
+		if (!s->signals[i].present || strcmp(s->signals[i].state, state))
+			continue;
+		if (!cnt++)
+			pen_textf(p, GRADE_FINE, "%s%s:", separator, state);
+		pen_textf(p, GRADE_FINE, " %s", s->signals[i].name);
+	}
+	return cnt;
+}
+
+static int signals_count(const struct snapshot *s, const char *state)
+{
+	int cnt = 0;
+
+	for (int i = 0; i < SIGNAL_CNT; i++)
+		cnt += s->signals[i].present && !strcmp(s->signals[i].state, state);
+	return cnt;
+}
+
+/* "signals 3 on, window: cpu_sched 10%" (of the time) */
+static void signals_that_work(struct pen *p, const struct snapshot *s)
+{
+	char share[24];
+	int cnt = 0;
+
+	pen_textf(p, GRADE_FINE, "signals %d on", signals_count(s, "on"));
+	for (int i = 0; i < SIGNAL_CNT; i++)
+		if (s->signals[i].present && !strcmp(s->signals[i].state, "window"))
+			pen_textf(p, GRADE_FINE, "%s %s %s%%", cnt++ ? "" : ", window:", s->signals[i].name,
+				  format_percent_fine(s->signals[i].window_share, share, sizeof(share)));
+}
+
+int summary_signals(struct pen *p, const struct snapshot *s, bool narrow)
+{
+	const char *separator = narrow ? "" : ", ";
+	int off;
+
+	if (!narrow || !(signals_count(s, "off") + signals_count(s, "degraded")))
+		signals_that_work(p, s);
+	off = signals_in_state(p, s, "off", separator);
+	return off + signals_in_state(p, s, "degraded", off ? ", " : separator);
 }
 
 char *summary_worst_cost(const struct snapshot *s, char *buf, size_t sz)

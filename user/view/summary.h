@@ -6,12 +6,19 @@
 #include <stddef.h>
 
 #include "stats/snapshot.h"
+#include "view/pen.h"
 
 struct summary_counts {
-	int critical, warning, fine, live; /* containers that are not gone */
+	int critical, warning, pending, fine, live; /* containers that are not gone */
 };
 
 void summary_count(const struct snapshot *s, struct summary_counts *ret);
+/* A rule finds a cause in this window, but it has not held for long enough to be shown: nobody may call the row fine.
+ */
+bool summary_pending(const struct snapshot *s, const struct snapshot_container *c);
+/* "signals 3 on, window: cpu_sched 10%, off: cpu_throttle, degraded: go_gc"; narrow: only what is not well, where there
+ * is such a thing. Returns how many are off or degraded. */
+int summary_signals(struct pen *p, const struct snapshot *s, bool narrow);
 /* "0.08%", "?" unknown, "-" without a target. Returns buf, as all here do. */
 char *summary_worst_cost(const struct snapshot *s, char *buf, size_t sz);
 /* "12:31:07", local time; with tenths "12:31:07.1". */
