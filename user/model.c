@@ -12,6 +12,7 @@
 #include "base/hashmap.h"
 #include "base/str.h"
 #include "diagnose/verdicts.h"
+#include "diagnose/words.h"
 #include "events/source.h"
 #include "probes/signal.h"
 #include "procs/process.h"
@@ -184,11 +185,12 @@ void model_verdict(struct model *m, uint32_t container_id, uint64_t now_ns, cons
 {
 	struct trace_event t = {.kind = TRACE_VERDICT, .end_ns = now_ns, .u.verdict = {v, ended}};
 	struct model_container *c = model_container_find(m, container_id);
+	char text[VERDICT_NOTE];
 
+	words_cut(text, sizeof(text), v->text);
 	if (c)
-		model_note(c, now_ns, "verdict %s %s: %s%s%s: %.*s", ended ? "ended" : "began",
-			   verdict_severity_name(v->severity), v->id, v->culprit[0] ? "+" : "", v->culprit,
-			   VERDICT_NOTE, v->text);
+		model_note(c, now_ns, "verdict %s %s: %s%s%s: %s", ended ? "ended" : "began",
+			   verdict_severity_name(v->severity), v->id, v->culprit[0] ? "+" : "", v->culprit, text);
 	model_trace(m, &t, c, NULL);
 }
 
@@ -436,6 +438,12 @@ static void trace_usage(const struct model *m, const struct model_container *c, 
 	model_trace(m, &t, c, NULL);
 }
 
+/* The limit stays: it holds whoever is in the cgroup. */
+static void forget_memory(struct cgroup_usage *u)
+{
+	u->memory_bytes = u->working_set_bytes = u->memory_peak_bytes = u->oom_kills = LIMIT_UNKNOWN;
+}
+
 static void feed_usage(struct model *m, const struct record_usage *r)
 {
 	struct model_container *c = model_container_find(m, r->owner_id);
@@ -450,8 +458,13 @@ static void feed_usage(struct model *m, const struct record_usage *r)
 			container_stats_poll(c->stats, now, r->usage.cpu_ns);
 		return;
 	}
+	container_stats_expire(c->stats, now);
+	if (c->owner.gone_ns && now > c->owner.gone_ns)
+		return; /* of others in its cgroup */
 	cpus = cpus_between(&c->usage, c->usage_ns, &r->usage);
 	c->usage = r->usage;
+	if (!model_index_owns_memory(&m->index, m, c))
+		forget_memory(&c->usage);
 	c->usage_ns = now;
 	container_stats_usage(c->stats, &c->usage);
 	if (c->usage.working_set_bytes != LIMIT_UNKNOWN)
@@ -460,7 +473,6 @@ static void feed_usage(struct model *m, const struct record_usage *r)
 	if (gc != SAMPLE_UNKNOWN)
 		container_stats_gc_cpu(c->stats, now, gc, assist);
 	container_stats_cost(c->stats, now, c->cost_ns);
-	container_stats_expire(c->stats, now);
 	trace_usage(m, c, cpus);
 }
 

@@ -41,6 +41,7 @@ struct model_container {
 	bool limits_known;
 	struct cgroup_usage usage;
 	uint64_t usage_ns;                      /* of the last reading; 0 none */
+	int64_t ooms;                           /* kills that were seen, ever */
 	double cost_ns;                         /* of all its processes, gone ones included */
 	int64_t gc_cpu_gone_ns, assist_gone_ns; /* of processes that ended */
 	struct detail_note *notes;              /* owned ring of DETAIL_NOTES */

@@ -78,21 +78,30 @@ static void on_go_event(struct model *m, const union event *e)
 	}
 }
 
+/* What began after the end of a container is of others in its cgroup. */
+static bool was_gone(const struct model_container *c, uint64_t start_ns)
+{
+	return c->owner.gone_ns && start_ns >= c->owner.gone_ns;
+}
+
 /* A quota holds every container below the cgroup that owns it. The event itself goes out once, for the owner. */
 static void on_throttle(struct model *m, const union event *e)
 {
 	bool whole = e->hdr.kind == EVENT_THROTTLE;
+	uint64_t start_ns = whole ? e->throttle.start_ns : e->throttle_missed.start_ns;
 	struct model_container *c, *shown = NULL;
 	struct trace_event t = {
 		.kind = whole ? TRACE_THROTTLE : TRACE_THROTTLE_MISSED,
 		.end_ns = e->hdr.time_ns,
-		.duration_ns = e->hdr.time_ns - (whole ? e->throttle.start_ns : e->throttle_missed.start_ns),
+		.duration_ns = e->hdr.time_ns - start_ns,
 		.u.event = e,
 	};
 	struct owner pod;
 	size_t pos = 0;
 
 	while ((c = model_index_below(&m->index, m, e->hdr.cpu_cgid, &pos))) {
+		if (was_gone(c, start_ns))
+			continue;
 		if (whole)
 			container_stats_throttle(c->stats, &e->throttle);
 		else
@@ -279,13 +288,22 @@ static void on_runq(struct model *m, const union event *e)
 	trace_raw(m, TRACE_RUNQ, e, e->runq.start_ns + e->runq.throttled_ns, c);
 }
 
-/* A cgroup may hold several owners: host processes of one slice share its waits. */
+/* Sums of a cgroup in which a host process is one of several are not those of the process: what its own threads waited
+ * is unknown but for its outliers. */
+static bool counts_sums(struct model *m, const struct model_container *c, uint64_t start_ns)
+{
+	return !was_gone(c, start_ns) && model_index_owns_cpu(&m->index, m, c);
+}
+
 static void on_runq_sums(struct model *m, const union event *e)
 {
+	uint64_t start_ns = e->hdr.kind == EVENT_RUNQ_WINDOW ? e->runq_window.start_ns : e->runq_mean.start_ns;
 	struct model_container *c;
 	size_t pos = 0;
 
 	while ((c = model_index_own(&m->index, m, e->hdr.cpu_cgid, &pos))) {
+		if (!counts_sums(m, c, start_ns))
+			continue;
 		if (e->hdr.kind == EVENT_RUNQ_WINDOW)
 			container_stats_runq_window(c->stats, &e->runq_window);
 		else
@@ -300,7 +318,8 @@ static void on_runq_armed(struct model *m, const struct event_runq_window *e)
 	size_t pos = 0;
 
 	while ((c = model_container_next(m, &pos)))
-		container_stats_runq_armed(c->stats, e->start_ns, e->hdr.time_ns);
+		if (counts_sums(m, c, e->start_ns))
+			container_stats_runq_armed(c->stats, e->start_ns, e->hdr.time_ns);
 }
 
 /* The kernel kills a process once, but marks each of its threads that asks for memory on its way out as well
@@ -322,6 +341,7 @@ static void on_oom(struct model *m, const union event *e)
 
 	if (!c || killed_before(m, e)) /* of a container without Go */
 		return;
+	c->ooms++;
 	container_stats_oom(c->stats, e->hdr.time_ns);
 	model_note(c, e->hdr.time_ns, "OOM killed process %u (%.15s), resident %.0f MB", e->hdr.tgid, e->oom_kill.comm,
 		   (double)(e->oom_kill.anon_rss_bytes + e->oom_kill.file_rss_bytes + e->oom_kill.shmem_rss_bytes) /

@@ -4,7 +4,9 @@
 #include "model_index.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/hashmap.h"
 #include "model.h"
 
 #define ROOT_CGID 1
@@ -57,6 +59,12 @@ static void unique(struct model_index *x, enum model_index_kind k)
 	x->cnt[k] = kept;
 }
 
+/* Of the path; 0 where it is not known. */
+static uint64_t memory_id(const struct owner *o)
+{
+	return *o->cgroup_memory ? hash_bytes(o->cgroup_memory, strlen(o->cgroup_memory), 0) | 1 : 0;
+}
+
 static void rebuild(struct model_index *x, const struct model *m)
 {
 	struct model_container *c;
@@ -69,6 +77,7 @@ static void rebuild(struct model_index *x, const struct model *m)
 			add(x, INDEX_OWN, c->levels[0], c);
 		for (uint32_t i = 0; i < c->level_cnt; i++)
 			add(x, INDEX_BELOW, c->levels[i], c);
+		add(x, INDEX_MEMORY, memory_id(&c->owner), c);
 		if (c->owner.v2_cgid != ROOT_CGID)
 			add(x, INDEX_V2, c->owner.v2_cgid, c);
 		for (const struct model_process *p = c->processes; p; p = p->next)
@@ -120,6 +129,35 @@ struct model_container *model_index_own(struct model_index *x, const struct mode
 struct model_container *model_index_below(struct model_index *x, const struct model *m, uint64_t cpu_cgid, size_t *pos)
 {
 	return next(x, m, INDEX_BELOW, cpu_cgid, pos);
+}
+
+static bool lives_alone(struct model_index *x, const struct model *m, enum model_index_kind k, uint64_t id,
+			const struct model_container *c)
+{
+	struct model_container *other;
+	size_t pos = 0;
+
+	while ((other = next(x, m, k, id, &pos)))
+		if (other != c && !other->owner.gone_ns)
+			return false;
+	return true;
+}
+
+bool model_index_owns_cpu(struct model_index *x, const struct model *m, const struct model_container *c)
+{
+	uint64_t id = c->level_cnt ? c->levels[0] : 0;
+
+	return c->owner.kind != OWNER_HOST || (id != ROOT_CGID && lives_alone(x, m, INDEX_OWN, id, c));
+}
+
+bool model_index_owns_memory(struct model_index *x, const struct model *m, const struct model_container *c)
+{
+	uint64_t id = memory_id(&c->owner);
+
+	if (!id)
+		return model_index_owns_cpu(x, m, c);
+	return c->owner.kind != OWNER_HOST ||
+	       (strcmp(c->owner.cgroup_memory, "/") && lives_alone(x, m, INDEX_MEMORY, id, c));
 }
 
 static struct model_container *only(struct model_index *x, const struct model *m, enum model_index_kind k, uint64_t id)

@@ -188,6 +188,10 @@ static void fill_limits(const struct model_container *c, struct snapshot_contain
 	x->memory.working_set_bytes = c->usage_ns ? stat_of(c->usage.working_set_bytes) : STAT_UNKNOWN;
 	x->memory.peak_bytes = c->usage_ns ? stat_of(c->usage.memory_peak_bytes) : STAT_UNKNOWN;
 	x->memory.oom_kills = c->usage_ns ? stat_of(c->usage.oom_kills) : STAT_UNKNOWN;
+	if (c->ooms && x->memory.oom_kills < c->ooms) /* its cgroup went before its count was read again */
+		x->memory.oom_kills = c->ooms;
+	if (x->memory.working_set_bytes == STAT_UNKNOWN)
+		x->memory.growth_bytes_per_second = NAN;
 }
 
 /* What a signal that is off would have told is unknown, not nothing. */

@@ -202,6 +202,113 @@ static void test_host_process_is_one(void **state)
 	assert_int_equal(traced(s, TRACE_TCP_CONNECT, 4), 2);
 }
 
+static void feed_host(struct scene *s, uint32_t id, int32_t pid, uint64_t cgid, const char *memory, uint64_t gone_ns)
+{
+	struct record_owner r = {.id = id, .level_cnt = 1, .levels = {cgid}};
+
+	r.owner.kind = OWNER_HOST;
+	r.owner.host_pid = pid;
+	r.owner.cpu_cgid = cgid;
+	r.owner.first_seen_ns = START;
+	r.owner.gone_ns = gone_ns;
+	snprintf(r.owner.cgroup_memory, sizeof(r.owner.cgroup_memory), "%s", memory);
+	feed(s, RECORD_OWNER, &r, sizeof(r));
+}
+
+/* Everything that the kernel counts by cgroup, in the second after at. */
+static void feed_cgroup_sums(struct scene *s, uint32_t owner, uint64_t cgid, uint64_t at)
+{
+	struct record_usage usage = {.owner_id = owner,
+				     .usage = {.time_ns = at + NS_PER_SEC, .working_set_bytes = 241}};
+	union event armed = {.runq_window = {.start_ns = at}}, e = {.throttle = {.start_ns = at + 10}};
+
+	feed(s, RECORD_USAGE, &usage, sizeof(usage));
+	e.hdr.time_ns = armed.hdr.time_ns = at + NS_PER_SEC;
+	e.hdr.cpu_cgid = cgid;
+	feed_event(s, &e, EVENT_THROTTLE, sizeof(e.throttle), 0);
+	feed_event(s, &armed, EVENT_RUNQ_WINDOW, sizeof(armed.runq_window), 0);
+	armed.hdr.cpu_cgid = cgid;
+	armed.runq_window.cnt = armed.runq_window.buckets[80] = 7;
+	armed.runq_window.sum_ns = armed.runq_window.max_ns = 7000;
+	feed_event(s, &armed, EVENT_RUNQ_WINDOW, sizeof(armed.runq_window), 0);
+}
+
+static struct snapshot_container container_now(struct scene *s, uint32_t id, uint64_t now)
+{
+	struct snapshot_container ret = {0};
+	struct record_signal sig = {.mode = SIGNAL_ON};
+	struct snapshot snap;
+
+	sig.id = SIGNAL_CPU_SCHED;
+	feed(s, RECORD_SIGNAL, &sig, sizeof(sig));
+	sig.id = SIGNAL_CPU_THROTTLE;
+	feed(s, RECORD_SIGNAL, &sig, sizeof(sig));
+	assert_int_equal(report_take(s->model, now, 10 * NS_PER_SEC, &snap), 0);
+	for (int i = 0; i < snap.container_cnt; i++)
+		if (snap.containers[i].id == id)
+			ret = snap.containers[i];
+	snapshot_deinit(&snap);
+	ret.processes = NULL;
+	assert_int_equal(ret.id, id);
+	return ret;
+}
+
+/* What a cgroup uses is a host process's own only where it is the only one there. */
+static void test_sums_of_a_shared_cgroup(void **state)
+{
+	static const struct {
+		uint64_t cgid, other; /* 0: nobody else */
+		const char *memory, *other_memory;
+		uint64_t other_gone_ns;
+		int64_t waits, working_set;
+	} rows[] = {
+		{104, 0, "", "", 0, 7, 241},
+		{104, 104, "", "", 0, -1, STAT_UNKNOWN},
+		{104, 105, "", "", 0, 7, 241},
+		{104, 104, "", "", START + 1, 7, 241}, /* the one before it */
+		{1, 0, "", "", 0, -1, STAT_UNKNOWN},   /* the root */
+		{104, 105, "/a", "/a", 0, 7, STAT_UNKNOWN},
+		{104, 104, "/a", "/b", 0, -1, 241},
+		{104, 0, "/", "", 0, 7, STAT_UNKNOWN},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct snapshot_container c;
+		struct scene *s = NULL;
+
+		assert_int_equal(set_up((void **)&s), 0);
+		feed_session(s);
+		feed_host(s, 4, 14, rows[i].cgid, rows[i].memory, 0);
+		if (rows[i].other)
+			feed_host(s, 5, 15, rows[i].other, rows[i].other_memory, rows[i].other_gone_ns);
+		feed_cgroup_sums(s, 4, rows[i].cgid, START + NS_PER_SEC);
+		c = container_now(s, 4, START + 3 * NS_PER_SEC);
+		if (c.cpu.runq.cnt != rows[i].waits || c.memory.working_set_bytes != rows[i].working_set)
+			fail_msg("row %zu: %lld waits, %lld bytes", i, (long long)c.cpu.runq.cnt,
+				 (long long)c.memory.working_set_bytes);
+		assert_int_equal(c.cpu.intervals, 1); /* a quota holds all of them */
+		tear_down((void **)&s);
+	}
+}
+
+/* A row that stays for a while after its end shows nothing of those who go on in its cgroup. */
+static void test_gone_is_fed_no_more(void **state)
+{
+	struct scene *s = *state;
+	struct snapshot_container c;
+
+	feed_session(s);
+	feed_host(s, 4, 14, 104, "", 0);
+	feed_cgroup_sums(s, 4, 104, START + NS_PER_SEC);
+	feed_host(s, 4, 14, 104, "", START + 3 * NS_PER_SEC);
+	feed_cgroup_sums(s, 4, 104, START + 4 * NS_PER_SEC);
+	c = container_now(s, 4, START + 6 * NS_PER_SEC);
+	assert_true(c.gone);
+	assert_int_equal(c.cpu.intervals, 1);
+	assert_int_equal(c.cpu.runq.cnt, 7);
+	assert_int_equal(model_container_find(s->model, 4)->usage_ns, START + 2 * NS_PER_SEC);
+}
+
 /* Connections of a process too young to be known wait for it, for two seconds, and for the right one. */
 static void test_connections_wait_for_their_process(void **state)
 {
@@ -466,6 +573,7 @@ static void test_owner_goes_first(void **state)
 static void test_oom(void **state)
 {
 	union event e = {.oom_kill = {.anon_rss_bytes = 64u << 20, .comm = "eater"}};
+	struct record_usage usage = {.owner_id = 3, .usage = {.time_ns = START + 2 * NS_PER_SEC}};
 	struct scene *s = *state;
 	struct snapshot snap;
 
@@ -483,6 +591,13 @@ static void test_oom(void **state)
 	snapshot_deinit(&snap);
 	feed_event(s, &e, EVENT_OOM_KILL, sizeof(e.oom_kill), 5556); /* another process */
 	assert_int_equal(traced(s, TRACE_OOM_KILL, 3), 2);
+	assert_int_equal(container_now(s, 3, START + 2 * NS_PER_SEC).memory.oom_kills, 2); /* the cgroup was not read */
+	usage.usage.oom_kills = 1;
+	feed(s, RECORD_USAGE, &usage, sizeof(usage));
+	assert_int_equal(container_now(s, 3, START + 2 * NS_PER_SEC).memory.oom_kills, 2);
+	usage.usage.oom_kills = 5; /* before our time */
+	feed(s, RECORD_USAGE, &usage, sizeof(usage));
+	assert_int_equal(container_now(s, 3, START + 2 * NS_PER_SEC).memory.oom_kills, 5);
 }
 
 /* What a signal that is off would tell is unknown, not nothing. */
@@ -545,6 +660,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_who_is_meant),
 		CASE(test_host_process_is_one),
+		cmocka_unit_test(test_sums_of_a_shared_cgroup),
+		CASE(test_gone_is_fed_no_more),
 		CASE(test_connections_wait_for_their_process),
 		CASE(test_more_waiting_than_places),
 		CASE(test_places_are_taken_again),

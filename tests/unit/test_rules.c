@@ -151,8 +151,7 @@ static void throttled_gc_share_unknown(void **state)
 	x.c.gc.cpu_ratio = NAN;
 	CHECK(rule_throttled, &x, 1, VERDICT_CRITICAL);
 	assert_string_equal(v.culprit, "gc");
-	assert_non_null(strstr(v.text,
-			       "; it was marking garbage 50% of the time (the CPU that took is unknown)."));
+	assert_non_null(strstr(v.text, "; it was marking garbage 50% of the time (the CPU that took is unknown)."));
 	assert_null(strstr(v.seen, "GC "));
 	assert_non_null(strstr(v.seen, "19.8 cpu-s used"));
 
@@ -546,6 +545,14 @@ static void words(void **state)
 	char buf[WORD_SZ], text[12] = "";
 	struct verdict v = {0};
 
+	words_cut(buf, 20, "exactly nineteen ch");
+	assert_string_equal(buf, "exactly nineteen ch");
+	words_cut(buf, 20, "ends after a word, not in it");
+	assert_string_equal(buf, "ends after a...");
+	words_cut(buf, 20, "one two three, four and more");
+	assert_string_equal(buf, "one two three...");
+	words_cut(buf, 8, "oneverylongword");
+	assert_string_equal(buf, "onev...");
 	assert_string_equal(words_duration(0.00625, buf), "6.3 ms");
 	assert_string_equal(words_duration(0.0000412, buf), "0.04 ms");
 	assert_string_equal(words_duration(0.2, buf), "200 ms");

@@ -287,6 +287,23 @@ static void oom_gomemlimit(void **state)
 	assert_null(strstr(v.advice, "GOMEMLIMIT="));
 }
 
+static void memory_of_what_is_gone(void **state)
+{
+	struct scene x;
+	struct verdict v;
+
+	memory_scene(&x, 480, NAN, 1);
+	x.c.gone = true;
+	CHECK(rule_oom_risk, &x, 1, VERDICT_CRITICAL);
+	assert_non_null(strstr(v.text, " Its memory was at 96% of the 500M limit."));
+	memory_scene(&x, 300, 10.0 * MIB, 0); /* it grows no more */
+	CHECK(rule_oom_risk, &x, 1, VERDICT_WARNING);
+	x.c.gone = true;
+	CHECK(rule_oom_risk, &x, 1, NO);
+	memory_scene(&x, STAT_UNKNOWN, NAN, 0);
+	CHECK(rule_oom_risk, &x, 1, NO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +313,7 @@ int main(void)
 		cmocka_unit_test(oom_thresholds),
 		cmocka_unit_test(oom_text),
 		cmocka_unit_test(oom_gomemlimit),
+		cmocka_unit_test(memory_of_what_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -483,6 +483,24 @@ static void order_is_stable(void **state)
 	verdicts_free(v);
 }
 
+static void gone_come_last(void **state)
+{
+	struct snapshot s = snapshot_of(3);
+	struct verdicts *v;
+
+	s.containers[0].gone = true;
+	s.containers[0].cpu.ratio = 0.9; /* grave as it was */
+	s.containers[2].cpu.ratio = 0.1;
+	assert_int_equal(verdicts_new(1, &v), 0);
+	verdicts_apply(v, &s);
+	assert_string_equal(s.containers[0].owner.pod, "p2");
+	assert_string_equal(s.containers[1].owner.pod, "p1");
+	assert_string_equal(s.containers[2].owner.pod, "p0");
+	assert_int_equal(s.containers[2].verdict_cnt, 1);
+	snapshot_deinit(&s);
+	verdicts_free(v);
+}
+
 static void small(void **state)
 {
 	struct snapshot s = snapshot_of(0);
@@ -510,6 +528,7 @@ int main(void)
 		cmocka_unit_test(forgets),
 		cmocka_unit_test(order),
 		cmocka_unit_test(order_is_stable),
+		cmocka_unit_test(gone_come_last),
 		cmocka_unit_test(small),
 		cmocka_unit_test(suppression_of_delays),
 		cmocka_unit_test(kept),

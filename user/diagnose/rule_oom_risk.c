@@ -54,7 +54,7 @@ static int severity(const struct snapshot_container *c, const struct memory *m, 
 
 	if (rule_oom_happened(c) || m->ratio >= (clearing ? CRITICAL_CLEAR_RATIO : CRITICAL_RATIO))
 		return VERDICT_CRITICAL;
-	if (m->ratio >= (clearing ? WARN_CLEAR_RATIO : WARN_RATIO) || grows(m, scale))
+	if (m->ratio >= (clearing ? WARN_CLEAR_RATIO : WARN_RATIO) || (!c->gone && grows(m, scale)))
 		return VERDICT_WARNING;
 	return -1;
 }
@@ -73,7 +73,7 @@ static void say_text(const struct snapshot_container *c, const struct memory *m,
 {
 	char share[WORD_SZ], limit[WORD_SZ], until[WORD_SZ];
 	long long kills = (long long)c->memory.oom_kills_window;
-	bool near = m->ratio >= (scale < 1 ? WARN_CLEAR_RATIO : WARN_RATIO), fills = grows(m, scale);
+	bool near = m->ratio >= (scale < 1 ? WARN_CLEAR_RATIO : WARN_RATIO), fills = !c->gone && grows(m, scale);
 	char *buf = ret->text;
 	size_t sz = sizeof(ret->text);
 
@@ -82,7 +82,10 @@ static void say_text(const struct snapshot_container *c, const struct memory *m,
 			  kills == 1 ? "" : "es");
 	if (!near && !fills)
 		return;
-	words_part(buf, sz, " ", "Its memory %s at %s of the %s limit", near ? "is" : "grows and is",
+	words_part(buf, sz, " ", "Its memory %s at %s of the %s limit",
+		   c->gone ? "was"
+		   : near  ? "is"
+			   : "grows and is",
 		   words_percent(m->ratio, share), words_bytes(c->memory.limit_bytes, limit));
 	if (fills)
 		words_add(buf, sz, ", full in %s at the slope of the last 5 minutes", words_until(m->full, until));

@@ -390,6 +390,7 @@ static void container_apply(struct verdicts *v, const struct snapshot *s, struct
 /* What the order depends on, taken out once: containers are large. */
 struct rank {
 	const struct owner *owner; /* borrowed */
+	bool gone;
 	int severity;
 	double delay;
 	int index;
@@ -400,6 +401,8 @@ static int compare_rank(const void *a, const void *b)
 	const struct rank *x = a, *y = b;
 	int cmp;
 
+	if (x->gone != y->gone)
+		return x->gone ? 1 : -1;
 	if (x->severity != y->severity)
 		return x->severity > y->severity ? -1 : 1;
 	if (x->delay != y->delay)
@@ -443,6 +446,7 @@ static void order(struct snapshot *s)
 
 		rank[i] = (struct rank){
 			.owner = &c->owner,
+			.gone = c->gone,
 			.severity = c->verdict_cnt ? (int)c->verdicts[0].severity : -1,
 			.delay = longest.column ? longest.seconds : -1,
 			.index = i,

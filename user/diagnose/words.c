@@ -45,6 +45,21 @@ static double half_up(double v)
 	return v * (1 + 1e-9);
 }
 
+void words_cut(char *buf, size_t sz, const char *text)
+{
+	size_t at = sz > 4 ? sz - 4 : 0;
+
+	if (strlen(text) < sz) {
+		str_copy(buf, sz, text);
+		return;
+	}
+	while (at && text[at] != ' ')
+		at--;
+	while (at && strchr(" ,;:.", text[at - 1]))
+		at--;
+	snprintf(buf, sz, "%.*s...", (int)(at || sz < 4 ? at : sz - 4), text);
+}
+
 char *words_percent(double ratio, char *buf)
 {
 	double p = half_up(ratio * 100);

@@ -14,6 +14,8 @@ void words_add(char *buf, size_t sz, const char *fmt, ...) __attribute__((format
 /* Same, as a further part of a list: `separator` comes before it unless buf is empty. */
 void words_part(char *buf, size_t sz, const char *separator, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* A copy of text; one that does not fit ends after a whole word, with "...". */
+void words_cut(char *buf, size_t sz, const char *text);
 
 /* All write to buf of WORD_SZ bytes and return it. */
 char *words_percent(double ratio, char *buf);    /* "41%" "2.1%" */

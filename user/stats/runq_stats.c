@@ -421,7 +421,8 @@ void runq_stats_fill(const struct runq_stats *r, const struct span_ring *throttl
 	ret->waiting_threads = waiting_threads(r, from_ns, to_ns);
 	if (!armed.cnt && !outliers)
 		return; /* never armed in this time: nothing is known about single waits */
-	fill_waits(r, from_ns, to_ns, ret);
+	if (armed.cnt)
+		fill_waits(r, from_ns, to_ns, ret);
 	ret->runq_outliers = (int64_t)outliers;
 	fill_rival(r, from_ns, to_ns, ret->runq_rival, sizeof(ret->runq_rival));
 }
