@@ -278,13 +278,20 @@ void model_expire_pending(struct model *m, uint64_t now_ns)
 	m->pending_cnt = kept;
 }
 
+static bool rival_is_own(const struct model *m, const struct event_runq *e, const struct model_container *c)
+{
+	const struct model_process *p = e->prev_tgid ? model_process_find(m, e->prev_tgid) : NULL;
+
+	return p && p->container == c;
+}
+
 static void on_runq(struct model *m, const union event *e)
 {
 	struct model_container *c = container_of_event(m, e);
 
 	if (!c)
 		return; /* it has just ended */
-	container_stats_runq(c->stats, &e->runq);
+	container_stats_runq(c->stats, &e->runq, rival_is_own(m, &e->runq, c));
 	trace_raw(m, TRACE_RUNQ, e, e->runq.start_ns + e->runq.throttled_ns, c);
 }
 

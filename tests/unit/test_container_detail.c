@@ -103,12 +103,38 @@ static void runq_means(void **state)
 	assert_int_equal(container_stats_lost(c), 1);
 }
 
-static void add_wait(struct container_stats *c, uint64_t start, uint64_t end, uint64_t throttled, const char *rival)
+static void add_wait_behind(struct container_stats *c, uint64_t start, uint64_t end, uint64_t throttled,
+			    const char *rival, bool own)
 {
 	struct event_runq e = {.hdr.time_ns = end, .start_ns = start, .throttled_ns = throttled};
+	size_t len = strlen(rival);
 
-	memcpy(e.prev_comm, rival, strnlen(rival, sizeof(e.prev_comm)));
-	container_stats_runq(c, &e);
+	memcpy(e.prev_comm, rival, len < sizeof(e.prev_comm) ? len : sizeof(e.prev_comm));
+	container_stats_runq(c, &e, own);
+}
+
+static void add_wait(struct container_stats *c, uint64_t start, uint64_t end, uint64_t throttled, const char *rival)
+{
+	add_wait_behind(c, start, end, throttled, rival, false);
+}
+
+/* Of two that share a name one may be its own: they are counted apart. */
+static void runq_own_rival(void **state)
+{
+	struct container_stats *c = *state;
+	struct snapshot_container r;
+
+	for (int i = 0; i < 5; i++)
+		add_wait_behind(c, NOW - 90 * MS, NOW - 70 * MS, 0, "app", i < 2);
+	for (int i = 0; i < 4; i++) /* fewer than five */
+		add_wait(c, NOW - 90 * MS, NOW - 70 * MS, 0, i < 2 ? "batch" : "");
+	r = fill(c, NOW, 10 * SEC);
+	assert_string_equal(r.cpu.runq_rival, "app");
+	assert_false(r.cpu.runq_rival_own);
+	assert_int_equal(r.cpu.runq.cnt, -1); /* no window: nothing is known of the others */
+	for (int i = 0; i < 2; i++)
+		add_wait_behind(c, NOW - 90 * MS, NOW - 70 * MS, 0, "app", true);
+	assert_true(fill(c, NOW, 10 * SEC).cpu.runq_rival_own);
 }
 
 static void runq_outliers(void **state)
@@ -309,9 +335,10 @@ static void all_in_a_small_place(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(runq_windows),  TEST(runq_always_armed),       TEST(runq_means),
-		TEST(runq_outliers), TEST(memory_and_kills),        TEST(detail_spans),
-		TEST(detail_bound),  TEST(detail_cycles_and_polls), TEST(all_in_a_small_place),
+		TEST(runq_windows),         TEST(runq_always_armed), TEST(runq_means),
+		TEST(runq_outliers),        TEST(runq_own_rival),    TEST(memory_and_kills),
+		TEST(detail_spans),         TEST(detail_bound),      TEST(detail_cycles_and_polls),
+		TEST(all_in_a_small_place),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

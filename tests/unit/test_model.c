@@ -233,6 +233,14 @@ static void feed_cgroup_sums(struct scene *s, uint32_t owner, uint64_t cgid, uin
 	feed_event(s, &armed, EVENT_RUNQ_WINDOW, sizeof(armed.runq_window), 0);
 }
 
+static void feed_wait(struct scene *s, uint32_t tgid, uint32_t rival)
+{
+	union event e = {.runq = {.start_ns = START + NS_PER_SEC, .prev_tgid = rival, .prev_comm = "app"}};
+
+	e.hdr.time_ns = START + NS_PER_SEC + 20 * NS_PER_MS;
+	feed_event(s, &e, EVENT_RUNQ, sizeof(e.runq), tgid);
+}
+
 static struct snapshot_container container_now(struct scene *s, uint32_t id, uint64_t now)
 {
 	struct snapshot_container ret = {0};
@@ -289,6 +297,21 @@ static void test_sums_of_a_shared_cgroup(void **state)
 		assert_int_equal(c.cpu.intervals, 1); /* a quota holds all of them */
 		tear_down((void **)&s);
 	}
+}
+
+/* All of them are called app. */
+static void test_rival_is_told_by_its_process(void **state)
+{
+	struct scene *s = *state;
+
+	feed_world(s);
+	feed_process(s, 21, 2, 901, 0);
+	feed_wait(s, 11, 12);
+	feed_wait(s, 12, 21);
+	feed_wait(s, 13, 0);
+	assert_false(container_now(s, 1, START + 2 * NS_PER_SEC).cpu.runq_rival_own);
+	assert_true(container_now(s, 2, START + 2 * NS_PER_SEC).cpu.runq_rival_own);
+	assert_false(container_now(s, 3, START + 2 * NS_PER_SEC).cpu.runq_rival_own);
 }
 
 /* A row that stays for a while after its end shows nothing of those who go on in its cgroup. */
@@ -661,6 +684,7 @@ int main(void)
 		cmocka_unit_test(test_who_is_meant),
 		CASE(test_host_process_is_one),
 		cmocka_unit_test(test_sums_of_a_shared_cgroup),
+		CASE(test_rival_is_told_by_its_process),
 		CASE(test_gone_is_fed_no_more),
 		CASE(test_connections_wait_for_their_process),
 		CASE(test_more_waiting_than_places),

@@ -139,7 +139,11 @@ static void contended_advice(void **state)
 	assert_non_null(strstr(v.advice, "to about 32.0 (is 0.1;"));
 
 	ledger_scene(&x);
-	strcpy(x.c.cpu.runq_rival, "ledger");
+	strcpy(x.c.cpu.runq_rival, "ledger"); /* a replica */
+	CHECK(rule_cpu_contended, &x, 1, VERDICT_CRITICAL);
+	assert_non_null(strstr(v.text, "; another ledger most often ran instead."));
+	assert_null(strstr(v.advice, "behind itself"));
+	x.c.cpu.runq_rival_own = true;
 	CHECK(rule_cpu_contended, &x, 1, VERDICT_CRITICAL);
 	assert_non_null(strstr(v.text, "; its own threads (ledger) most often ran instead."));
 	assert_int_equal(strncmp(v.advice, "bound its parallel work: it waits behind itself; raise", 54), 0);

@@ -236,6 +236,44 @@ static void suppression_of_delays(void **state)
 	}
 }
 
+/* Waits behind its own threads follow from the throttling, waits behind others do not. */
+static void suppression_of_waits(void **state)
+{
+	static const struct {
+		double ratio;
+		const char *rival;
+		bool own;
+		const char *want, *also;
+	} rows[] = {
+		{0.3, "app", true, "throttled ", "Its threads also wait for a CPU behind each other, p99 9.4 ms."},
+		{0.1, "app", true, "throttled ", "Its threads also wait for a CPU behind each other, p99 9.4 ms."},
+		{0.3, "", false, "throttled ", "Its threads also wait for a CPU, p99 9.4 ms."},
+		{0.3, "app", false, "throttled cpu-contended ", ""},
+		{0, "app", true, "cpu-contended ", ""},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct snapshot s = snapshot_of(1);
+		struct snapshot_container *c = s.containers;
+		char got[64] = "";
+		struct verdicts *v;
+
+		c->cpu.ratio = rows[i].ratio;
+		c->cpu.runq = (struct dist){.cnt = 800, .sum = 1, .p99 = 0.0094, .max = 0.02};
+		strcpy(c->cpu.runq_rival, rows[i].rival);
+		c->cpu.runq_rival_own = rows[i].own;
+		assert_int_equal(verdicts_new(1, &v), 0);
+		verdicts_apply(v, &s);
+		for (int k = 0; k < c->verdict_cnt; k++)
+			words_add(got, sizeof(got), "%s ", c->verdicts[k].id);
+		if (strcmp(got, rows[i].want))
+			fail_msg("row %zu: %s", i, got);
+		assert_string_equal(c->verdicts[0].also, rows[i].also);
+		snapshot_deinit(&s);
+		verdicts_free(v);
+	}
+}
+
 /* An OOM kill needs no hold, and outlives its window by a minute. */
 static void kept(void **state)
 {
@@ -523,6 +561,7 @@ int main(void)
 		cmocka_unit_test(complete),
 		cmocka_unit_test(suppression),
 		cmocka_unit_test(suppression_waits_for_the_cause),
+		cmocka_unit_test(suppression_of_waits),
 		cmocka_unit_test(containers_apart),
 		cmocka_unit_test(names_come_later),
 		cmocka_unit_test(forgets),

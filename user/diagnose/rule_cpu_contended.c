@@ -39,10 +39,10 @@ static struct wait judged_wait(const struct snapshot_cpu *cpu, double scale)
 	return (struct wait){cpu->runq_mean_seconds, "mean", "runq_mean", NAN};
 }
 
-/* Threads of a Go process carry its name unless they are told another. */
-static bool rival_is_own(const struct snapshot_container *c)
+/* Another container's, by the name of one of its own. */
+static bool rival_is_namesake(const struct snapshot_container *c)
 {
-	for (int i = 0; i < c->process_cnt; i++)
+	for (int i = 0; i < c->process_cnt && !c->cpu.runq_rival_own; i++)
 		if (!strcmp(c->processes[i].comm, c->cpu.runq_rival))
 			return true;
 	return false;
@@ -59,10 +59,11 @@ static void say_text(const struct snapshot *s, const struct snapshot_container *
 	if (w->seconds != cpu->runq_mean_seconds && cpu->runq.max > w->seconds)
 		words_add(buf, sz, ", up to %s", words_duration(cpu->runq.max, word));
 	words_add(buf, sz, ", throttled time not counted");
-	if (*cpu->runq_rival && rival_is_own(c))
+	if (*cpu->runq_rival && cpu->runq_rival_own)
 		words_add(buf, sz, "; its own threads (%.15s) most often ran instead", cpu->runq_rival);
 	else if (*cpu->runq_rival)
-		words_add(buf, sz, "; %.15s most often ran instead", cpu->runq_rival);
+		words_add(buf, sz, "; %s%.15s most often ran instead", rival_is_namesake(c) ? "another " : "",
+			  cpu->runq_rival);
 	if (s->steal_ratio >= STEAL_RATIO)
 		words_add(buf, sz, "; the hypervisor took %s of the node's CPU", words_percent(s->steal_ratio, word));
 	words_add(buf, sz, ".");
@@ -111,7 +112,7 @@ static void say_advice(const struct snapshot *s, const struct snapshot_container
 	char *buf = ret->advice, word[WORD_SZ];
 	size_t sz = sizeof(ret->advice);
 
-	if (*c->cpu.runq_rival && rival_is_own(c))
+	if (*c->cpu.runq_rival && c->cpu.runq_rival_own)
 		words_part(buf, sz, "; ", "bound its parallel work: it waits behind itself");
 	if (s->steal_ratio >= STEAL_RATIO)
 		words_part(buf, sz, "; ",

@@ -298,7 +298,7 @@ static bool slow_by_throttle(const struct snapshot_container *c, const struct ve
 	return cause->severity == VERDICT_CRITICAL && !*effect->culprit && c->net.dns.p99 <= c->cpu.length.max;
 }
 
-static void say_slow(const struct snapshot_container *c, char *buf, size_t sz)
+static void say_slow(const struct snapshot_container *c, const struct verdict *effect, char *buf, size_t sz)
 {
 	char dns[WORD_SZ], held[WORD_SZ];
 
@@ -306,16 +306,35 @@ static void say_slow(const struct snapshot_container *c, char *buf, size_t sz)
 		   words_duration(c->net.dns.p99, dns), words_duration(c->cpu.length.max, held));
 }
 
+/* As far as is known nobody else takes its CPU: what the quota leaves of a period it takes from itself. */
+static bool waits_for_itself(const struct snapshot_container *c, const struct verdict *cause,
+			     const struct verdict *effect)
+{
+	return !*c->cpu.runq_rival || c->cpu.runq_rival_own;
+}
+
+/* The first evidence is what was judged: runq_p99, runq_p90, runq_mean. */
+static void say_waits(const struct snapshot_container *c, const struct verdict *effect, char *buf, size_t sz)
+{
+	const struct evidence *e = &effect->evidence[0];
+	char wait[WORD_SZ];
+
+	words_part(buf, sz, " ", "Its threads also wait for a CPU%s, %s %s.",
+		   *c->cpu.runq_rival ? " behind each other" : "", strncmp(e->name, "runq_", 5) ? e->name : e->name + 5,
+		   words_duration(e->value, wait));
+}
+
 /* Effects that are told by the verdict on their cause. */
 static const struct {
 	const char *cause, *effect;
 	bool (*when)(const struct snapshot_container *c, const struct verdict *cause,
 		     const struct verdict *effect); /* NULL: always */
-	void (*say)(const struct snapshot_container *c, char *also,
+	void (*say)(const struct snapshot_container *c, const struct verdict *effect, char *also,
 		    size_t sz); /* NULL: its advice is part of the cause's */
 } suppressions[] = {
 	{"throttled", "gomaxprocs", NULL, NULL},
 	{"oom-risk", "gomemlimit", NULL, NULL},
+	{"throttled", "cpu-contended", waits_for_itself, say_waits},
 	{"throttled", "dns", slow_by_throttle, say_slow},
 };
 
@@ -329,7 +348,7 @@ static bool suppressed(struct snapshot_container *c, const struct verdict *v)
 		if (suppressions[i].when && !suppressions[i].when(c, cause, v))
 			continue;
 		if (suppressions[i].say)
-			suppressions[i].say(c, cause->also, sizeof(cause->also));
+			suppressions[i].say(c, v, cause->also, sizeof(cause->also));
 		return true;
 	}
 	return false;

@@ -174,9 +174,9 @@ void container_stats_runq_mean(struct container_stats *c, const struct event_run
 	count_lost(c, SIGNAL_CPU_SCHED, runq_stats_mean(&c->runq, e));
 }
 
-void container_stats_runq(struct container_stats *c, const struct event_runq *e)
+void container_stats_runq(struct container_stats *c, const struct event_runq *e, bool own)
 {
-	count_lost(c, SIGNAL_CPU_SCHED, runq_stats_outlier(&c->runq, e));
+	count_lost(c, SIGNAL_CPU_SCHED, runq_stats_outlier(&c->runq, e, own));
 }
 
 void container_stats_oom(struct container_stats *c, uint64_t time_ns)

@@ -43,7 +43,8 @@ void container_stats_cycle_done(struct container_stats *c, int32_t pid,
 void container_stats_runq_armed(struct container_stats *c, uint64_t start_ns, uint64_t end_ns);
 void container_stats_runq_window(struct container_stats *c, const struct event_runq_window *e);
 void container_stats_runq_mean(struct container_stats *c, const struct event_runq_mean *e);
-void container_stats_runq(struct container_stats *c, const struct event_runq *e);
+/* own: who ran instead is of this container. */
+void container_stats_runq(struct container_stats *c, const struct event_runq *e, bool own);
 void container_stats_oom(struct container_stats *c, uint64_t time_ns);
 /* The container's network; never NULL. */
 struct net_stats *container_stats_net(struct container_stats *c);

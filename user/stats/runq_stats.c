@@ -273,7 +273,7 @@ static bool outliers_reserve(struct runq_stats *r)
 	return r->outlier_cnt < r->outlier_cap;
 }
 
-uint64_t runq_stats_outlier(struct runq_stats *r, const struct event_runq *e)
+uint64_t runq_stats_outlier(struct runq_stats *r, const struct event_runq *e, bool own)
 {
 	uint64_t len = e->hdr.time_ns - e->start_ns, lost;
 	size_t at;
@@ -288,7 +288,8 @@ uint64_t runq_stats_outlier(struct runq_stats *r, const struct event_runq *e)
 
 	struct runq_outlier *o = &r->outliers[at];
 
-	*o = (struct runq_outlier){.start_ns = e->start_ns, .end_ns = e->hdr.time_ns, .wait_ns = len - e->throttled_ns};
+	*o = (struct runq_outlier){
+		.start_ns = e->start_ns, .end_ns = e->hdr.time_ns, .wait_ns = len - e->throttled_ns, .own = own};
 	memcpy(o->rival, e->prev_comm, sizeof(o->rival));
 	o->rival[sizeof(o->rival) - 1] = '\0';
 	r->outlier_cnt++;
@@ -382,30 +383,33 @@ static double waiting_threads(const struct runq_stats *r, uint64_t from_ns, uint
 	return time ? (double)delay / (double)time : NAN;
 }
 
+/* Two replicas of one image have one name. */
 struct rival {
 	const char *name;
+	bool own;
 	unsigned int cnt;
 };
 
-static void fill_rival(const struct runq_stats *r, uint64_t from_ns, uint64_t to_ns, char *buf, size_t sz)
+static void fill_rival(const struct runq_stats *r, uint64_t from_ns, uint64_t to_ns, struct snapshot_cpu *ret)
 {
 	struct rival rivals[RIVALS_MAX], best = {.name = ""};
 	size_t cnt = 0;
 
 	for (size_t i = r->outlier_cnt; i > 0 && r->outliers[i - 1].end_ns > from_ns; i--) {
-		const char *name = r->outliers[i - 1].rival;
+		const struct runq_outlier *o = &r->outliers[i - 1];
 		size_t k = 0;
 
-		if (r->outliers[i - 1].end_ns > to_ns || !name[0])
+		if (o->end_ns > to_ns || !o->rival[0])
 			continue;
-		while (k < cnt && strcmp(rivals[k].name, name))
+		while (k < cnt && (rivals[k].own != o->own || strcmp(rivals[k].name, o->rival)))
 			k++;
 		if (k == cnt && cnt < RIVALS_MAX)
-			rivals[cnt++] = (struct rival){.name = name};
+			rivals[cnt++] = (struct rival){.name = o->rival, .own = o->own};
 		if (k < cnt && ++rivals[k].cnt > best.cnt)
 			best = rivals[k];
 	}
-	str_copy(buf, sz, best.name);
+	str_copy(ret->runq_rival, sizeof(ret->runq_rival), best.name);
+	ret->runq_rival_own = best.own;
 }
 
 void runq_stats_fill(const struct runq_stats *r, const struct span_ring *throttles, uint64_t from_ns, uint64_t to_ns,
@@ -424,5 +428,5 @@ void runq_stats_fill(const struct runq_stats *r, const struct span_ring *throttl
 	if (armed.cnt)
 		fill_waits(r, from_ns, to_ns, ret);
 	ret->runq_outliers = (int64_t)outliers;
-	fill_rival(r, from_ns, to_ns, ret->runq_rival, sizeof(ret->runq_rival));
+	fill_rival(r, from_ns, to_ns, ret);
 }

@@ -31,6 +31,7 @@ struct runq_mean {
 struct runq_outlier {
 	uint64_t start_ns, end_ns, wait_ns;
 	char rival[EVENT_COMM_SZ]; /* NUL terminated */
+	bool own;                  /* a process of this container */
 };
 
 struct runq_stats {
@@ -51,7 +52,7 @@ void runq_stats_deinit(struct runq_stats *r);
 uint64_t runq_stats_armed(struct runq_stats *r, uint64_t start_ns, uint64_t end_ns);
 uint64_t runq_stats_window(struct runq_stats *r, const struct event_runq_window *e); /* the window is armed, too */
 uint64_t runq_stats_mean(struct runq_stats *r, const struct event_runq_mean *e);
-uint64_t runq_stats_outlier(struct runq_stats *r, const struct event_runq *e);
+uint64_t runq_stats_outlier(struct runq_stats *r, const struct event_runq *e, bool own);
 void runq_stats_expire(struct runq_stats *r, uint64_t before_ns);
 /* Fills runq_* of ret for [from, to]. throttles: of the same container; a mean that one of them overlaps is left out,
  * because the kernel's figure counts throttled time as waiting. */

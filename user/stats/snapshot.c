@@ -46,9 +46,10 @@ void snapshot_runq_unknown(struct snapshot_cpu *c)
 {
 	dist_unknown(&c->runq);
 	c->runq_watched_seconds = c->runq_throttled_seconds = c->runq_mean_seconds = NAN;
-c->waiting_threads = NAN;
+	c->waiting_threads = NAN;
 	c->runq_outliers = STAT_UNKNOWN;
 	c->runq_rival[0] = '\0';
+	c->runq_rival_own = false;
 }
 
 void snapshot_tcp_unknown(struct snapshot_net *n)

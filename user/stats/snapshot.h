@@ -72,6 +72,7 @@ struct snapshot_cpu {
 	double waiting_threads;       /* mean number of its threads that wait for a CPU, throttled ones included; NAN unknown */
 	int64_t runq_outliers;              /* EVENT_RUNQ in the window */
 	char runq_rival[EVENT_COMM_SZ + 4]; /* comm of the task that most often ran instead in outliers, "" none */
+	bool runq_rival_own;                /* it is of this container */
 };
 
 #define SNAPSHOT_ERRNOS 6
