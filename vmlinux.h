@@ -423,6 +423,7 @@ struct tcp_sock {
 	u32 srtt_us; /* eighths */
 	struct minmax rtt_min;
 	u32 total_retrans;
+	u32 dsack_dups;
 };
 
 struct request_sock {

@@ -74,6 +74,7 @@ struct conn {
 	__u32 segs_out, segs_in;
 	__u32 retransmits;
 	__u32 marked; /* as `retransmits`, for event_tcp_retransmit */
+	__u32 spurious;
 	__u64 bytes_out, bytes_in;
 };
 
@@ -268,12 +269,19 @@ static __always_inline struct conn *adopt(struct sock *sk)
 
 /* ---- flows ----------------------------------------------------------------------------------------------- */
 
+/* Segments that the peer had twice: most of them sent again though the first had arrived, as tail loss probes and
+ * timeouts of a peer that did not get a CPU to answer. */
+static __always_inline __u32 spurious_of(struct tcp_sock *tp)
+{
+	return bpf_core_field_exists(tp->dsack_dups) ? tp->dsack_dups : 0;
+}
+
 /* From now on differences count. Segments from the first one if we saw it open; retransmitted SYNs and SYN-ACKs are
  * others' business, and the acknowledged SYN is no data. */
 static __always_inline void start_flow(struct conn *c, struct tcp_sock *tp, __u32 role, bool opened)
 {
 	__u32 segs_out = opened ? 0 : tp->segs_out, segs_in = opened ? 0 : tp->segs_in;
-	__u32 retransmits = tp->total_retrans;
+	__u32 retransmits = tp->total_retrans, spurious = spurious_of(tp);
 	__u64 bytes_out = tp->bytes_acked, bytes_in = tp->bytes_received;
 	__u64 now = opened ? bpf_ktime_get_ns() : 0;
 	__u32 flags = CONN_OPEN | (opened ? CONN_OPENED : 0);
@@ -285,6 +293,7 @@ static __always_inline void start_flow(struct conn *c, struct tcp_sock *tp, __u3
 	c->segs_in = segs_in;
 	c->retransmits = retransmits;
 	c->marked = retransmits;
+	c->spurious = spurious;
 	c->bytes_out = bytes_out;
 	c->bytes_in = bytes_in;
 	c->flags = flags;
@@ -307,7 +316,8 @@ static __always_inline bool take_flow(struct conn *c, struct tcp_sock *tp, __u32
 {
 	__u32 segs_out = tp->segs_out, segs_in = tp->segs_in, retransmits = tp->total_retrans;
 	__u64 bytes_out = tp->bytes_acked, bytes_in = tp->bytes_received;
-	__u32 flags, d_out, d_in, d_retransmits;
+	__u32 spurious = spurious_of(tp);
+	__u32 flags, d_out, d_in, d_retransmits, d_spurious;
 	__u64 d_bytes_out, d_bytes_in;
 
 	bpf_spin_lock(&c->lock);
@@ -315,12 +325,14 @@ static __always_inline bool take_flow(struct conn *c, struct tcp_sock *tp, __u32
 	d_out = segs_out - c->segs_out;
 	d_in = segs_in - c->segs_in;
 	d_retransmits = retransmits - c->retransmits;
+	d_spurious = spurious - c->spurious;
 	d_bytes_out = difference(bytes_out, c->bytes_out);
 	d_bytes_in = difference(bytes_in, c->bytes_in);
 	if (flags & CONN_OPEN) {
 		c->segs_out = segs_out;
 		c->segs_in = segs_in;
 		c->retransmits = retransmits;
+		c->spurious = spurious;
 		c->bytes_out = bytes_out;
 		c->bytes_in = bytes_in;
 		c->flags = (flags | CONN_REPORTED) & (last ? ~CONN_OPEN : ~0u);
@@ -333,6 +345,8 @@ static __always_inline bool take_flow(struct conn *c, struct tcp_sock *tp, __u32
 	e->segs_out = d_out;
 	e->segs_in = d_in;
 	e->retransmits = d_retransmits;
+	e->spurious = d_spurious;
+	e->pad = 0;
 	e->bytes_out = d_bytes_out;
 	e->bytes_in = d_bytes_in;
 	return flags & CONN_OPEN;

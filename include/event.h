@@ -146,6 +146,8 @@ struct event_tcp_flow {
 	__u32 rtt_min_us; /* of the kernel's window of minima, 0: none */
 	__u32 segs_out, segs_in;
 	__u32 retransmits; /* data segments sent again; SYNs of an outgoing connect come with event_tcp_connect */
+	__u32 spurious;    /* segments that the peer reported to have had already (DSACK); 0 where not counted */
+	__u32 pad;
 	__u64 bytes_out, bytes_in; /* acknowledged, received */
 	__u64 age_ns;              /* since it was established, 0 unknown */
 };
@@ -254,7 +256,7 @@ _Static_assert(sizeof(struct event_throttle_missed) == 56, "event_throttle_misse
 _Static_assert(sizeof(struct event_proc) == 72, "event_proc");
 _Static_assert(sizeof(struct net_addr) == 40, "net_addr");
 _Static_assert(sizeof(struct event_tcp_connect) == 104, "event_tcp_connect");
-_Static_assert(sizeof(struct event_tcp_flow) == 136, "event_tcp_flow");
+_Static_assert(sizeof(struct event_tcp_flow) == 144, "event_tcp_flow");
 _Static_assert(sizeof(struct event_tcp_retransmit) == 96, "event_tcp_retransmit");
 _Static_assert(sizeof(struct event_tcp_reset) == 88, "event_tcp_reset");
 _Static_assert(sizeof(struct event_dns_query) == 240, "event_dns_query");

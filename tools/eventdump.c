@@ -114,6 +114,7 @@ static void tcp_flow(const union event *e)
 	u64("segs_out", f->segs_out);
 	u64("segs_in", f->segs_in);
 	u64("retransmits", f->retransmits);
+	u64("spurious", f->spurious);
 	u64("bytes_out", f->bytes_out);
 	u64("bytes_in", f->bytes_in);
 	u64("age", f->age_ns);

@@ -63,11 +63,11 @@ static void print_flow(const struct event_tcp_flow *e)
 	print_head("flow", &e->hdr, e->netns);
 	print_addr(&e->addr);
 	printf(", \"role\": %u, \"first\": %d, \"opened\": %d, \"last\": %d, \"srtt_us\": %u, \"rtt_min_us\": %u, "
-	       "\"segs_out\": %u, \"segs_in\": %u, \"retransmits\": %u, \"bytes_out\": %" PRIu64
+	       "\"segs_out\": %u, \"segs_in\": %u, \"retransmits\": %u, \"spurious\": %u, \"bytes_out\": %" PRIu64
 	       ", \"bytes_in\": %" PRIu64 ", \"age_ns\": %" PRIu64 "}\n",
 	       e->role, !!(e->flags & FLOW_FIRST), !!(e->flags & FLOW_OPENED), !!(e->flags & FLOW_LAST), e->srtt_us,
-	       e->rtt_min_us, e->segs_out, e->segs_in, e->retransmits, (uint64_t)e->bytes_out, (uint64_t)e->bytes_in,
-	       (uint64_t)e->age_ns);
+	       e->rtt_min_us, e->segs_out, e->segs_in, e->retransmits, e->spurious, (uint64_t)e->bytes_out,
+	       (uint64_t)e->bytes_in, (uint64_t)e->age_ns);
 }
 
 static void print_retransmit(const struct event_tcp_retransmit *e)

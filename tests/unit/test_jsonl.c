@@ -89,6 +89,7 @@ static const struct type_case busy_types[] = {
 	{"containers.0.net.rtt_seconds", 'd'},
 	{"containers.0.net.segments", 'i'},
 	{"containers.0.net.retransmits", 'i'},
+	{"containers.0.net.spurious_retransmits", 'i'},
 	{"containers.0.net.resets", 'i'},
 	{"containers.0.net.connections", 'i'},
 	{"containers.0.net.failed_connects", 'o'},

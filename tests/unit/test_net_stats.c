@@ -193,20 +193,22 @@ static void flows(void **state)
 		e.segs_out = 100;
 		e.segs_in = 90;
 		e.retransmits = i == 3 ? 2 : 0;
+		e.spurious = i == 3;
 		net_stats_flow(n, &e);
 	}
 	e = flow(NOW - SEC, b, TCP_ROLE_SERVER, FLOW_FIRST | FLOW_OPENED | FLOW_LAST);
 	e.segs_out = 5;
 	net_stats_flow(n, &e);
 	r = fill(n, NOW, 10 * SEC);
-	assert_true(r.segments == 1005 && r.segments_in == 900 && r.retransmits == 2);
+	assert_true(r.segments == 1005 && r.segments_in == 900 && r.retransmits == 2 && r.spurious == 1);
 	assert_true(r.opened_client == 1 && r.opened_server == 1);
 	assert_true(r.open_client == 1 && r.open_server == 0 && r.open_unknown == 0);
 	assert_int_equal(r.rtt.cnt, 10); /* one without a round trip yet */
 	assert_true(near(r.rtt.max, 909e-6) && near(r.rtt_min_seconds, 610e-6));
 	assert_int_equal(r.peer_cnt, 2);
 	assert_string_equal(r.peers[0].address, "10.9.9.9");
-	assert_true(r.peers[0].port == 6379 && r.peers[0].open == 1 && r.peers[0].retransmits == 2);
+	assert_true(r.peers[0].port == 6379 && r.peers[0].open == 1 && r.peers[0].retransmits == 2 &&
+		    r.peers[0].spurious == 1);
 	assert_true(near(r.peers[0].rtt.max, 909e-6) && near(r.peers[0].rtt_min_seconds, 610e-6));
 	assert_string_equal(r.peers[1].address, "10.7.7.7");
 	assert_true(r.peers[1].port == 0 && r.peers[1].role == TCP_ROLE_SERVER && r.peers[1].open == 0);
@@ -406,6 +408,7 @@ static void random_record(struct net_stats *n, uint64_t time, uint64_t *seed, un
 	e = flow(time, a, role, (uint32_t)(next(seed) % 8));
 	e.segs_out = (uint32_t)(next(seed) % 100);
 	e.retransmits = (uint32_t)(next(seed) % 2);
+	e.spurious = (uint32_t)(next(seed) % 2);
 	e.srtt_us = (uint32_t)(next(seed) % 1000);
 	net_stats_flow(n, &e);
 	if (next(seed) % 4 == 0)
@@ -423,6 +426,7 @@ static void check_sums(const struct snapshot_net *r)
 
 		s.segments += p->segments;
 		s.retransmits += p->retransmits;
+		s.spurious += p->spurious;
 		s.resets += p->resets;
 		s.connects += p->connects;
 		s.failed += p->failed;
@@ -433,6 +437,7 @@ static void check_sums(const struct snapshot_net *r)
 	}
 	assert_int_equal(s.segments, r->segments);
 	assert_int_equal(s.retransmits, r->retransmits);
+	assert_int_equal(s.spurious, r->spurious);
 	assert_int_equal(s.resets, r->resets_sent + r->resets_received);
 	assert_int_equal(s.connects, r->connects);
 	assert_int_equal(s.failed, r->failed);

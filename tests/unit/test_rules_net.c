@@ -108,8 +108,7 @@ static void net_loss_one_path(void **state)
 	x.c.net.peers[1].retransmits = 40;
 	CHECK(rule_net_loss, &x, 1, VERDICT_WARNING);
 	assert_string_equal(v.culprit, "");
-	assert_string_equal(v.text,
-			    "1.2% of its TCP segments had to be sent again (500 of 41000); most to 10.2.3.4:5432.");
+	assert_string_equal(v.text, "1.2% of its TCP segments were sent again (500 of 41000); most to 10.2.3.4:5432.");
 	assert_string_equal(v.advice, "look at the path to 10.2.3.4:5432 (460 of 500): MTU, conntrack drops (conntrack "
 				      "-S), links between zones.");
 	assert_string_equal(v.seen,
@@ -129,11 +128,56 @@ static void net_loss_one_path(void **state)
 
 	x.c.net.peer_cnt = 0;
 	CHECK(rule_net_loss, &x, 1, VERDICT_WARNING);
-	assert_string_equal(v.text, "1.2% of its TCP segments had to be sent again (500 of 41000).");
+	assert_string_equal(v.text, "1.2% of its TCP segments were sent again (500 of 41000).");
 	strcpy(peer(&x, "other", 0, TCP_ROLE_UNKNOWN)->address, "other");
 	x.c.net.peers[0].retransmits = 500;
 	CHECK(rule_net_loss, &x, 1, VERDICT_WARNING);
 	assert_non_null(strstr(v.text, "most to peers beyond the busiest."));
+}
+
+/* What the peer had already was not lost; and on loopback nothing gets lost. */
+static void net_loss_spurious(void **state)
+{
+	static const struct {
+		int64_t again, spurious;
+		int want;
+	} rows[] = {
+		{500, 0, VERDICT_WARNING},
+		{500, STAT_UNKNOWN, VERDICT_WARNING},
+		{500, 90, VERDICT_WARNING},
+		{500, 91, NO},
+		{500, 500, NO},
+		{500, 9000, NO}, /* doubled by the network */
+		{2500, 400, VERDICT_CRITICAL},
+		{2500, 500, VERDICT_WARNING},
+		{STAT_UNKNOWN, 5, NO},
+	};
+	struct scene x;
+	struct verdict v;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		tcp_scene(&x);
+		x.c.net.retransmits = rows[i].again;
+		x.c.net.spurious = rows[i].spurious;
+		if (severity(rule_net_loss, &x, 1, &v) != rows[i].want)
+			fail_msg("row %zu: %s", i, v.text);
+	}
+	tcp_scene(&x);
+	x.c.net.retransmits = 900;
+	x.c.net.spurious = 400;
+	x.c.net.peers[0].retransmits = 450;
+	x.c.net.peers[0].spurious = 400;
+	x.c.net.peers[1].retransmits = 450;
+	CHECK(rule_net_loss, &x, 1, VERDICT_WARNING);
+	assert_string_equal(v.text,
+			    "1.2% of its TCP segments were sent again (500 of 41000); most to [2001:db8::1]:443.");
+	assert_non_null(strstr(v.seen, "900 retransmits in 41000 segments (400 needless), "));
+	strcpy(x.c.net.peers[1].address, "127.0.0.1");
+	CHECK(rule_net_loss, &x, 1, VERDICT_WARNING);
+	assert_non_null(strstr(v.text, "; most to 10.2.3.4:5432."));
+	strcpy(x.c.net.peers[0].address, "::1");
+	CHECK(rule_net_loss, &x, 1, VERDICT_WARNING);
+	assert_string_equal(v.text, "1.2% of its TCP segments were sent again (500 of 41000).");
 }
 
 static void net_loss_connects(void **state)
@@ -306,9 +350,13 @@ static void dns_text(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(net_loss_thresholds), cmocka_unit_test(net_loss_one_path),
-		cmocka_unit_test(net_loss_connects),   cmocka_unit_test(net_loss_lengths),
-		cmocka_unit_test(dns_thresholds),      cmocka_unit_test(dns_text),
+		cmocka_unit_test(net_loss_thresholds),
+		cmocka_unit_test(net_loss_one_path),
+		cmocka_unit_test(net_loss_spurious),
+		cmocka_unit_test(net_loss_connects),
+		cmocka_unit_test(net_loss_lengths),
+		cmocka_unit_test(dns_thresholds),
+		cmocka_unit_test(dns_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

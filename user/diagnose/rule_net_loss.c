@@ -2,8 +2,9 @@
 /* Segments sent again: each costs its request at least the retransmission timeout (200 ms on Linux), a SYN a second.
  *
  * Three things tell of it: data segments, as a share of those sent, from ten on (below, the share of a quiet container
- * jumps with each single one); SYNs and SYN-ACKs, which are no share of anything but the attempts; connects that gave
- * up. Where most of it goes to one peer the path is at fault, where it is spread the node is. */
+ * jumps with each single one), less those that the peer reported to have had already: they were not lost, only answered
+ * late, as by a peer that waited for a CPU; SYNs and SYN-ACKs, which are no share of anything but the attempts;
+ * connects that gave up. Where most of it goes to one peer the path is at fault, where it is spread the node is. */
 #include "diagnose/rule.h"
 #include "diagnose/words.h"
 
@@ -28,9 +29,18 @@ enum net_loss { NET_LOSS_DATA, NET_LOSS_SYN, NET_LOSS_CONNECT, NET_LOSS_KINDS };
 
 struct found {
 	bool holds[NET_LOSS_KINDS];
-	double ratio; /* of data segments sent again; NAN unknown */
+	double ratio; /* of data segments sent again that the peer did not have; NAN unknown */
+	int64_t lost; /* these */
 	int64_t timeouts;
 };
+
+/* Data segments sent again that the peer did not have. Negative: unknown. */
+static int64_t lost(int64_t retransmits, int64_t spurious)
+{
+	if (retransmits < 0 || spurious <= 0)
+		return retransmits;
+	return retransmits > spurious ? retransmits - spurious : 0;
+}
 
 static int64_t timeouts(const struct snapshot_net *n)
 {
@@ -43,11 +53,11 @@ static int64_t timeouts(const struct snapshot_net *n)
 /* Counts that are unknown are negative and hold nothing. */
 static struct found look(const struct snapshot_net *n, double scale)
 {
-	struct found f = {.ratio = NAN, .timeouts = timeouts(n)};
+	struct found f = {.ratio = NAN, .lost = lost(n->retransmits, n->spurious), .timeouts = timeouts(n)};
 
-	if (n->segments > 0 && n->retransmits >= 0)
-		f.ratio = fmin((double)n->retransmits / (double)n->segments, 1);
-	f.holds[NET_LOSS_DATA] = (double)n->retransmits >= RETRANSMITS_MIN * scale && f.ratio >= WARN_RATIO * scale;
+	if (n->segments > 0 && f.lost >= 0)
+		f.ratio = fmin((double)f.lost / (double)n->segments, 1);
+	f.holds[NET_LOSS_DATA] = (double)f.lost >= RETRANSMITS_MIN * scale && f.ratio >= WARN_RATIO * scale;
 	f.holds[NET_LOSS_SYN] = (double)n->syn_retransmits >= SYN_MIN * scale;
 	f.holds[NET_LOSS_CONNECT] = f.timeouts >= TIMEOUTS_MIN;
 	return f;
@@ -63,7 +73,9 @@ static enum verdict_severity severity(const struct snapshot_net *n, const struct
 
 static int64_t peer_loss(const struct snapshot_peer *p, enum net_loss kind)
 {
-	return kind == NET_LOSS_DATA ? p->retransmits : kind == NET_LOSS_SYN ? p->syn_retransmits : p->failed;
+	return kind == NET_LOSS_DATA  ? lost(p->retransmits, p->spurious)
+	       : kind == NET_LOSS_SYN ? p->syn_retransmits
+				      : p->failed;
 }
 
 /* Peers only know how many connects failed. One that timed out sent its SYN again, one that was refused did not. */
@@ -74,13 +86,20 @@ static bool is_worse(const struct snapshot_peer *p, const struct snapshot_peer *
 	return peer_loss(p, kind) > peer_loss(than, kind);
 }
 
+/* No wire is between them. */
+static bool is_loopback(const struct snapshot_peer *p)
+{
+	return !strncmp(p->address, "127.", 4) || !strcmp(p->address, "::1");
+}
+
 /* The peer with most of it; NULL where none has any. */
 static const struct snapshot_peer *worst_peer(const struct snapshot_net *n, enum net_loss kind)
 {
 	const struct snapshot_peer *worst = NULL;
 
 	for (int i = 0; i < n->peer_cnt; i++)
-		if (peer_loss(&n->peers[i], kind) > 0 && (!worst || is_worse(&n->peers[i], worst, kind)))
+		if (peer_loss(&n->peers[i], kind) > 0 && (kind != NET_LOSS_DATA || !is_loopback(&n->peers[i])) &&
+		    (!worst || is_worse(&n->peers[i], worst, kind)))
 			worst = &n->peers[i];
 	return worst;
 }
@@ -109,8 +128,8 @@ static void say_text(const struct snapshot_net *n, const struct found *f, struct
 	size_t sz = sizeof(ret->text);
 
 	if (f->holds[NET_LOSS_DATA])
-		words_part(buf, sz, "; ", "%s of its TCP segments had to be sent again (%lld of %lld)",
-			   words_percent(f->ratio, word), (long long)n->retransmits, (long long)n->segments);
+		words_part(buf, sz, "; ", "%s of its TCP segments were sent again (%lld of %lld)",
+			   words_percent(f->ratio, word), (long long)f->lost, (long long)n->segments);
 	if (f->holds[NET_LOSS_CONNECT])
 		words_part(buf, sz, "; ", "%lld of %lld connects timed out", (long long)f->timeouts,
 			   (long long)n->connects);
@@ -124,16 +143,17 @@ static void say_text(const struct snapshot_net *n, const struct found *f, struct
 }
 
 /* Does one peer stand for the loss, or is it everywhere? */
-static void say_data(const struct snapshot_net *n, char *buf, size_t sz)
+static void say_data(const struct snapshot_net *n, const struct found *f, char *buf, size_t sz)
 {
 	const struct snapshot_peer *worst = worst_peer(n, NET_LOSS_DATA);
+	int64_t most = worst ? peer_loss(worst, NET_LOSS_DATA) : 0;
 	char peer[ADDRESS_TEXT_SZ];
 
-	if (worst && (double)worst->retransmits >= PEER_SHARE * (double)n->retransmits)
+	if (worst && (double)most >= PEER_SHARE * (double)f->lost)
 		words_part(buf, sz, "; ",
 			   "look at the path to %s (%lld of %lld): MTU, conntrack drops (conntrack -S), links between "
 			   "zones",
-			   peer_text(worst, peer), (long long)worst->retransmits, (long long)n->retransmits);
+			   peer_text(worst, peer), (long long)most, (long long)f->lost);
 	else
 		words_part(buf, sz, "; ",
 			   "no single peer stands for it: look at this node: interface drops (ip -s link), conntrack "
@@ -159,7 +179,7 @@ static void say_connects(const struct snapshot_net *n, const struct found *f, ch
 static void say_advice(const struct snapshot_net *n, const struct found *f, struct verdict *ret)
 {
 	if (f->holds[NET_LOSS_DATA])
-		say_data(n, ret->advice, sizeof(ret->advice));
+		say_data(n, f, ret->advice, sizeof(ret->advice));
 	if (f->holds[NET_LOSS_SYN] || f->holds[NET_LOSS_CONNECT])
 		say_connects(n, f, ret->advice, sizeof(ret->advice));
 	words_add(ret->advice, sizeof(ret->advice), ".");
@@ -174,6 +194,8 @@ static void say_seen(const struct snapshot_net *n, const struct found *f, struct
 	if (n->segments >= 0 && n->retransmits >= 0)
 		words_part(buf, sz, ", ", "%lld retransmits in %lld segments", (long long)n->retransmits,
 			   (long long)n->segments);
+	if (n->spurious > 0)
+		words_add(buf, sz, " (%lld needless)", (long long)n->spurious);
 	if (n->syn_retransmits >= 0)
 		words_part(buf, sz, ", ", "%lld SYNs again", (long long)n->syn_retransmits);
 	if (n->connects >= 0 && n->failed >= 0)
@@ -192,6 +214,7 @@ static void add_evidence(const struct snapshot_net *n, const struct found *f, st
 	words_evidence(ret, "retransmit_ratio", f->ratio, "1",
 		       ret->severity == VERDICT_CRITICAL ? CRITICAL_RATIO : WARN_RATIO);
 	words_evidence_int(ret, "retransmits", n->retransmits, "{segment}");
+	words_evidence_int(ret, "spurious_retransmits", n->spurious, "{segment}");
 	words_evidence_int(ret, "segments", n->segments, "{segment}");
 	if (n->syn_retransmits >= 0)
 		words_evidence(ret, "syn_retransmits", (double)n->syn_retransmits, "{segment}", SYN_MIN);

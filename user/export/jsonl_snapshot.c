@@ -360,6 +360,7 @@ static void net(struct jw *w, const struct snapshot_net *n)
 	dist_if(w, "rtt_seconds", n->on, &n->rtt);
 	integer_if(w, "segments", n->on, n->segments);
 	integer_if(w, "retransmits", n->on, n->retransmits);
+	integer_if(w, "spurious_retransmits", n->on, n->spurious);
 	integer_if(w, "resets", n->on, sum(n->resets_sent, n->resets_received));
 	integer_if(w, "connections", n->on, sum(sum(n->open_client, n->open_server), n->open_unknown));
 	failed_connects(w, n);

@@ -205,7 +205,8 @@ static bool row_empty(const struct row *r)
 	const struct net_sum *s = &r->sum;
 
 	return !(s->segments | s->segments_in | s->retransmits | s->syn_retransmits | s->resets_sent |
-		 s->resets_received | s->opened_client | s->opened_server | s->connects | s->rtt_min_us) &&
+		 s->resets_received | s->opened_client | s->opened_server | s->connects | s->spurious |
+		 s->rtt_min_us) &&
 	       !r->peer->open;
 }
 
@@ -257,6 +258,7 @@ static void fill_rows(const struct row *rows, size_t cnt, struct value_window *w
 	ret->failed = s.failed;
 	ret->segments = s.segments;
 	ret->retransmits = s.retransmits;
+	ret->spurious = s.spurious;
 	ret->syn_retransmits = s.syn_retransmits;
 	ret->resets = s.resets_sent + s.resets_received;
 }

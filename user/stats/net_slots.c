@@ -115,6 +115,7 @@ static void slot_add(struct net_slot *to, const struct net_slot *from)
 	net_count16(&to->opened_server, from->opened_server);
 	net_count16(&to->connects, from->connects);
 	net_count16(&to->failed, from->failed);
+	net_count16(&to->spurious, from->spurious);
 }
 
 void net_slots_merge(struct net_slots *s, const struct net_slots *src, uint64_t *lost)
@@ -153,6 +154,7 @@ static void sum_add(struct net_sum *sum, const struct net_slot *s)
 	sum->opened_server += s->opened_server;
 	sum->connects += s->connects;
 	sum->failed += s->failed;
+	sum->spurious += s->spurious;
 }
 
 void net_slots_sum(const struct net_slots *s, uint32_t from, uint32_t to, struct net_sum *ret)

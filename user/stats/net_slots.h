@@ -19,8 +19,9 @@ struct net_slot {
 	uint16_t resets_sent, resets_received;
 	uint16_t opened_client, opened_server;
 	uint16_t connects, failed;
+	uint16_t spurious;
 };
-_Static_assert(sizeof(struct net_slot) == 32, "each peer has up to 256 of them");
+_Static_assert(sizeof(struct net_slot) == 36, "each peer has up to 256 of them");
 
 struct net_slots {
 	struct net_slot *items; /* owned, by slot */
@@ -31,7 +32,7 @@ struct net_slots {
 /* Sums over a window. */
 struct net_sum {
 	int64_t segments, segments_in, retransmits, syn_retransmits, resets_sent, resets_received;
-	int64_t opened_client, opened_server, connects, failed;
+	int64_t opened_client, opened_server, connects, failed, spurious;
 	uint32_t rtt_min_us; /* 0: none */
 };
 

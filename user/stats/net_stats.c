@@ -155,6 +155,7 @@ static void count_flow(struct net_slot *s, const struct event_tcp_flow *e, uint3
 	net_count32(&s->segments, e->segs_out);
 	net_count32(&s->segments_in, e->segs_in);
 	net_count16(&s->retransmits, e->retransmits < UINT16_MAX ? e->retransmits : UINT16_MAX);
+	net_count16(&s->spurious, e->spurious < UINT16_MAX ? e->spurious : UINT16_MAX);
 	net_rtt_min(&s->rtt_min_us, e->rtt_min_us);
 	net_count16(&s->opened_client, opened && role == TCP_ROLE_CLIENT);
 	net_count16(&s->opened_server, opened && role == TCP_ROLE_SERVER);
@@ -366,6 +367,7 @@ static void fill_counters(const struct net_stats *n, const struct net_window *w,
 	ret->segments = s.segments;
 	ret->segments_in = s.segments_in;
 	ret->retransmits = s.retransmits;
+	ret->spurious = s.spurious;
 	ret->syn_retransmits = s.syn_retransmits;
 	ret->resets_sent = s.resets_sent;
 	ret->resets_received = s.resets_received;

@@ -60,7 +60,7 @@ void snapshot_tcp_unknown(struct snapshot_net *n)
 	n->connects = n->failed = STAT_UNKNOWN;
 	memset(n->failed_by, 0, sizeof(n->failed_by));
 	n->failed_by_cnt = 0;
-	n->segments = n->segments_in = n->retransmits = n->syn_retransmits = STAT_UNKNOWN;
+	n->segments = n->segments_in = n->retransmits = n->spurious = n->syn_retransmits = STAT_UNKNOWN;
 	n->resets_sent = n->resets_received = STAT_UNKNOWN;
 	n->opened_client = n->opened_server = STAT_UNKNOWN;
 	n->open_client = n->open_server = n->open_unknown = STAT_UNKNOWN;

@@ -88,6 +88,7 @@ struct snapshot_peer {
 	struct dist rtt;
 	double rtt_min_seconds; /* NAN unknown */
 	int64_t segments, retransmits, syn_retransmits, resets;
+	int64_t spurious; /* as in snapshot_net */
 };
 
 struct snapshot_net {
@@ -105,6 +106,7 @@ struct snapshot_net {
 	int64_t segments; /* sent */
 	int64_t segments_in;
 	int64_t retransmits; /* data */
+	int64_t spurious;    /* of these: the peer had them already (DSACK); may exceed them by what the network doubles */
 	int64_t syn_retransmits;
 	int64_t resets_sent, resets_received;
 	int64_t opened_client, opened_server;
