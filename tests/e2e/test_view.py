@@ -272,6 +272,75 @@ def test_time_travel(start):
     assert "[live]" in t.lines()[0]
 
 
+def test_recording(start):
+    t = start("--replay", "--interval-ms", "1000")
+    t.read(3.5)
+    assert "R record" not in t.text()
+    t.keys("[")
+    assert re.search(r"\d -00:01  \[0 newest\]", t.lines()[0]), t.lines()[0]
+    t.keys("R")
+    assert "this is a recording already" in t.lines()[-1]
+    t.keys("w")
+    assert "from the next numbers on" in t.lines()[-1]
+
+
+def test_end_of_a_recording(start):
+    t = start("--replay", "--ended", "--no-polls", *ONCE)
+    assert "[end of recording]" in t.lines()[0]
+    t.keys("w")
+    assert "no further numbers come" in t.lines()[-1]
+    t.keys("\r")
+    assert re.search(r"CPU used +not in a recording", t.text()), t.text()
+
+
+def test_strip_of_a_container_that_is_gone(start):
+    t = start("--no-polls", *ONCE)
+    t.keys(END)
+    t.keys("\r")
+    assert "shop/migrate" in t.lines()[0]
+    text = t.text()
+    for lane in ("GC mark", "STW", "THROTTLED", "RUN QUEUE", "CPU used"):
+        assert re.search(rf"(?m)^{lane} +ended$", text), text
+    assert "does not work for its processes" not in text and "not read yet" not in text
+
+
+def test_cursor_shows_the_first_row_until_it_is_moved(start):
+    t = start("--rows", "25", "--interval-ms", "100")
+    assert t.cursor_row() == 5
+    t.keys("P")  # no key that moves
+    t.keys("v")
+    assert t.cursor_row() == 5
+    name = t.lines()[5][2:30]
+    t.keys(UP)
+    t.keys("v")
+    assert t.lines()[t.cursor_row()][2:30] == name and t.cursor_row() > 5
+
+
+def test_unknown_key_of_the_filter(start):
+    t = start(*ONCE)
+    t.keys("/")
+    t.keys("pod=a")
+    assert "its keys: there are ns= and why=" in t.text()
+    t.keys("\r")
+    assert "unknown key pod: there are ns= and why=" in t.lines()[-1]
+
+
+@pytest.mark.parametrize("cols,rows", [(60, 15), (80, 24)])
+def test_lines_are_wrapped_not_cut(start, cols, rows):
+    """Words that stand at the end of the longest lines of the pane and of pages 1, 2, 3 and 5."""
+    t = start(*ONCE, "--replay", cols=cols, rows=rows)
+    assert "(Enter: all)" in t.text()
+    t.keys("\r2")
+    assert re.search(r"mark \d+% of the time", t.text()) and "GOMEMLIMIT none" in t.text(), t.text()
+    t.keys("3")
+    assert re.search(r"62 of\s+100 periods", t.text()) and "throttled time taken out" in t.text(), t.text()
+    t.keys("5")
+    assert "2 of unknown direction" in t.text(), t.text()
+    t.keys("1")
+    t.keys(END)
+    assert "GOMEMLIMIT=409MiB." in t.text(), t.text()
+
+
 def test_without_history(start):
     t = start(*ONCE, "--no-history")
     t.keys("[")

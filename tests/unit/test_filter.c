@@ -42,6 +42,24 @@ static void test_cases(void **state)
 	snapshot_deinit(&s);
 }
 
+static void test_unknown_keys(void **state)
+{
+	static const struct {
+		const char *text, *unknown;
+	} rows[] = {
+		{"", ""},     {"shop", ""},           {"ns=shop why=gc", ""},
+		{"x=1", "x"}, {"shop !pod=a", "pod"}, {"x=1 y=2", "x"},
+		{"=1", ""},   {"a.b=1", ""},          {"abcdefghijklmnopqrstuvwxyz=1", "abcdefghijklmno"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct filter f;
+
+		filter_parse(&f, rows[i].text);
+		assert_string_equal(f.unknown, rows[i].unknown);
+	}
+}
+
 static void test_long_texts(void **state)
 {
 	char text[4096];
@@ -61,6 +79,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cases),
+		cmocka_unit_test(test_unknown_keys),
 		cmocka_unit_test(test_long_texts),
 	};
 

@@ -159,6 +159,26 @@ static void test_rows_keep_places(void **state)
 	snapshot_deinit(&s);
 }
 
+/* Until somebody moves it, the cursor shows what is first; afterwards it belongs to a container. */
+static void test_cursor_follows_the_first_row(void **state)
+{
+	struct rows r = {.cnt = 0};
+	struct snapshot s;
+
+	make(&s);
+	update(&r, &s, "abc", 100, 0);
+	assert_int_equal(r.selected, 1);
+	update(&r, &s, "cab", 106, 0);
+	assert_int_equal(r.cursor, 0);
+	assert_int_equal(r.selected, 3);
+	rows_move(&r, 0); /* Up on the first row is a choice, too */
+	update(&r, &s, "abc", 112, 0);
+	assert_int_equal(r.cursor, 2);
+	assert_int_equal(r.selected, 3);
+	rows_deinit(&r);
+	snapshot_deinit(&s);
+}
+
 static void test_scroll(void **state)
 {
 	static const struct {
@@ -176,8 +196,11 @@ static void test_scroll(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keys),   cmocka_unit_test(test_gone_last),
-		cmocka_unit_test(test_names),  cmocka_unit_test(test_rows_keep_places),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_gone_last),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_rows_keep_places),
+		cmocka_unit_test(test_cursor_follows_the_first_row),
 		cmocka_unit_test(test_scroll),
 	};
 

@@ -2,11 +2,12 @@
 /* Drives the live view with snapshots made by hand: the pty tests need no privilege and see the same numbers each time.
  *
  *   drive [--rows N] [--interval-ms N] [--still] [--hostile] [--ascii] [--no-color] [--replay] [--no-history] [--log]
- *         [--empty] [--no-hup] [--redraws N]
+ *         [--empty] [--no-hup] [--ended] [--no-polls] [--redraws N]
  *
  * --no-hup: SIGHUP is ignored, so that only the terminal itself can say that it is gone; --still: numbers do not
- * change; --hostile: names hold escape sequences; --log: a log line an interval; --redraws: shows N snapshots as fast
- * as it can and says on stderr what that cost; without a reader of the keys. */
+ * change; --ended: the recording ends with the first one; --no-polls: no CPU time for the strip; --hostile: names hold
+ * escape sequences; --log: a log line an interval; --redraws: shows N snapshots as fast as it can and says on stderr
+ * what that cost; without a reader of the keys. */
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "event.h"
 #include "sample_snapshot.h"
 #include "stats/history.h"
 #include "view/view.h"
@@ -29,7 +31,7 @@
 struct drive {
 	int rows, redraws, step;
 	uint64_t interval_ns, window_ns;
-	bool still, hostile, log, empty, no_hup;
+	bool still, hostile, log, empty, no_hup, ended, no_polls;
 	struct view *view;
 	struct history *history;
 	struct loop *loop;
@@ -80,6 +82,12 @@ static void peers(struct snapshot_container *c)
 	x->rtt_min_seconds = 0.0002;
 	x->segments = 41000;
 	x->retransmits = 2;
+	x[1] = *x; /* it also calls us */
+	c->net.peer_cnt++;
+	x->role = TCP_ROLE_CLIENT;
+	x[1].role = TCP_ROLE_SERVER;
+	x[1].port = 0;
+	c->net.open_unknown = 2;
 }
 
 static void more_signals(struct snapshot *s)
@@ -188,6 +196,10 @@ static bool detail(uint32_t id, uint64_t from, uint64_t to, struct detail *ret, 
 				    : 0;
 		ret->poll_cnt++;
 	}
+	if (((struct drive *)arg)->no_polls)
+		ret->poll_cnt = 0;
+	if (id == SAMPLE_ROWS) /* the row that is gone: nothing of it in this second */
+		ret->span_cnt = 0;
 	for (int i = 0; i < 100; i++)
 		ret->runq_watched[i] = i >= 50;
 	for (uint32_t i = 0; i < DETAIL_CYCLES; i++)
@@ -230,6 +242,8 @@ static int show(struct drive *d)
 	err = view_show(d->view, &s);
 	snapshot_deinit(&s);
 	d->step++;
+	if (d->ended)
+		view_end_of_recording(d->view);
 	return err;
 }
 
@@ -352,6 +366,8 @@ static void options(int argc, char **argv, struct drive *d, struct view_cfg *cfg
 		d->log |= !strcmp(a, "--log");
 		d->empty |= !strcmp(a, "--empty");
 		d->no_hup |= !strcmp(a, "--no-hup");
+		d->ended |= !strcmp(a, "--ended");
+		d->no_polls |= !strcmp(a, "--no-polls");
 		cfg->ascii |= !strcmp(a, "--ascii");
 		cfg->replay |= !strcmp(a, "--replay");
 		if (!strcmp(a, "--no-color"))

@@ -17,6 +17,14 @@ static void to_lower(char *s)
 		*s = (char)tolower((unsigned char)*s);
 }
 
+static void note_unknown(struct filter *f, const char *word)
+{
+	size_t len = strspn(word, "abcdefghijklmnopqrstuvwxyz");
+
+	if (len && word[len] == '=' && !*f->unknown)
+		snprintf(f->unknown, sizeof(f->unknown), "%.*s", (int)len, word);
+}
+
 static void add_word(struct filter *f, const char *word)
 {
 	static const struct {
@@ -40,6 +48,8 @@ static void add_word(struct filter *f, const char *word)
 		word += strlen(kinds[i].prefix);
 		break;
 	}
+	if (f->words[f->cnt].what == FILTER_NAME)
+		note_unknown(f, word);
 	if (!*word)
 		return; /* not finished */
 	str_copy(f->words[f->cnt++].text, sizeof(f->words[0].text), word);

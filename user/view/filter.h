@@ -19,7 +19,10 @@ struct filter {
 		char text[FILTER_SZ]; /* lower case; FILTER_WHY: "" any */
 	} words[FILTER_WORDS];
 	int cnt;
+	char unknown[16]; /* of the first word like "x=1" whose key does not exist; "" none. It is part of a name, then
+			   */
 };
+#define FILTER_KEYS "there are ns= and why="
 
 /* Never fails: an empty text lets everything pass. */
 void filter_parse(struct filter *f, const char *text);

@@ -19,6 +19,7 @@
 
 #define VIEW_MESSAGE_SZ 256
 #define TEXT_SZ         24 /* one formatted number */
+#define VIEW_COLS_MIN   60 /* below, nothing is shown */
 
 enum page_id { PAGE_MAIN, PAGE_CONTAINER, PAGE_SIGNALS, PAGE_REFUSED, PAGE_HELP, PAGE_CNT };
 enum tab_id {
@@ -89,9 +90,10 @@ struct view {
 /* view.c, for the pages */
 
 void view_say(struct view *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* A pen of the width of the screen (at least COLUMN_WIDTH_MIN). */
+/* A pen of the width of the screen. */
 void view_pen(const struct view *v, struct str *out, struct pen *ret);
-int view_width(const struct view *v);
+int view_width(const struct view *v);       /* that text is wrapped at: at least VIEW_COLS_MIN */
+int view_table_width(const struct view *v); /* of the table: at least COLUMN_WIDTH_MIN, it is cut at the edge */
 /* The container under the cursor, or that of the container screen while it is open. NULL: none. */
 const struct snapshot_container *view_container(const struct view *v);
 /* Wants the rows chosen and ordered anew. */
@@ -127,5 +129,7 @@ void tab_events(struct view *v, const struct snapshot_container *c, struct pen *
 /* End of the time that the strip shows, and its cursor. */
 uint64_t overview_strip_end(const struct view *v);
 void overview_strip_move(struct view *v, int by);
+/* A piece of a line of numbers, three blanks after the one before; on the next line where it does not fit. */
+void page_item(struct pen *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A rule over the width, with words in it. */
 void page_rule(struct pen *p, const char *left, const char *right);

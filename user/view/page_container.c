@@ -90,7 +90,7 @@ static void title(struct view *v, const struct snapshot_container *c)
 
 static void tab_line(struct view *v)
 {
-	bool narrow = view_width(v) < 90;
+	bool narrow = view_width(v) < 90, brief = view_width(v) < 80;
 	struct str text;
 	struct pen p;
 
@@ -101,6 +101,7 @@ static void tab_line(struct view *v)
 
 		pen_textf(&p, here ? GRADE_ADVICE : GRADE_FINE,
 			  here     ? "[%d %s]"
+			  : brief  ? "%d %.3s"
 			  : narrow ? "%d %s"
 				   : " %d %s ",
 			  i + 1, tabs[i].name);

@@ -40,20 +40,20 @@ static void used(struct pen *p, const struct snapshot_container *c)
 static void throttle(struct pen *p, const struct snapshot *s, const struct snapshot_container *c)
 {
 	const char *off = summary_signal_off(s, SIGNAL_CPU_THROTTLE);
-	char share[TEXT_SZ], sum[TEXT_SZ], kernel[TEXT_SZ];
+	char share[TEXT_SZ], sum[TEXT_SZ], kernel[TEXT_SZ], text[200];
 
 	page_rule(p, "CPU quota", NULL);
 	if (off || c->cpu.limit_cpus < 0) {
 		pen_paragraph(p, 0, off ? off : "it has no CPU limit");
 		return;
 	}
-	pen_textf(p, GRADE_FINE,
-		  "held %s%% of the time; on all CPUs together %s s; cpu.stat says %s s, %lld of %lld periods",
-		  format_percent_fine(c->cpu.ratio, share, sizeof(share)),
-		  format_cpus(c->cpu.cpu_seconds, sum, sizeof(sum)),
-		  format_cpus(c->cpu.kernel_cpu_seconds, kernel, sizeof(kernel)), (long long)c->cpu.nr_throttled,
-		  (long long)c->cpu.nr_periods);
-	pen_end(p);
+	snprintf(text, sizeof(text),
+		 "held %s%% of the time; on all CPUs together %s s; cpu.stat says %s s, %lld of %lld periods",
+		 format_percent_fine(c->cpu.ratio, share, sizeof(share)),
+		 format_cpus(c->cpu.cpu_seconds, sum, sizeof(sum)),
+		 format_cpus(c->cpu.kernel_cpu_seconds, kernel, sizeof(kernel)), (long long)c->cpu.nr_throttled,
+		 (long long)c->cpu.nr_periods);
+	pen_paragraph(p, 2, text);
 	dist_line(p, "intervals", &c->cpu.length);
 	if (c->cpu.missed_seconds > 1e-3) {
 		pen_textf(p, GRADE_WARNING, "%s s were charged by the kernel without an interval that we saw",
@@ -66,22 +66,25 @@ static void run_queue(struct pen *p, const struct snapshot *s, const struct snap
 {
 	const char *off = summary_signal_off(s, SIGNAL_CPU_SCHED);
 	char watched[TEXT_SZ], mean[TEXT_SZ];
+	struct str text;
 
-	page_rule(p, "run queue: waits of its threads for a CPU, throttled time taken out", NULL);
+	page_rule(p, "run queue: waits for a CPU, throttled time taken out", NULL);
 	if (off) {
 		pen_paragraph(p, 0, off);
 		return;
 	}
 	dist_line(p, "waits", &c->cpu.runq);
-	pen_textf(p, GRADE_FINE, "watched %s of the window",
-		  format_duration(c->cpu.runq_watched_seconds, watched, sizeof(watched)));
+	str_init(&text);
+	str_addf(&text, "watched %s of the window",
+		 format_duration(c->cpu.runq_watched_seconds, watched, sizeof(watched)));
 	if (!isnan(c->cpu.runq_mean_seconds))
-		pen_textf(p, GRADE_FINE, "; mean wait in all of it %s ms",
-			  format_ms(c->cpu.runq_mean_seconds, mean, sizeof(mean)));
+		str_addf(&text, "; mean wait in all of it %s ms",
+			 format_ms(c->cpu.runq_mean_seconds, mean, sizeof(mean)));
 	if (*c->cpu.runq_rival)
-		pen_textf(p, GRADE_FINE, "; %lld long waits, mostly behind %s", (long long)c->cpu.runq_outliers,
-			  c->cpu.runq_rival);
-	pen_end(p);
+		str_addf(&text, "; %lld long waits, mostly behind %s", (long long)c->cpu.runq_outliers,
+			 c->cpu.runq_rival);
+	pen_paragraph(p, 2, str_get(&text));
+	str_deinit(&text);
 }
 
 static void interval_row(struct pen *p, const struct snapshot *s, const struct detail_span *x)

@@ -19,39 +19,56 @@ static const char *gogc_words(int64_t gogc, char *buf, size_t sz)
 	return buf;
 }
 
+/* The runtime counts time in which its workers wanted to run as theirs: while threads waited for a CPU that is no share
+ * of the CPU used. */
+static void share(struct pen *p, const struct snapshot_container *c)
+{
+	bool read = !isnan(c->gc.assist_seconds) && c->cpu.usage_cpus > 0;
+	char cpu[TEXT_SZ];
+
+	if (!isnan(c->gc.cpu_ratio))
+		page_item(p, "GC %s%s%% of its CPU", c->gc.cpu_estimated ? "~" : "",
+			  format_percent(c->gc.cpu_ratio, cpu, sizeof(cpu)));
+	else
+		page_item(p, "GC's share unknown%s", read ? ": its threads waited" : "");
+}
+
 static void totals(struct pen *p, const struct snapshot *s, const struct snapshot_container *c)
 {
-	char a[TEXT_SZ], b[TEXT_SZ], window[TEXT_SZ], cpu[TEXT_SZ];
+	char a[TEXT_SZ], b[TEXT_SZ], window[TEXT_SZ];
 
-	pen_textf(p, GRADE_FINE,
-		  "%s cycles in %s, %s ever   GC %s%% of its CPU   assist %s s of wall time   mark %s%% of the time",
-		  format_count(c->gc.cycles, a, sizeof(a)), format_duration(s->window_seconds, window, sizeof(window)),
-		  format_count(c->gc.cycles_total, b, sizeof(b)), format_percent(c->gc.cpu_ratio, cpu, sizeof(cpu)),
-		  format_cpus(c->gc.assist_seconds, (char[TEXT_SZ]){0}, TEXT_SZ),
-		  format_percent(c->gc.mark_wall_ratio, (char[TEXT_SZ]){0}, TEXT_SZ));
+	page_item(p, "%s cycles in %s, %s ever", format_count(c->gc.cycles, a, sizeof(a)),
+		  format_duration(s->window_seconds, window, sizeof(window)),
+		  format_count(c->gc.cycles_total, b, sizeof(b)));
+	share(p, c);
+	page_item(p, "assist %s s of wall time", format_cpus(c->gc.assist_seconds, a, sizeof(a)));
+	page_item(p, "mark %s%% of the time", format_percent(c->gc.mark_wall_ratio, a, sizeof(a)));
 	pen_end(p);
-	pen_textf(p, GRADE_FINE, "heap live %s goal %s   mapped by the runtime %s   GOGC %s   GOMEMLIMIT %s",
-		  format_bytes(c->gc.heap_live_bytes, a, sizeof(a)), format_bytes(c->gc.heap_goal_bytes, b, sizeof(b)),
-		  format_bytes(c->gc.mapped_ready_bytes, window, sizeof(window)),
-		  gogc_words(c->gc.gogc, (char[TEXT_SZ]){0}, TEXT_SZ),
-		  c->gc.memory_limit_bytes == -1 ? "none" : format_bytes(c->gc.memory_limit_bytes, cpu, sizeof(cpu)));
+	page_item(p, "heap live %s goal %s", format_bytes(c->gc.heap_live_bytes, a, sizeof(a)),
+		  format_bytes(c->gc.heap_goal_bytes, b, sizeof(b)));
+	page_item(p, "mapped by the runtime %s", format_bytes(c->gc.mapped_ready_bytes, a, sizeof(a)));
+	page_item(p, "GOGC %s", gogc_words(c->gc.gogc, a, sizeof(a)));
+	page_item(p, "GOMEMLIMIT %s",
+		  c->gc.memory_limit_bytes == -1 ? "none" : format_bytes(c->gc.memory_limit_bytes, a, sizeof(a)));
 	pen_end(p);
 }
 
 static void reasons(struct pen *p, const struct snapshot_container *c)
 {
+	char text[400] = "stop-the-world by reason:";
+	size_t len = strlen(text);
 	bool any = false;
 
-	pen_text(p, GRADE_FINE, "stop-the-world by reason: ");
 	for (uint32_t i = 0; i <= STW_TEST_FIRST; i++) {
-		if (c->gc.pauses_by_reason[i] <= 0)
+		if (c->gc.pauses_by_reason[i] <= 0 || len + 60 > sizeof(text))
 			continue;
-		pen_textf(p, GRADE_FINE, "%s%s %lld", any ? ", " : "", stw_reason_name(i),
-			  (long long)c->gc.pauses_by_reason[i]);
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s %.32s %lld", any ? "," : "",
+					stw_reason_name(i), (long long)c->gc.pauses_by_reason[i]);
 		any = true;
 	}
-	pen_text(p, GRADE_FINE, any ? "" : "none in the window");
-	pen_end(p);
+	if (!any)
+		str_copy(text + len, sizeof(text) - len, " none in the window");
+	pen_paragraph(p, 2, text);
 }
 
 static const char *trigger_name(uint32_t trigger)

@@ -49,8 +49,9 @@ static void line_end(struct view *v, struct line *x, int row)
 /* "-00:42" */
 static void behind_text(const struct view *v, char *buf, size_t sz)
 {
-	uint64_t behind = v->newest_ns > v->s.time_mono_ns ? (v->newest_ns - v->s.time_mono_ns) / NS_PER_SEC : 0;
+	uint64_t behind = v->newest_ns > v->s.time_mono_ns ? v->newest_ns - v->s.time_mono_ns : 0;
 
+	behind = (behind + NS_PER_SEC / 2) / NS_PER_SEC;
 	snprintf(buf, sz, "-%02u:%02u", (unsigned int)(behind / 60 % 100), (unsigned int)(behind % 60));
 }
 
@@ -72,7 +73,7 @@ static void clock_part(const struct view *v, struct pen *p, bool narrow)
 	else if (!narrow)
 		pen_text(p, grade, "  [live]");
 	if (v->when == WHEN_PAST && !narrow)
-		pen_text(p, grade, "  [0 live]");
+		pen_text(p, grade, v->cfg.replay ? "  [0 newest]" : "  [0 live]");
 }
 
 static void sort_part(const struct view *v, struct pen *p)
@@ -316,6 +317,8 @@ static void table_row(struct pen *p, const struct column_layout *l, const struct
 
 static const char *nothing_text(const struct view *v)
 {
+	if (v->s.container_cnt && *v->filter.unknown)
+		return "no row passes the filter: its keys: " FILTER_KEYS " (Esc: no filter)";
 	if (v->s.container_cnt)
 		return "no row passes the filter (Esc: no filter, n: all namespaces)";
 	return "no Go container or process to show yet; key l says what was not observable";
@@ -384,6 +387,30 @@ static void pane_text(struct view *v, struct str *out)
 		plain_why(&v->s, c, &st, out);
 }
 
+/* More of the text is there than the pane has lines: says so at the end of the last one. */
+static void more_below(struct view *v, int row)
+{
+	int end = v->canvas.cols, room = (int)strlen("... (Enter: all)") + 1;
+	const struct canvas_cell *cells = &v->canvas.cells[row * v->canvas.cols];
+	struct str text;
+	struct pen p;
+
+	while (end > 0 && cells[end - 1].c == ' ')
+		end--;
+	while (end + room > v->canvas.cols && end > 0) /* whole words give way */
+		for (end--; end > 0 && cells[end - 1].c != ' '; end--)
+			;
+	while (end > 0 && cells[end - 1].c == ' ')
+		end--;
+	for (int col = end; col < v->canvas.cols; col++)
+		v->canvas.cells[row * v->canvas.cols + col] = (struct canvas_cell){.c = ' '};
+	str_init(&text);
+	view_pen(v, &text, &p);
+	pen_text(&p, GRADE_ADVICE, " \u2026 (Enter: all)");
+	canvas_line(&v->canvas, row, end, str_get(&text));
+	str_deinit(&text);
+}
+
 static void pane(struct view *v, int row, int height, const struct str *text, bool narrow)
 {
 	const struct snapshot_container *c = view_container(v);
@@ -400,7 +427,8 @@ static void pane(struct view *v, int row, int height, const struct str *text, bo
 		enum grade grade;
 
 		sign[0] = columns_mark(c, &grade);
-		canvas_lines(&v->canvas, row + 1, height, narrow ? 1 : 0, str_get(text));
+		if (canvas_lines(&v->canvas, row + 1, height, narrow ? 1 : 0, str_get(text)) - narrow > height)
+			more_below(v, row + height);
 		view_pen(v, &mark, &p);
 		pen_text(&p, grade, sign);
 		canvas_line(&v->canvas, row + 1, 0, str_get(&mark));
@@ -417,7 +445,7 @@ static void draw_waiting(struct view *v)
 
 static void draw_table(struct view *v)
 {
-	int width = view_width(v), height = v->canvas.rows, top = header(v), lines, room;
+	int width = view_table_width(v), height = v->canvas.rows, top = header(v), lines, room;
 	bool narrow = width < TITLE_WIDTH;
 	struct column_layout l;
 	struct str text;

@@ -21,15 +21,14 @@ static void line(struct pen *p, const char *name, int64_t bytes, const char *not
 static void growth(struct pen *p, const struct snapshot_memory *m)
 {
 	double per_minute = m->growth_bytes_per_second * 60;
-	char text[TEXT_SZ];
+	char text[TEXT_SZ], change[TEXT_SZ + 1];
 
+	snprintf(change, sizeof(change), "%s%s", per_minute < 0 ? "-" : "",
+		 isnan(per_minute) ? "?" : format_bytes((int64_t)fabs(per_minute), text, sizeof(text)));
 	pen_text(p, GRADE_FINE, "  growth of the working set");
-	if (isnan(per_minute))
-		pen_right(p, GRADE_FINE, 40, "?");
-	else
-		pen_right(p, GRADE_FINE, 40, format_bytes((int64_t)fabs(per_minute), text, sizeof(text)));
+	pen_right(p, GRADE_FINE, 40, change);
 	pen_to(p, 43);
-	pen_text(p, GRADE_FINE, isnan(per_minute) ? "" : per_minute < 0 ? "a minute less" : "a minute more");
+	pen_text(p, GRADE_FINE, isnan(per_minute) ? "" : "a minute");
 	pen_end(p);
 }
 

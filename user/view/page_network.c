@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "event.h"
 #include "view/format.h"
 #include "view/page.h"
 #include "view/summary.h"
@@ -20,15 +21,19 @@ static const char *ms(const struct dist *d, double seconds, char *buf)
 
 static void totals(struct pen *p, const struct snapshot_net *n)
 {
-	char a[TEXT_SZ], b[TEXT_SZ], c[TEXT_SZ], d[TEXT_SZ], e[TEXT_SZ];
+	char a[TEXT_SZ], b[TEXT_SZ], c[TEXT_SZ];
 
-	pen_textf(p, GRADE_FINE, "connects %s, failed %s   connect p99 %s ms   open %s out, %s in",
-		  count(n->connects, a), count(n->failed, b), ms(&n->connect, n->connect.p99, c),
-		  count(n->open_client, d), count(n->open_server, e));
+	page_item(p, "connects %s, failed %s", count(n->connects, a), count(n->failed, b));
+	page_item(p, "connect p99 %s ms", ms(&n->connect, n->connect.p99, a));
+	if (n->open_unknown > 0)
+		page_item(p, "open %s out, %s in, %s of unknown direction", count(n->open_client, a),
+			  count(n->open_server, b), count(n->open_unknown, c));
+	else
+		page_item(p, "open %s out, %s in", count(n->open_client, a), count(n->open_server, b));
 	pen_end(p);
-	pen_textf(p, GRADE_FINE, "segments %s, sent again %s (SYN %s)   resets %s sent, %s received",
-		  count(n->segments, a), count(n->retransmits, b), count(n->syn_retransmits, c),
-		  count(n->resets_sent, d), count(n->resets_received, e));
+	page_item(p, "segments %s, sent again %s (SYN %s)", count(n->segments, a), count(n->retransmits, b),
+		  count(n->syn_retransmits, c));
+	page_item(p, "resets %s sent, %s received", count(n->resets_sent, a), count(n->resets_received, b));
 	pen_end(p);
 	for (int i = 0; i < n->failed_by_cnt && i < SNAPSHOT_ERRNOS; i++) {
 		pen_textf(p, GRADE_FINE, "  failed: %s %s",
@@ -49,6 +54,16 @@ static void retransmit_share(const struct snapshot_peer *x, char *buf, size_t sz
 		snprintf(buf, sz, "-");
 }
 
+/* The same address may be there twice: as a server that is called, and as a client that calls. */
+static const char *direction(const struct snapshot_peer *x)
+{
+	if (x->role == TCP_ROLE_CLIENT)
+		return "to";
+	if (x->role == TCP_ROLE_SERVER)
+		return "from";
+	return strcmp(x->address, "other") ? "?" : "";
+}
+
 static void peer_row(struct pen *p, const struct snapshot_peer *x)
 {
 	char peer[80], text[TEXT_SZ];
@@ -57,7 +72,9 @@ static void peer_row(struct pen *p, const struct snapshot_peer *x)
 		snprintf(peer, sizeof(peer), strchr(x->address, ':') ? "[%s]:%u" : "%s:%u", x->address, x->port);
 	else
 		snprintf(peer, sizeof(peer), "%s", x->address);
-	pen_textf(p, GRADE_FINE, "  %s", peer);
+	pen_textf(p, GRADE_FINE, "  %s", direction(x));
+	pen_to(p, 7);
+	pen_text(p, GRADE_FINE, peer);
 	pen_right(p, GRADE_FINE, 36, count(x->open, text));
 	pen_right(p, GRADE_FINE, 44, count(x->connects, text));
 	pen_right(p, x->failed > 0 ? GRADE_WARNING : GRADE_FINE, 50, count(x->failed, text));
@@ -72,7 +89,7 @@ static void peer_row(struct pen *p, const struct snapshot_peer *x)
 static void peers(struct pen *p, const struct snapshot_net *n)
 {
 	page_rule(p, "peers, most segments first", NULL);
-	pen_text(p, GRADE_FINE, "  PEER                          OPEN   CONN  FAIL CONNp99  RTTmin   p99  RETRX");
+	pen_text(p, GRADE_FINE, "       PEER                     OPEN   CONN  FAIL CONNp99  RTTmin   p99  RETRX");
 	pen_end(p);
 	for (int i = 0; i < n->peer_cnt && i < SNAPSHOT_PEERS; i++)
 		peer_row(p, &n->peers[i]);

@@ -54,8 +54,8 @@ static void cpu_settings(struct pen *p, const struct snapshot *s, const struct s
 		setting(p, "GOMAXPROCS", "?");
 	else
 		setting(p, "GOMAXPROCS", "%lld (%s, node has %d)", (long long)c->processes[0].gomaxprocs,
-			c->processes[0].gomaxprocs_env       ? "from the environment"
-			: c->processes[0].go_container_aware ? "follows the quota"
+			c->processes[0].gomaxprocs_env               ? "from the environment"
+			: c->processes[0].go_container_aware         ? "follows the quota"
 			: c->processes[0].gomaxprocs == s->node_cpus ? "default"
 								     : "set by the program",
 			s->node_cpus);
@@ -222,7 +222,7 @@ static void cause_go(struct pen *p, const struct snapshot *s, const struct snaps
 	const char *off = summary_signal_off(s, SIGNAL_GO_GC);
 
 	cause_row(p, s, c, &sched);
-	stop.off = off ? off : c->gc.on ? NULL : "go_gc does not work for its processes";
+	stop.off = off ? off : c->gc.on ? NULL : c->gone ? "ended" : "go_gc does not work for its processes";
 	if (c->gc.long_pauses > 0)
 		snprintf(stop.note, sizeof(stop.note), "%lld of %lld long pauses overlap a throttle interval",
 			 (long long)c->gc.long_pauses_throttled, (long long)c->gc.long_pauses);
@@ -305,17 +305,42 @@ static const char *lane_off(const struct snapshot *s, const struct snapshot_cont
 						       SIGNAL_CPU_SCHED};
 	const char *off = summary_signal_off(s, needs[lane]);
 
-	if (!off && needs[lane] == SIGNAL_GO_GC && !c->gc.on)
+	if (!off && !c->gone && needs[lane] == SIGNAL_GO_GC && !c->gc.on)
 		return "go_gc does not work for its processes";
 	return off;
 }
 
-static bool watched(const struct strip *st)
+static bool any(const bool *marks, int cnt)
 {
-	for (int i = 0; i < st->columns; i++)
-		if (st->runq_watched[i])
+	for (int i = 0; i < cnt; i++)
+		if (marks[i])
 			return true;
 	return false;
+}
+
+static void lane_line(struct pen *p, const struct view *v, const struct snapshot_container *c, const struct strip *st,
+		      enum detail_lane lane)
+{
+	const char *off = lane_off(&v->s, c, lane);
+	char text[STRIP_COLUMNS_MAX * 4 + 1];
+
+	strip_lane_text(st, lane, text, sizeof(text));
+	if (off)
+		pen_textf(p, GRADE_DIM, "off: %.90s", off);
+	else if (c->gone && !any(st->lane[lane], st->columns))
+		pen_text(p, GRADE_DIM, "ended");
+	else if (lane == LANE_RUNQ && !any(st->runq_watched, st->columns))
+		pen_text(p, GRADE_DIM, "not watched at this time (it is armed in windows)");
+	else
+		pen_text(p, GRADE_FINE, text);
+}
+
+/* Why the CPU lane is empty. */
+static const char *no_cpu_time(const struct view *v, const struct snapshot_container *c)
+{
+	if (v->cfg.replay)
+		return "not in a recording";
+	return c->gone ? "ended" : "not read yet";
 }
 
 static void lanes(struct pen *p, const struct view *v, const struct snapshot_container *c, const struct strip *st)
@@ -324,23 +349,15 @@ static void lanes(struct pen *p, const struct view *v, const struct snapshot_con
 	char text[STRIP_COLUMNS_MAX * 4 + 1];
 
 	for (int lane = 0; lane < LANE_CNT; lane++) {
-		const char *off = lane_off(&v->s, c, (enum detail_lane)lane);
-
 		pen_text(p, GRADE_FINE, names[lane]);
 		pen_to(p, STRIP_LABEL);
-		strip_lane_text(st, (enum detail_lane)lane, text, sizeof(text));
-		if (off)
-			pen_textf(p, GRADE_DIM, "off: %.90s", off);
-		else if (lane == LANE_RUNQ && !watched(st))
-			pen_text(p, GRADE_DIM, "not watched at this time (it is armed in windows)");
-		else
-			pen_text(p, GRADE_FINE, text);
+		lane_line(p, v, c, st, (enum detail_lane)lane);
 		pen_end(p);
 	}
 	strip_cpu_text(st, p->ascii, text, sizeof(text));
 	pen_text(p, GRADE_FINE, "CPU used");
 	pen_to(p, STRIP_LABEL);
-	pen_text(p, isnan(st->cpus_max) ? GRADE_DIM : GRADE_FINE, isnan(st->cpus_max) ? "not read yet" : text);
+	pen_text(p, isnan(st->cpus_max) ? GRADE_DIM : GRADE_FINE, isnan(st->cpus_max) ? no_cpu_time(v, c) : text);
 	pen_end(p);
 }
 

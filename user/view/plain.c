@@ -16,12 +16,13 @@
 #include "view/pen.h"
 #include "view/summary.h"
 
-#define BAR           "\u2502"
-#define RULE          "\u2500"
-#define TEXT_SZ       24   /* one formatted number */
-#define NAME_SZ       1024 /* what owner_format() can write */
-#define PANE_INDENT   7    /* "  SEEN " */
-#define PANE_NAME_MIN 16
+#define BAR            "\u2502"
+#define RULE           "\u2500"
+#define TEXT_SZ        24   /* one formatted number */
+#define NAME_SZ        1024 /* what owner_format() can write */
+#define PANE_INDENT    7    /* "  SEEN " */
+#define PANE_NAME_MIN  16
+#define PANE_WIDTH_MIN 60
 
 static void pen_on(struct pen *p, const struct plain_style *st, struct str *out)
 {
@@ -300,17 +301,17 @@ static void longer(struct delay *longest, const struct snapshot_container *c)
 
 static void nothing_found(struct pen *p, const char *begin, const struct delay *d)
 {
-	char ms[TEXT_SZ];
+	char ms[TEXT_SZ], text[200];
 
 	format_ms(d->seconds, ms, sizeof(ms)); /* before it is looked at: arguments have no order */
-	pen_text(p, GRADE_FINE, begin);
 	if (!d->known)
-		pen_text(p, GRADE_FINE, "delays unknown: no signal that sees them works here.");
+		snprintf(text, sizeof(text), "%sdelays unknown: no signal that sees them works here.", begin);
 	else if (!d->column)
-		pen_text(p, GRADE_FINE, "no delay in the window.");
+		snprintf(text, sizeof(text), "%sno delay in the window.", begin);
 	else
-		pen_textf(p, GRADE_FINE, "largest delay: %s %s%s.", d->column, ms, strpbrk(ms, "smh") ? "" : " ms");
-	pen_end(p);
+		snprintf(text, sizeof(text), "%slargest delay: %s %s%s.", begin, d->column, ms,
+			 strpbrk(ms, "smh") ? "" : " ms");
+	pen_paragraph(p, p->at, text);
 }
 
 /* No row has a verdict: what can be said of all of them together. */
@@ -497,5 +498,6 @@ void plain_why(const struct snapshot *s, const struct snapshot_container *c, con
 	struct pen p;
 
 	pen_on(&p, st, out);
+	p.width = st->width < PANE_WIDTH_MIN ? PANE_WIDTH_MIN : st->width;
 	pane(&p, s, c);
 }

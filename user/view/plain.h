@@ -8,7 +8,7 @@
 #include "stats/snapshot.h"
 
 struct plain_style {
-	int width;  /* columns of the output, at least 80; pipes get 120 */
+	int width;  /* columns of the output, at least 80 (of plain_why() 60); pipes get 120 */
 	int height; /* lines that a block may have, 0 any: of a terminal that is redrawn, rows give way */
 	bool color; /* escape codes for the cells concerned */
 	bool ascii; /* no characters beyond ASCII */

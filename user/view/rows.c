@@ -62,15 +62,25 @@ static int reserve(struct rows *r, int cnt)
 	return 0;
 }
 
+static void cursor_to(struct rows *r, int row)
+{
+	r->cursor = row >= r->cnt ? r->cnt - 1 : row;
+	if (r->cursor < 0)
+		r->cursor = 0;
+	r->selected = r->cnt ? r->row[r->cursor].id : 0;
+}
+
 static void place_cursor(struct rows *r)
 {
-	for (int i = 0; i < r->cnt; i++) {
+	if (!r->held)
+		r->cursor = 0;
+	for (int i = 0; r->held && i < r->cnt; i++) {
 		if (r->row[i].id == r->selected) {
 			r->cursor = i;
 			return;
 		}
 	}
-	rows_move(r, 0); /* its row is gone: what stands there now */
+	cursor_to(r, r->cursor); /* its row is gone: what stands there now */
 }
 
 static bool may_move(const struct rows *r, uint64_t now_ns, uint64_t key_ns)
@@ -105,12 +115,8 @@ int rows_update(struct rows *r, const struct snapshot *s, const int *wanted, int
 
 void rows_move(struct rows *r, int by)
 {
-	r->cursor += by;
-	if (r->cursor >= r->cnt)
-		r->cursor = r->cnt - 1;
-	if (r->cursor < 0)
-		r->cursor = 0;
-	r->selected = r->cnt ? r->row[r->cursor].id : 0;
+	r->held = true;
+	cursor_to(r, r->cursor + by);
 }
 
 void rows_scroll(struct rows *r, int height)

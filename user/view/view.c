@@ -18,11 +18,11 @@
 #include "view/plain.h"
 
 #define ROWS_MIN   15
-#define COLS_MIN   60 /* below COLUMN_WIDTH_MIN the columns on the right are cut off */
 #define MESSAGE_NS (6 * NS_PER_SEC)
 #define ESC_NS     (50 * NS_PER_MS) /* the rest of a key comes sooner, also over a slow line */
 #define COPIED_MAX (64u * 1024)
 #define COPY_WIDTH 100
+#define RECORD_KEY "  R record"
 #define READS_MAX  64 /* of one view_input(): a paste must not hold the loop */
 
 static const struct page *const pages[PAGE_CNT] = {&page_main, &page_container, &page_signals, &page_refused,
@@ -43,6 +43,11 @@ void view_say(struct view *v, const char *fmt, ...)
 }
 
 int view_width(const struct view *v)
+{
+	return v->canvas.cols < VIEW_COLS_MIN ? VIEW_COLS_MIN : v->canvas.cols;
+}
+
+int view_table_width(const struct view *v)
 {
 	return v->canvas.cols < COLUMN_WIDTH_MIN ? COLUMN_WIDTH_MIN : v->canvas.cols;
 }
@@ -83,6 +88,7 @@ void page_open(struct view *v, enum page_id page)
 
 	if (page == PAGE_CONTAINER && !v->open_id && c) {
 		v->open_id = c->id;
+		v->rows.held = true;
 		v->tab = TAB_OVERVIEW;
 	}
 	if (page == PAGE_MAIN)
@@ -126,6 +132,24 @@ bool page_scroll_key(struct view *v, uint32_t key)
 	v->scroll = v->scroll > v->scroll_max ? v->scroll_max : v->scroll;
 	v->scroll = v->scroll < 0 ? 0 : v->scroll;
 	return by || key == KEYS_HOME || key == KEYS_END;
+}
+
+void page_item(struct pen *p, const char *fmt, ...)
+{
+	char text[200], clean[200];
+	bool first = !p->at;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (!first && p->at + 3 + format_clean(text, p->ascii, clean, sizeof(clean)) > p->width) {
+		pen_end(p);
+		pen_to(p, 2);
+	} else if (!first) {
+		pen_to(p, p->at + 3);
+	}
+	pen_text(p, GRADE_FINE, text);
 }
 
 void page_rule(struct pen *p, const char *left, const char *right)
@@ -234,6 +258,18 @@ static void draw_too_small(struct view *v)
 	canvas_line(&v->canvas, 1, 0, text);
 }
 
+/* A recording cannot be recorded: the page's keys without that one. */
+static void foot_keys(const struct view *v, struct pen *p, const char *keys)
+{
+	const char *record = v->cfg.replay ? strstr(keys, RECORD_KEY) : NULL;
+
+	if (!record) {
+		pen_text(p, GRADE_FINE, keys);
+		return;
+	}
+	pen_textf(p, GRADE_FINE, "%.*s%s", (int)(record - keys), keys, record + strlen(RECORD_KEY));
+}
+
 /* The line of the keys; a message or a prompt takes its place. */
 static void draw_foot(struct view *v)
 {
@@ -252,7 +288,7 @@ static void draw_foot(struct view *v)
 		pen_textf(&p, GRADE_WARNING, "terminal too small for all columns: %dx%d, needs %dx%d", v->canvas.cols,
 			  v->canvas.rows, COLUMN_WIDTH_MIN, ROWS_MIN);
 	else
-		pen_text(&p, GRADE_FINE, view_width(v) < 115 ? page->keys_narrow : page->keys);
+		foot_keys(v, &p, view_width(v) < 115 ? page->keys_narrow : page->keys);
 	canvas_line(&v->canvas, v->canvas.rows - 1, 0, str_get(&text));
 	str_deinit(&text);
 }
@@ -276,7 +312,7 @@ static int draw(struct view *v)
 	v->dirty = false;
 	if (err && !v->canvas.cells)
 		return err;
-	if (v->canvas.rows < ROWS_MIN || v->canvas.cols < COLS_MIN) {
+	if (v->canvas.rows < ROWS_MIN || v->canvas.cols < VIEW_COLS_MIN) {
 		draw_too_small(v);
 	} else {
 		pages[v->page]->draw(v);
@@ -290,14 +326,23 @@ static int draw(struct view *v)
 /* ---- time ---------------------------------------------------------------------------------------------------------
  */
 
-/* Place in the history of what is shown: 0 the newest. */
-static size_t history_place(const struct view *v)
+/* The nearest one in the history that is older (or newer) than what is shown, by more than half an interval: a
+ * recording may end with two that are nearly of the same time. Its place, 0 the newest; -1: there is none. */
+static int neighbour(const struct view *v, bool older)
 {
-	size_t cnt = history_cnt(v->cfg.history), i = 0;
+	uint64_t shown = v->s.time_mono_ns, least = v->cfg.interval_ns / 2;
+	int cnt = (int)history_cnt(v->cfg.history), ret = -1;
 
-	while (i + 1 < cnt && history_time_ns(v->cfg.history, i) > v->s.time_mono_ns)
-		i++;
-	return i;
+	least = least > NS_PER_SEC / 2 ? NS_PER_SEC / 2 : least;
+	for (int i = 0; i < cnt; i++) {
+		uint64_t at = history_time_ns(v->cfg.history, (size_t)i);
+
+		if (older && at + least <= shown)
+			return i;
+		if (!older && at >= shown + least)
+			ret = i;
+	}
+	return ret;
 }
 
 static int show_past(struct view *v, size_t back)
@@ -321,23 +366,22 @@ static void go_live(struct view *v)
 /* step: 1 older, -1 newer */
 static void travel(struct view *v, int step)
 {
-	size_t at;
+	int at;
 
 	if (!v->cfg.history || !v->have) {
 		view_say(v, "no history here");
 		return;
 	}
-	at = v->when == WHEN_LIVE ? 0 : history_place(v);
-	if (step < 0 && at <= 1) {
+	at = neighbour(v, step > 0);
+	if (step < 0 && at <= 0) {
 		go_live(v);
 		return;
 	}
-	if (step > 0 && at + 1 >= history_cnt(v->cfg.history)) {
+	if (at < 0) {
 		view_say(v, "nothing older is kept (at most 15 minutes)");
 		return;
 	}
-	at = step > 0 ? at + 1 : at - 1;
-	if (show_past(v, at))
+	if (show_past(v, (size_t)at))
 		view_say(v, "no memory for the past");
 	else
 		v->when = WHEN_PAST;
@@ -357,6 +401,10 @@ static void next_window(struct view *v)
 	static const uint64_t windows[] = {1 * NS_PER_SEC, 10 * NS_PER_SEC, 60 * NS_PER_SEC};
 	size_t i = 0;
 
+	if (v->ended) {
+		view_say(v, "the recording has ended: no further numbers come, the window stays");
+		return;
+	}
 	while (i < 3 && windows[i] <= v->window_ns)
 		i++;
 	v->window_ns = windows[i % 3];
@@ -392,6 +440,10 @@ static void record(struct view *v)
 {
 	char say[VIEW_MESSAGE_SZ] = "";
 
+	if (v->cfg.replay) {
+		view_say(v, "this is a recording already: gopherscope replay writes traces of it");
+		return;
+	}
 	if (v->cfg.ops.record)
 		v->cfg.ops.record(say, sizeof(say), v->cfg.ops.arg);
 	view_say(v, "%s", v->cfg.ops.record ? say : "recording is not possible here");
@@ -462,10 +514,17 @@ static void prompt_remove(struct view *v)
 	v->prompt.text[len ? len - 1 : 0] = 0;
 }
 
+static void prompt_done(struct view *v)
+{
+	if (v->prompt.kind == PROMPT_FILTER && *v->filter.unknown)
+		view_say(v, "unknown key %s: " FILTER_KEYS, v->filter.unknown);
+	v->prompt.kind = PROMPT_NONE;
+}
+
 static void prompt_key(struct view *v, uint32_t key)
 {
 	if (key == '\r' || key == KEYS_F1 + 2 || key == KEYS_F1 + 3) {
-		v->prompt.kind = PROMPT_NONE;
+		prompt_done(v);
 		return;
 	}
 	if (key == KEYS_ESC || key == 3) {
