@@ -100,7 +100,7 @@ func main() {
 	procs := flag.Int("procs", 4*runtime.NumCPU(), "GOMAXPROCS")
 	items := flag.Int("items", 60000, "items of the live heap")
 	clients := flag.Int("clients", 8, "connections of the built-in load")
-	pause := flag.Duration("pause", 5*time.Millisecond, "pause of a connection between two requests")
+	pause := flag.Duration("pause", 8*time.Millisecond, "pause of a connection between two requests")
 	flag.Parse()
 	runtime.GOMAXPROCS(*procs)
 

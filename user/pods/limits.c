@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Limits and usage of a cgroup, from the files of v1 and v2.
  *
- * A quota anywhere on the path throttles what is below, so every level up to the mount is read and the smallest counts; a
- * level without the file (v2's root, a controller that is not enabled there) sets no limit. v1 says "none" with -1 for the
- * quota and with a page-rounded 2^63 for memory; v2 says "max".
+ * A quota anywhere on the path throttles what is below, so every level up to the mount is read and the smallest counts;
+ * a level without the file (v2's root, a controller that is not enabled there) sets no limit. v1 says "none" with -1
+ * for the quota and with a page-rounded 2^63 for memory; v2 says "max".
  *
  * Request: Kubernetes turns a request of R CPUs into shares = R * 1024 (at least 2). On v2 the kubelet and runc write
- * weight = 1 + (shares - 2) * 9999 / 262142, turned back here. runc 1.3.2 and crun 1.23 write another curve (1024 shares are
- * 100 instead of 39; known from their release notes, not tried), so on v2 a container's own request may read too high; the
- * file does not tell which curve was used.
+ * weight = 1 + (shares - 2) * 9999 / 262142, turned back here. runc 1.3.2 and crun 1.23 write another curve (1024
+ * shares are 100 instead of 39; known from their release notes, not tried), so on v2 a container's own request may read
+ * too high; the file does not tell which curve was used.
  *
  * Files are opened anew each time: 5 us each (measured), no descriptors held for hundreds of containers. */
 #include "pods/limits.h"
@@ -26,10 +26,10 @@
 #include "base/file.h"
 #include "base/str.h"
 
-#define STAT_SZ 8192            /* memory.stat is below 4 KB on 6.18 */
-#define V1_NO_LIMIT (1ull << 62) /* v1's "no limit" is 2^63 rounded down to a page */
+#define STAT_SZ        8192         /* memory.stat is below 4 KB on 6.18 */
+#define V1_NO_LIMIT    (1ull << 62) /* v1's "no limit" is 2^63 rounded down to a page */
 #define SHARES_PER_CPU 1024.0
-#define SHARES_MIN 2            /* what the kubelet writes for no request */
+#define SHARES_MIN     2 /* what the kubelet writes for no request */
 #define WEIGHT_DEFAULT 100
 #define SHARES_DEFAULT 1024
 
@@ -168,7 +168,7 @@ static int64_t read_memory_limit(const struct cgroup_mounts *m, const struct own
 
 int cgroup_limits_read(const struct cgroup_mounts *m, const struct owner *o, struct cgroup_limits *ret)
 {
-	struct cgroup_limits l = { 0 };
+	struct cgroup_limits l = {0};
 
 	read_cpu_limit(m, o->cgroup, &l);
 	l.cpu_request = read_request(m, o);
@@ -223,7 +223,8 @@ static void read_throttling(const struct cgroup_mounts *m, const struct cgroup_l
 		return;
 	u->nr_periods = find_number(buf, "nr_periods", 1);
 	u->nr_throttled = find_number(buf, "nr_throttled", 1);
-	u->throttled_ns = m->cpu_is_v2 ? find_number(buf, "throttled_usec", 1000) : find_number(buf, "throttled_time", 1);
+	u->throttled_ns =
+		m->cpu_is_v2 ? find_number(buf, "throttled_usec", 1000) : find_number(buf, "throttled_time", 1);
 }
 
 static void read_memory_v1(const char *mount, const char *path, struct cgroup_usage *u, int64_t *inactive_file)
@@ -261,6 +262,16 @@ void cgroup_cpu_read(const struct cgroup_mounts *m, const struct owner *o, const
 	read_throttling(m, l, ret);
 }
 
+/* A host process is only itself, and what its cgroup uses its own only where it is the one process in it. Its number is
+ * that of our pid namespace, as those of the list. */
+static bool is_shared(const struct owner *o, const char *mount, const char *path)
+{
+	char buf[64], *end;
+
+	return o->kind == OWNER_HOST && (read_below(mount, path, "cgroup.procs", buf, sizeof(buf)) ||
+					 strtol(buf, &end, 10) != o->host_pid || strcmp(end, "\n") != 0);
+}
+
 int cgroup_usage_read(const struct cgroup_mounts *m, const struct owner *o, const struct cgroup_limits *l,
 		      struct cgroup_usage *ret)
 {
@@ -274,9 +285,11 @@ int cgroup_usage_read(const struct cgroup_mounts *m, const struct owner *o, cons
 	};
 
 	cgroup_cpu_read(m, o, l, &u);
-	if (usable(m->memory, path) && m->memory_is_v2)
+	if (!usable(m->memory, path) || is_shared(o, m->memory, path))
+		; /* nobody's, or not only its own */
+	else if (m->memory_is_v2)
 		read_memory_v2(m->memory, path, &u, &inactive_file);
-	else if (usable(m->memory, path))
+	else
 		read_memory_v1(m->memory, path, &u, &inactive_file);
 	if (u.memory_bytes != LIMIT_UNKNOWN && inactive_file != LIMIT_UNKNOWN)
 		u.working_set_bytes = inactive_file < u.memory_bytes ? u.memory_bytes - inactive_file : 0;
@@ -296,8 +309,8 @@ static int read_stat(const char *root, pid_t pid, uint64_t *cpu_ticks, uint64_t 
 	if (n < 0)
 		return n == -ENOENT ? -ESRCH : (int)n;
 	s = strrchr(buf, ')');
-	if (!s || sscanf(s + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu", &utime,
-			 &stime, &start) != 3)
+	if (!s || sscanf(s + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %llu",
+			 &utime, &stime, &start) != 3)
 		return -EINVAL;
 	*cpu_ticks = utime + stime;
 	*start_ticks = start;
