@@ -37,10 +37,11 @@ class Started:
 
     def __init__(self, *argv, cgroup=None, **kw):
         def enter():
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a runner in a shell's background ignores it, and hands that on
             for c in cgroup or ():
                 (c / "cgroup.procs").write_text("0")
         self.p = subprocess.Popen(list(map(str, argv)), stdout=subprocess.PIPE, text=True,
-                                  preexec_fn=enter if cgroup else None, **kw)
+                                  preexec_fn=enter, **kw)
         self.pid = self.p.pid
 
     def line(self):
