@@ -201,7 +201,7 @@ def test_perfetto_opens(run):
     for events in tracks.values():
         events.sort(key=lambda x: x[0])  # as trace_processor does: by time, ties in file order
     nesting(tracks)
-    assert counters > 10
+    assert counters >= 5  # CPU used, a second each; a stripped program tells no heap yet, a shared cgroup no memory
     seen = {}
     for kind, at in starts + instants:
         seen.setdefault(kind, []).append(at)
