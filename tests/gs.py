@@ -37,7 +37,8 @@ class Started:
 
     def __init__(self, *argv, cgroup=None, **kw):
         def enter():
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # a runner in a shell's background ignores it, and hands that on
+            for s in (signal.SIGINT, signal.SIGQUIT):  # a runner in a shell's background ignores them, and hands that on
+                signal.signal(s, signal.SIG_DFL)
             for c in cgroup or ():
                 (c / "cgroup.procs").write_text("0")
         self.p = subprocess.Popen(list(map(str, argv)), stdout=subprocess.PIPE, text=True,

@@ -64,6 +64,8 @@ class Terminal:
         self.pid = os.fork()
         if self.pid == 0:
             os.setsid()
+            for s in (signal.SIGINT, signal.SIGQUIT):  # a runner in a shell's background ignores them, and hands that on
+                signal.signal(s, signal.SIG_DFL)
             fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
             for fd in (0, 1):
                 os.dup2(slave, fd)
