@@ -40,13 +40,13 @@ $(B)/tests/net/%: tests/net/%.c $(B)/libgopherscope.a
 
 -include $(NETTOOL:=.d)
 
-# The live view with snapshots made by hand, for the tests with a pty.
+# The live view with snapshots made by hand, and a recording of a large node, for the tests with a pty.
 $(B)/tests/view/%: tests/view/%.c $(B)/libgopherscope.a
 	$(call say,TEST,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(GSCFLAGS) -Itests -MMD -MP -MF $@.d -o $@ $< $(B)/libgopherscope.a $(LIBS)
 
-view-drive: $(B)/tests/view/drive
+view-drive: $(B)/tests/view/drive $(B)/tests/view/crowd
 .PHONY: view-drive
 -include $(wildcard $(B)/tests/view/*.d)
 

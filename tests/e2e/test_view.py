@@ -572,3 +572,33 @@ def test_three_hundred_rows(start):
     t.keys(PAGE_DOWN, 0.4)
     assert 5 < t.cursor_row() < 34
     check_same_after_redraw(t)
+
+
+def test_a_recording_of_three_hundred_containers(start, tmp_path):
+    """replay in a pty: every row there, in order of gravity, found by filter, opened, and left at the end of the recording."""
+    raw = tmp_path / "crowd.gsraw"
+    with open(raw, "wb") as f:
+        subprocess.run([str(ROOT / BUILD / "tests/view/crowd"), "300"], stdout=f, check=True, timeout=60)
+    t = Terminal([os.environ.get("GOPHERSCOPE", str(ROOT / BUILD / "gopherscope")), "replay", str(raw), "--speed", "0"], 120, 40)
+    try:
+        t.wait_for("300 Go containers", 30)
+        t.wait_for("30 critical", 30)
+        t.settle(0.3, 5)
+        assert "throttled" in t.lines()[5] and t.lines()[5].startswith("! ")
+        assert " 40 " in t.lines()[5]  # THR%: four times 100 ms a second
+        t.keys(END, 0.4)
+        assert t.cursor_row() > 5
+        t.keys(b"/ns=ns3 service-33\r", 0.6)
+        rows = [x for x in t.lines() if "service-33" in x]
+        assert rows and all("ns3/" in x for x in rows if "/" in x)
+        t.keys(b"\r", 0.6)
+        assert "one clock" in t.text() and "THROTTLED" in t.text()
+        t.keys(b"\x1b", 0.4)
+        t.keys(b"[[[", 0.6)
+        assert "-00:0" in t.lines()[0]
+        t.keys(b"0", 0.4)
+        check_same_after_redraw(t)
+        t.keys(b"q", 0.2)
+        assert t.wait(10) == 0
+    finally:
+        t.close()
