@@ -19,6 +19,7 @@
 #include "cpu_throttle.h"
 #include "event.h"
 #include "loss.h"
+#include "probes/shared_maps.h"
 #include "probes/signal.h"
 #include "throttle_harness.h"
 
@@ -35,6 +36,7 @@ static const char *skipped; /* why the case could not run */
 struct rig {
 	struct kernel_features features;
 	struct signal_env env;
+	struct shared_maps maps;
 	struct signal s;
 	struct ring_buffer *ring;
 	union event ev[EVENT_MAX];
@@ -83,7 +85,12 @@ static int rig_up(struct rig *r, void (*tune)(struct cpu_throttle_bpf *))
 
 	r->env.features = &r->features;
 	r->s.ops = &cpu_throttle_ops;
-	err = cpu_throttle_ops.open(&r->s, &r->env, why);
+	err = shared_maps_init(&r->maps, 0, why);
+	r->env.counters = r->maps.counters;
+	if (!err)
+		err = cpu_throttle_ops.open(&r->s, &r->env, why);
+	if (!err) /* the other maps are the object's own: cases choose their sizes */
+		err = bpf_map__reuse_fd(((struct cpu_throttle_bpf *)r->s.skel)->maps.counters, r->maps.counters_fd);
 	if (!err) {
 		if (tune)
 			tune(r->s.skel);
@@ -115,6 +122,7 @@ static void rig_free(struct rig *r)
 {
 	ring_buffer__free(r->ring);
 	cpu_throttle_ops.close(&r->s);
+	shared_maps_deinit(&r->maps);
 	free(r);
 }
 

@@ -13,12 +13,12 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/clock.h"
 #include "base/str.h"
 #include "cpu_throttle.h"
 #include "loss.h"
+#include "probes/map_sweep.h"
 #include "probes/signal.h"
 
 #include "cpu_throttle.skel.h"
@@ -26,14 +26,12 @@
 #define SWEEP_EVERY_NS NS_PER_SEC
 /* The longest period is one second (the kernel's max_cfs_quota_period), and the list is read once a period. */
 #define SWEEP_AGE_NS (2 * NS_PER_SEC)
-#define SWEEP_BATCH                                                                                                    \
-	2048 /* entries a sweep, two system calls each: about a millisecond; the next one goes on from there */
+#define SWEEP_BATCH  2048
 
 struct throttle_priv {
-	struct signal_counters *counters; /* the shared array, mapped; NULL before attach() */
+	volatile struct signal_counters *counters; /* borrowed */
 	uint64_t next_sweep_ns;
-	uint64_t cursor; /* last key swept */
-	bool resume;     /* the cursor counts */
+	struct map_sweep sweep;
 };
 
 static int check_symbols(const struct kernel_features *f, char *why)
@@ -67,14 +65,17 @@ static int set_knobs(struct cpu_throttle_bpf *skel, const struct kernel_features
 static int throttle_open(struct signal *s, const struct signal_env *env, char *why)
 {
 	struct cpu_throttle_bpf *skel;
+	struct throttle_priv *priv;
 	int err;
 
 	err = check_symbols(env->features, why);
 	if (err)
 		return err;
-	s->priv = calloc(1, sizeof(struct throttle_priv));
-	if (!s->priv)
+	priv = calloc(1, sizeof(*priv));
+	if (!priv)
 		return err_why(why, -ENOMEM, "out of memory");
+	priv->counters = env->counters;
+	s->priv = priv;
 	skel = cpu_throttle_bpf__open();
 	if (!skel)
 		return err_why(why, -errno, "cannot open the BPF object: %s", strerror(errno));
@@ -84,19 +85,8 @@ static int throttle_open(struct signal *s, const struct signal_env *env, char *w
 	if (err)
 		return err_why(why, err, "cannot size the BPF maps: %s", strerror(-err));
 	str_copy(s->state.mechanism, sizeof(s->state.mechanism),
-		 skel->rodata->csd_traced ? "tp_btf hrtimer expiry, raw csd exit"
-					  : "tp_btf hrtimer expiry");
+		 skel->rodata->csd_traced ? "tp_btf hrtimer expiry, raw csd exit" : "tp_btf hrtimer expiry");
 	str_copy(s->state.note, sizeof(s->state.note), "exact intervals, sum checked");
-	return 0;
-}
-
-static int map_counters(struct throttle_priv *priv, int fd)
-{
-	void *at = mmap(NULL, SIGNAL_MAX * sizeof(struct signal_counters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	if (at == MAP_FAILED)
-		return -errno;
-	priv->counters = at;
 	return 0;
 }
 
@@ -105,9 +95,6 @@ static int throttle_attach(struct signal *s, const struct signal_env *env, char 
 	struct cpu_throttle_bpf *skel = s->skel;
 	int err;
 
-	err = map_counters(s->priv, bpf_map__fd(skel->maps.counters));
-	if (err)
-		return err_why(why, err, "cannot map the loss counters: %s", strerror(-err));
 	err = cpu_throttle_bpf__attach(skel);
 	if (err)
 		return err_why(why, err, "cannot attach to the timer tracepoints: %s", strerror(-err));
@@ -120,31 +107,21 @@ static int throttle_attach(struct signal *s, const struct signal_env *env, char 
 	return 0;
 }
 
+struct sweep {
+	volatile struct signal_counters *counters;
+	uint64_t now_ns;
+};
+
 /* Drops one open interval if its group's timer has not listed it for too long. Whoever deletes it counts it. */
-static void sweep_one(struct throttle_priv *priv, int fd, uint64_t key, uint64_t now_ns)
+static void sweep_one(int fd, const void *key, void *arg)
 {
+	const struct sweep *sweep = arg;
 	struct throttle_open o;
 
-	if (bpf_map_lookup_elem(fd, &key, &o) || o.seen_ns > now_ns || now_ns - o.seen_ns < SWEEP_AGE_NS)
+	if (bpf_map_lookup_elem(fd, key, &o) || o.seen_ns > sweep->now_ns || sweep->now_ns - o.seen_ns < SWEEP_AGE_NS)
 		return;
-	if (bpf_map_delete_elem(fd, &key) == 0)
-		__atomic_fetch_add(&priv->counters[SIGNAL_CPU_THROTTLE].lost[LOSS_UNPAIRED], 1, __ATOMIC_RELAXED);
-}
-
-static void sweep(struct throttle_priv *priv, int fd, uint64_t now_ns)
-{
-	uint64_t key, next;
-	bool more = !bpf_map_get_next_key(fd, priv->resume ? &priv->cursor : NULL, &key);
-
-	priv->resume = false;
-	for (unsigned int i = 0; more && i < SWEEP_BATCH; i++) {
-		/* before the key goes: the successor of an absent key is the first one */
-		more = !bpf_map_get_next_key(fd, &key, &next);
-		sweep_one(priv, fd, key, now_ns);
-		priv->cursor = key;
-		priv->resume = more;
-		key = next;
-	}
+	if (bpf_map_delete_elem(fd, key) == 0)
+		__atomic_fetch_add(&sweep->counters[SIGNAL_CPU_THROTTLE].lost[LOSS_UNPAIRED], 1, __ATOMIC_RELAXED);
 }
 
 static void throttle_tick(struct signal *s, uint64_t now_ns)
@@ -155,17 +132,14 @@ static void throttle_tick(struct signal *s, uint64_t now_ns)
 	if (now_ns < priv->next_sweep_ns)
 		return;
 	priv->next_sweep_ns = now_ns + SWEEP_EVERY_NS;
-	sweep(priv, bpf_map__fd(skel->maps.throttle_open), now_ns);
+	map_sweep_run(&priv->sweep, bpf_map__fd(skel->maps.throttle_open), sizeof(uint64_t), SWEEP_BATCH, sweep_one,
+		      &(struct sweep){priv->counters, now_ns});
 }
 
 static void throttle_close(struct signal *s)
 {
-	struct throttle_priv *priv = s->priv;
-
 	cpu_throttle_bpf__destroy(s->skel);
-	if (priv && priv->counters)
-		munmap(priv->counters, SIGNAL_MAX * sizeof(struct signal_counters));
-	free(priv);
+	free(s->priv);
 	s->skel = NULL;
 	s->skeleton = NULL;
 	s->priv = NULL;

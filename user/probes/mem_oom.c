@@ -8,41 +8,34 @@
 
 #include "base/str.h"
 #include "mem_oom.h"
+#include "probes/kernel_btf.h"
 #include "probes/signal.h"
 
 #include "mem_oom.skel.h"
 
-#define TRACE_TYPE "btf_trace_mark_victim"
+#define TRACEPOINT "mark_victim"
 #define ARG_VICTIM 1 /* behind the tracepoint's private data */
 
 /* An enum oom_victim_arg, or -ENOENT. */
 static int victim_arg_in(const struct btf *btf)
 {
-	const struct btf_type *t;
-	__s32 id = btf__find_by_name_kind(btf, TRACE_TYPE, BTF_KIND_TYPEDEF);
+	const struct btf_type *t = kernel_btf_tracepoint(btf, TRACEPOINT);
+	__s32 id;
 
-	if (id < 0)
-		return -ENOENT;
-	t = btf__type_by_id(btf, btf__type_by_id(btf, (__u32)id)->type);
-	if (!t || !btf_is_ptr(t))
-		return -ENOENT;
-	t = btf__type_by_id(btf, t->type);
-	if (!t || !btf_is_func_proto(t) || btf_vlen(t) <= ARG_VICTIM)
+	if (!t || btf_vlen(t) <= ARG_VICTIM)
 		return -ENOENT;
 	id = btf__resolve_type(btf, btf_params(t)[ARG_VICTIM].type);
 	t = id < 0 ? NULL : btf__type_by_id(btf, (__u32)id);
 	return t && btf_is_ptr(t) ? OOM_VICTIM_TASK : OOM_VICTIM_PID;
 }
 
-static int read_victim_arg(char *why)
+static int read_victim_arg(const struct btf *btf, char *why)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
 	int arg;
 
 	if (!btf)
-		return err_why(why, -errno, "cannot read the kernel's type information: %s", strerror(errno));
+		return err_why(why, -ENOTSUP, "cannot read the kernel's types");
 	arg = victim_arg_in(btf);
-	btf__free(btf);
 	return arg < 0 ? err_why(why, -ENOTSUP, "the kernel has no tracepoint mark_victim") : arg;
 }
 
@@ -53,7 +46,7 @@ static int oom_open(struct signal *s, const struct signal_env *env, char *why)
 
 	str_copy(s->state.mechanism, sizeof(s->state.mechanism), "raw_tp mark_victim");
 	str_copy(s->state.note, sizeof(s->state.note), "every victim of the node");
-	arg = read_victim_arg(why);
+	arg = read_victim_arg(env->btf, why);
 	if (arg < 0)
 		return arg;
 	skel = mem_oom_bpf__open();

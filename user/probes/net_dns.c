@@ -4,15 +4,15 @@
  * The kernel side (bpf/net_dns.bpf.c) keeps each query until its answer comes. What stays longer than the timeout is
  * taken out here and delivered as a record made in user space. Attaching needs CAP_NET_ADMIN (facts/attach.md 5).
  *
- * A node with cgroup v1 alone has the unified hierarchy, too, only mounted nowhere, and its sockets belong to the root of
- * it: we attach there through a mount that no namespace contains (fsmount, 5.2), which ends with its descriptor. So
- * there is no need for hooks on the device tracepoints, which cost every packet of the node 0.2 us (facts/kernel.md 4.4). */
+ * A node with cgroup v1 alone has the unified hierarchy, too, only mounted nowhere, and its sockets belong to the root
+ * of it: we attach there through a mount that no namespace contains (fsmount, 5.2), which ends with its descriptor. So
+ * there is no need for hooks on the device tracepoints, which cost every packet of the node 0.2 us
+ * (facts/kernel.md 4.4). */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,32 +22,35 @@
 #include "base/str.h"
 #include "loss.h"
 #include "net_dns.h"
+#include "probes/map_sweep.h"
 #include "probes/signal.h"
 
 #include "net_dns.skel.h"
 
 #define TIMEOUT_DEFAULT_NS (5 * NS_PER_SEC) /* Go's and glibc's own */
 #define SWEEP_EVERY_NS     (100 * NS_PER_MS)
-#define SWEEP_BATCH        2048 /* queries a sweep, two system calls each: the next one goes on from there */
-#define ROOT_CGROUP_ID     1    /* in every hierarchy */
+#define SWEEP_BATCH        2048
+#define ROOT_CGROUP_ID     1 /* in every hierarchy */
 
 struct dns_priv {
-	struct signal_counters *counters; /* the shared array, mapped; NULL before attach() */
-	const struct probes_cfg *cfg;     /* borrowed */
+	volatile struct signal_counters *counters; /* borrowed */
+	const struct probes_cfg *cfg;              /* borrowed */
 	uint64_t timeout_ns;
 	uint64_t next_sweep_ns;
-	struct dns_key cursor; /* last key swept */
-	bool resume;           /* the cursor counts */
+	uint64_t now_ns; /* of the sweep that runs */
+	struct map_sweep sweep;
 };
+_Static_assert(sizeof(struct dns_key) <= MAP_SWEEP_KEY_MAX, "the sweep keeps a key");
 
 static int check_means(const struct signal_env *env, char *why)
 {
 	const struct kernel_features *f = env->features;
 
 	if (!env->cfg->v2_mount[0] && !f->cap_sys_admin)
-		return err_why(why, -ENOTSUP,
-			       "no cgroup v2 mount, and no CAP_SYS_ADMIN to make a private one: mount one, as -t cgroup2 "
-			       "none /sys/fs/cgroup/unified");
+		return err_why(
+			why, -ENOTSUP,
+			"no cgroup v2 mount, and no CAP_SYS_ADMIN to make a private one: mount one, as -t cgroup2 "
+			"none /sys/fs/cgroup/unified");
 	if (!f->cap_net_admin && !f->cap_sys_admin)
 		return err_why(why, -ENOTSUP,
 			       "no CAP_NET_ADMIN: programs cannot be attached to a cgroup; add the capability");
@@ -76,18 +79,9 @@ static int dns_open(struct signal *s, const struct signal_env *env, char *why)
 	if (!priv)
 		return err_why(why, -ENOMEM, "out of memory");
 	priv->cfg = env->cfg;
+	priv->counters = env->counters;
 	priv->timeout_ns = env->cfg->dns_timeout_ns ? env->cfg->dns_timeout_ns : TIMEOUT_DEFAULT_NS;
 	s->priv = priv;
-	return 0;
-}
-
-static int map_counters(struct dns_priv *priv, int fd)
-{
-	void *at = mmap(NULL, SIGNAL_MAX * sizeof(struct signal_counters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	if (at == MAP_FAILED)
-		return -errno;
-	priv->counters = at;
 	return 0;
 }
 
@@ -158,9 +152,6 @@ static int dns_attach(struct signal *s, const struct signal_env *env, char *why)
 	if (fd < 0)
 		return err_why(why, fd, "cannot open %.100s: %s",
 			       mount[0] ? mount : "a private mount of the unified hierarchy", strerror(-fd));
-	err = map_counters(s->priv, bpf_map__fd(skel->maps.counters));
-	if (err)
-		return err_why(why, err, "cannot map the loss counters: %s", strerror(-err));
 	err = attach_to(skel, fd);
 	if (err)
 		return attach_error(env->cfg, err, why);
@@ -170,20 +161,20 @@ static int dns_attach(struct signal *s, const struct signal_env *env, char *why)
 
 /* ---- queries without answer ------------------------------------------------------------------------------ */
 
-static void count_one(__u64 *counter)
+static void count_one(volatile __u64 *counter)
 {
 	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
 
-static void deliver_timeout(const struct dns_priv *priv, union event *e, uint64_t now_ns)
+static void deliver_timeout(const struct dns_priv *priv, union event *e)
 {
-	struct signal_counters *c = &priv->counters[SIGNAL_NET_DNS];
+	volatile struct signal_counters *c = &priv->counters[SIGNAL_NET_DNS];
 
 	if (!priv->cfg->event) {
 		count_one(&c->lost[LOSS_UNPAIRED]);
 		return;
 	}
-	e->hdr.time_ns = now_ns;
+	e->hdr.time_ns = priv->now_ns;
 	e->dns_query.result = DNS_TIMEOUT;
 	e->dns_query.rcode = DNS_RCODE_UNKNOWN;
 	count_one(&c->events);
@@ -191,31 +182,16 @@ static void deliver_timeout(const struct dns_priv *priv, union event *e, uint64_
 }
 
 /* Gives one query up if it has waited too long. Whoever deletes it reports it: the answer may come just now. */
-static void sweep_one(const struct dns_priv *priv, int fd, const struct dns_key *key, uint64_t now_ns)
+static void sweep_one(int fd, const void *key, void *arg)
 {
+	const struct dns_priv *priv = arg;
 	union event e;
 
-	if (bpf_map_lookup_elem(fd, key, &e.dns_query) || e.dns_query.start_ns > now_ns ||
-	    now_ns - e.dns_query.start_ns < priv->timeout_ns)
+	if (bpf_map_lookup_elem(fd, key, &e.dns_query) || e.dns_query.start_ns > priv->now_ns ||
+	    priv->now_ns - e.dns_query.start_ns < priv->timeout_ns)
 		return;
 	if (bpf_map_delete_elem(fd, key) == 0)
-		deliver_timeout(priv, &e, now_ns);
-}
-
-static void sweep(struct dns_priv *priv, int fd, uint64_t now_ns)
-{
-	struct dns_key key, next;
-	bool more = !bpf_map_get_next_key(fd, priv->resume ? &priv->cursor : NULL, &key);
-
-	priv->resume = false;
-	for (unsigned int i = 0; more && i < SWEEP_BATCH; i++) {
-		/* before the key goes: the successor of an absent key is the first one */
-		more = !bpf_map_get_next_key(fd, &key, &next);
-		sweep_one(priv, fd, &key, now_ns);
-		priv->cursor = key;
-		priv->resume = more;
-		key = next;
-	}
+		deliver_timeout(priv, &e);
 }
 
 static void dns_tick(struct signal *s, uint64_t now_ns)
@@ -226,17 +202,15 @@ static void dns_tick(struct signal *s, uint64_t now_ns)
 	if (now_ns < priv->next_sweep_ns)
 		return;
 	priv->next_sweep_ns = now_ns + SWEEP_EVERY_NS;
-	sweep(priv, bpf_map__fd(skel->maps.dns_pending), now_ns);
+	priv->now_ns = now_ns;
+	map_sweep_run(&priv->sweep, bpf_map__fd(skel->maps.dns_pending), sizeof(struct dns_key), SWEEP_BATCH, sweep_one,
+		      priv);
 }
 
 static void dns_close(struct signal *s)
 {
-	struct dns_priv *priv = s->priv;
-
 	net_dns_bpf__destroy(s->skel);
-	if (priv && priv->counters)
-		munmap(priv->counters, SIGNAL_MAX * sizeof(struct signal_counters));
-	free(priv);
+	free(s->priv);
 	s->skel = NULL;
 	s->skeleton = NULL;
 	s->priv = NULL;

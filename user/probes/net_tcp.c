@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "net_tcp.h"
+#include "probes/kernel_btf.h"
 #include "probes/signal.h"
 
 #include "net_tcp.skel.h"
@@ -44,20 +45,12 @@ struct net_tcp_priv {
 
 /* ---- set-up ---------------------------------------------------------------------------------------------- */
 
-/* Number of a tracepoint's own arguments, or -ENOENT. In BTF: typedef -> pointer -> function with a void * before. */
+/* Number of a tracepoint's own arguments, or -ENOENT. */
 static int tracepoint_args(const struct btf *btf, const char *name)
 {
-	char type_name[64];
-	const struct btf_type *t;
-	int id;
+	const struct btf_type *t = kernel_btf_tracepoint(btf, name);
 
-	snprintf(type_name, sizeof(type_name), "btf_trace_%s", name);
-	id = btf__find_by_name_kind(btf, type_name, BTF_KIND_TYPEDEF);
-	if (id < 0)
-		return -ENOENT;
-	t = btf__type_by_id(btf, btf__type_by_id(btf, (uint32_t)id)->type);
-	t = t && btf_is_ptr(t) ? btf__type_by_id(btf, t->type) : NULL;
-	return t && btf_is_func_proto(t) && btf_vlen(t) ? btf_vlen(t) - 1 : -ENOENT;
+	return t && btf_vlen(t) ? btf_vlen(t) - 1 : -ENOENT;
 }
 
 struct optional {
@@ -99,22 +92,19 @@ static int check_kernel(const struct btf *btf, char *why)
 	return 0;
 }
 
-/* Everything that depends on the kernel's types. They are read here once more, 15 ms, as libbpf gives nobody its own.
- */
-static int adapt(struct signal *s, struct net_tcp_bpf *skel, char *why)
+/* Everything that depends on the kernel's types. */
+static int adapt(struct signal *s, struct net_tcp_bpf *skel, const struct btf *btf, char *why)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
 	int err;
 
 	if (!btf)
-		return err_why(why, -errno, "cannot read the kernel's types: %s", strerror(errno));
+		return err_why(why, -ENOTSUP, "cannot read the kernel's types");
 	err = check_kernel(btf, why);
-	if (!err) {
-		skel->rodata->retransmit_has_err = tracepoint_args(btf, "tcp_retransmit_skb") >= 3;
-		select_programs(s, skel, btf);
-	}
-	btf__free(btf);
-	return err;
+	if (err)
+		return err;
+	skel->rodata->retransmit_has_err = tracepoint_args(btf, "tcp_retransmit_skb") >= 3;
+	select_programs(s, skel, btf);
+	return 0;
 }
 
 static int net_tcp_open(struct signal *s, const struct signal_env *env, char *why)
@@ -135,7 +125,7 @@ static int net_tcp_open(struct signal *s, const struct signal_env *env, char *wh
 	bpf_program__set_autoattach(skel->progs.scan_files, false);
 	str_copy(s->state.mechanism, sizeof(s->state.mechanism), "tp_btf inet_sock_set_state, socket storage");
 	str_copy(s->state.note, sizeof(s->state.note), "flows read every 1 s");
-	return adapt(s, skel, why);
+	return adapt(s, skel, env->btf, why);
 }
 
 static int attach_flows(struct net_tcp_priv *priv, struct net_tcp_bpf *skel)

@@ -5,6 +5,7 @@
 #include "probes/probes.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -175,6 +176,19 @@ static void start_signals(struct probes *p, const struct signal_env *env)
 	}
 }
 
+/* The kernel's types are read once for the signals that look at them (15 ms, 10 MB), and only where one is wanted. */
+static void start_with_types(struct probes *p, struct signal_env *env)
+{
+	const uint32_t readers = (1u << SIGNAL_NET_TCP) | (1u << SIGNAL_MEM_OOM);
+	struct btf *btf = p->cfg.wanted & readers ? btf__load_vmlinux_btf() : NULL;
+
+	env->counters = p->maps.counters;
+	env->btf = btf;
+	start_signals(p, env);
+	env->btf = NULL;
+	btf__free(btf);
+}
+
 /* Uprobes through perf events need more than the rest (CAP_SYS_ADMIN on 6.18): better one word now than one for each
  * binary. Other failures mean that something is odd with our own executable, and say nothing of others. */
 static void calibration_failed(struct probes *p, int err, const char *why)
@@ -234,7 +248,7 @@ static int start(struct probes *p, char *why)
 		return err;
 	err = link_release_new(&p->release);
 	if (!err)
-		start_signals(p, &env);
+		start_with_types(p, &env);
 	if (!err)
 		err = start_go_gc_table(p, env.pidns_inum);
 	malloc_trim(0);

@@ -85,7 +85,7 @@ static int create_all(struct shared_maps *m, uint32_t ring_bytes, char *why)
 
 static int map_memory(struct shared_maps *m, char *why)
 {
-	void *p = mmap(NULL, COUNTERS_SZ, PROT_READ, MAP_SHARED, m->counters_fd, 0);
+	void *p = mmap(NULL, COUNTERS_SZ, PROT_READ | PROT_WRITE, MAP_SHARED, m->counters_fd, 0);
 
 	if (p == MAP_FAILED)
 		return err_why(why, -errno, "cannot map BPF map counters: %s", strerror(errno));

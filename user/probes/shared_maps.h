@@ -12,8 +12,8 @@ struct bpf_object;
 
 struct shared_maps {
 	int events_fd, counters_fd, processes_fd, binaries_fd; /* owned; -1 */
-	const volatile struct signal_counters *counters;       /* mapped, SIGNAL_MAX entries; BPF adds to it */
-	volatile struct binary_entry *binaries;                /* mapped, BINARY_TABLE_MAX entries */
+	volatile struct signal_counters *counters; /* mapped, SIGNAL_MAX entries; BPF and signals add to it */
+	volatile struct binary_entry *binaries;    /* mapped, BINARY_TABLE_MAX entries */
 };
 
 /* ring_bytes: rounded up to a power of two of at least a page; 0 = 512 KiB. 0, or -errno with why. */

@@ -9,12 +9,15 @@
 #include "probes/probes.h"
 
 struct bpf_object_skeleton;
+struct btf;
 
-/* What every signal may look at; borrowed for the life of the signal. */
+/* What every signal may look at, during open() and attach(); what it points at stays for the life of the signal but for btf. */
 struct signal_env {
 	const struct kernel_features *features;
 	const struct probes_cfg *cfg;
-	uint32_t pidns_inum; /* inode number of the agent's pid namespace: knob of filter.bpf.h */
+	uint32_t pidns_inum;                       /* inode number of the agent's pid namespace: knob of filter.bpf.h */
+	volatile struct signal_counters *counters; /* the shared array: user space adds to it atomically */
+	const struct btf *btf; /* the kernel's types, read once for all; during open() only; NULL: unreadable */
 };
 
 struct signal {
@@ -50,7 +53,8 @@ extern const struct signal_ops go_gc_ops, cpu_throttle_ops, proc_watch_ops, cpu_
 int cpu_sched_arm(struct signal *s, uint64_t ns);
 
 /* Signals whose programs ask the process table whether a process is wanted. */
-#define SIGNALS_BY_PROCESS ((1u << SIGNAL_GO_GC) | (1u << SIGNAL_CPU_SCHED) | (1u << SIGNAL_NET_TCP) | (1u << SIGNAL_NET_DNS))
+#define SIGNALS_BY_PROCESS                                                                                             \
+	((1u << SIGNAL_GO_GC) | (1u << SIGNAL_CPU_SCHED) | (1u << SIGNAL_NET_TCP) | (1u << SIGNAL_NET_DNS))
 
 /* The table, in order of signal ids; rows without a kernel side are absent. */
 const struct signal_ops *signals_find(enum signal_id id);
