@@ -22,6 +22,8 @@ enum event_kind {
 	EVENT_RUNQ = 14,           /* one long wait for a CPU: struct event_runq */
 	EVENT_RUNQ_WINDOW = 15,    /* all waits of one cgroup in one armed window: struct event_runq_window */
 	EVENT_RUNQ_MEAN = 16,      /* between windows, from the kernel's sched_info: struct event_runq_mean */
+	EVENT_GC_DONE = 17,        /* a cycle's own numbers, copied when it ends: struct event_gc_done */
+	EVENT_GC_ASSIST = 18,      /* a goroutine was made to mark, or had to wait: struct event_gc_assist */
 };
 
 /* Ids and pids are those of the agent's own pid namespace; 0 where there is none (softirq, timers). */
@@ -228,6 +230,29 @@ struct event_runq_mean {
 	__u64 runs;     /* growth of sched_info.pcount */
 };
 
+enum gc_done_flag { GC_DONE_FORCED = 1u };
+
+/* What the runtime kept of the cycle that has just finished, as gctrace=1 prints it: all of it is still there when
+ * startTheWorldWithSema runs for the mark termination. Times CLOCK_MONOTONIC, sizes in bytes. */
+struct event_gc_done {
+	struct event_hdr hdr; /* time_ns: end_ns */
+	__u64 numgc;
+	__s64 sweep_term_ns, mark_ns, mark_term_ns, end_ns;         /* work.tSweepTerm, tMark, tMarkTerm, tEnd */
+	__s64 assist_ns, dedicated_ns, fractional_ns, idle_ns;      /* of gcController */
+	__u64 heap0, heap1, heap2, goal, stacks, globals;           /* work.heap0/1/2; lastHeapGoal, lastStackScan, globalsScan */
+	__u64 cpu_fraction;                                         /* bits of memstats.gc_cpu_fraction, a float64 */
+	__s32 stwprocs, maxprocs;
+	__u32 flags; /* enum gc_done_flag */
+	__u32 pad;
+};
+
+/* One mark assist that could not pay by credit alone. */
+struct event_gc_assist {
+	struct event_hdr hdr; /* time_ns: the end of the wait */
+	__u64 start_ns;       /* when it parked */
+	__u64 goid;           /* 0 unknown */
+};
+
 /* The largest record; the checker refuses any size that does not fit its kind. */
 union event {
 	struct event_hdr hdr;
@@ -246,6 +271,8 @@ union event {
 	struct event_runq runq;
 	struct event_runq_window runq_window;
 	struct event_runq_mean runq_mean;
+	struct event_gc_done gc_done;
+	struct event_gc_assist gc_assist;
 };
 
 _Static_assert(sizeof(struct event_hdr) == 40, "event_hdr");
@@ -264,3 +291,5 @@ _Static_assert(sizeof(struct event_oom_kill) == 104, "event_oom_kill");
 _Static_assert(sizeof(struct event_runq) == 104, "event_runq");
 _Static_assert(sizeof(struct event_runq_window) == 80 + 4 * RUNQ_BUCKETS, "event_runq_window");
 _Static_assert(sizeof(struct event_runq_mean) == 64, "event_runq_mean");
+_Static_assert(sizeof(struct event_gc_done) == 184, "event_gc_done");
+_Static_assert(sizeof(struct event_gc_assist) == 56, "event_gc_assist");

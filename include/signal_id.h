@@ -11,6 +11,7 @@ enum signal_id {
 	SIGNAL_NET_TCP = 5,
 	SIGNAL_NET_DNS = 6,
 	SIGNAL_MEM_OOM = 7,
-	SIGNAL_CNT = 8,
+	SIGNAL_GO_ASSIST = 8, /* GC assists: programs and links of go_gc, only when asked for */
+	SIGNAL_CNT = 9,
 	SIGNAL_MAX = 16, /* size of the shared counter array */
 };

@@ -187,6 +187,7 @@ static void fill_signals(struct check *c, const struct probes *probes)
 		[SIGNAL_NET_TCP] = "net_tcp",
 		[SIGNAL_NET_DNS] = "net_dns",
 		[SIGNAL_MEM_OOM] = "mem_oom",
+		[SIGNAL_GO_ASSIST] = "go_assist",
 	};
 
 	for (int id = 0; id < SIGNAL_CNT; id++) {

@@ -13,6 +13,10 @@ int command_why(const struct options *opts);
 int command_trace(const struct options *opts);
 int command_replay(const struct options *opts);
 int command_check(const struct options *opts);
+int command_gctrace(const struct options *opts);
+int command_schedtrace(const struct options *opts);
+int command_goroutines(const struct options *opts);
+int command_runtime(const struct options *opts);
 
 /* output.c: what the commands share. */
 
@@ -32,5 +36,11 @@ bool output_sees_all(void);
  */
 struct session;
 int output_nothing(const struct session *s, const struct options *opts);
+/* The watched processes of a session, in pid order, for commands about a TARGET. Number of them, at most max; or a
+ * negative exit code after its message: none, or several containers where no glob asked for several. */
+struct process;
+int output_targets(const struct session *s, const struct options *opts, struct process **ret, int max);
+/* "pod:container pid: ", what each line begins with where a glob matches several; "" else. */
+void output_target_prefix(const struct options *opts, const struct process *p, char *buf, size_t sz);
 /* Exit code for an error of output_text(): a closed pipe is a normal end. */
 int output_failed(int err);

@@ -9,9 +9,16 @@
 
 int main(int argc, char **argv)
 {
-	static int (*const commands[])(const struct options *) = {
-		[COMMAND_TOP] = command_top,     [COMMAND_LIST] = command_list,     [COMMAND_WHY] = command_why,
-		[COMMAND_TRACE] = command_trace, [COMMAND_REPLAY] = command_replay, [COMMAND_CHECK] = command_check};
+	static int (*const commands[])(const struct options *) = {[COMMAND_TOP] = command_top,
+								  [COMMAND_LIST] = command_list,
+								  [COMMAND_WHY] = command_why,
+								  [COMMAND_TRACE] = command_trace,
+								  [COMMAND_REPLAY] = command_replay,
+								  [COMMAND_CHECK] = command_check,
+								  [COMMAND_GCTRACE] = command_gctrace,
+								  [COMMAND_SCHEDTRACE] = command_schedtrace,
+								  [COMMAND_GOROUTINES] = command_goroutines,
+								  [COMMAND_RUNTIME] = command_runtime};
 	struct options opts;
 	int err = options_parse(argc, argv, &opts);
 

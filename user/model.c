@@ -583,6 +583,11 @@ void model_feed(struct model *m, const struct record *r)
 	case RECORD_SESSION:
 		m->session = *(const struct record_session *)r->body;
 		break;
+	case RECORD_LATENCY:
+	case RECORD_CENSUS:
+	case RECORD_PAUSES:
+	case RECORD_RESOURCES:
+		break;
 	}
 }
 

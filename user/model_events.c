@@ -359,6 +359,9 @@ static void on_oom(struct model *m, const union event *e)
 void model_event(struct model *m, const union event *e)
 {
 	switch (e->hdr.kind) {
+	case EVENT_GC_DONE:
+	case EVENT_GC_ASSIST:
+		break;
 	case EVENT_GC_START:
 	case EVENT_GC_MARK_END:
 	case EVENT_GC_PAUSE:

@@ -31,6 +31,9 @@ enum {
 	OPT_DNS_NAMES,
 	OPT_SPAN_MIN,
 	OPT_PLAIN,
+	OPT_STACKS,
+	OPT_DIFF,
+	OPT_MIN_AGE,
 };
 
 static const struct option long_options[] = {
@@ -50,6 +53,9 @@ static const struct option long_options[] = {
 	{"dns-names", no_argument, NULL, OPT_DNS_NAMES},
 	{"span-min", required_argument, NULL, OPT_SPAN_MIN},
 	{"plain", no_argument, NULL, OPT_PLAIN},
+	{"stacks", no_argument, NULL, OPT_STACKS},
+	{"diff", required_argument, NULL, OPT_DIFF},
+	{"min-age", required_argument, NULL, OPT_MIN_AGE},
 	{"pid", required_argument, NULL, 'p'},
 	{"namespace", required_argument, NULL, 'n'},
 	{"container", required_argument, NULL, 'c'},
@@ -89,6 +95,13 @@ static const struct {
 	 {OPT_ONCE, OPT_JSON, OPT_FORCE, OPT_ASCII, OPT_COLOR, OPT_REVERSE, OPT_ALL, OPT_SPEED, OPT_SPAN_MIN,
 	  OPT_PLAIN}},
 	{"check", COMMAND_CHECK, "", {OPT_JSON, OPT_ROOT}},
+	{"gctrace", COMMAND_GCTRACE, "pncd", {OPT_JSON, OPT_ROOT}},
+	{"schedtrace", COMMAND_SCHEDTRACE, "pncid", {OPT_JSON, OPT_ROOT, OPT_ONCE}},
+	{"goroutines",
+	 COMMAND_GOROUTINES,
+	 "pnco",
+	 {OPT_JSON, OPT_ROOT, OPT_ASCII, OPT_COLOR, OPT_ALL, OPT_STACKS, OPT_DIFF, OPT_MIN_AGE, OPT_FORCE}},
+	{"runtime", COMMAND_RUNTIME, "pnc", {OPT_JSON, OPT_ROOT}},
 };
 
 static const char usage[] =
@@ -105,6 +118,10 @@ static const char usage[] =
 	"  trace [TARGET]  records events for -d seconds (default 10) or until Ctrl-C\n"
 	"  replay FILE     opens a raw recording (.gsraw) in the view, or with -o converts it; needs no privilege\n"
 	"  check           what this kernel, these privileges and this node allow\n"
+	"  gctrace TARGET     a line for each GC cycle, as GODEBUG=gctrace=1 would print it\n"
+	"  schedtrace TARGET  a line each interval, as GODEBUG=schedtrace=1000 would print it\n"
+	"  goroutines TARGET  who created them, where they are blocked, since when; -o FILE.pb.gz: a pprof profile\n"
+	"  runtime TARGET     everything that the Go runtime keeps of itself, read without touching it\n"
 	"\n"
 	"TARGET: PID, pod, namespace/pod, namespace/pod:container, container name or id prefix; globs allowed\n"
 	"\n"
@@ -114,19 +131,24 @@ static const char usage[] =
 	"  -i, --interval DUR       time between blocks (default 1s)\n"
 	"  -w, --window DUR         time that the numbers cover (default 10s, at most 60s)\n"
 	"  -d, --duration DUR       end after this time (trace: default 10s; top: default never)\n"
-	"  -o, --output FILE        write here; may be given again (default gopherscope-DATE.pftrace; `-`: JSON lines to\n"
-	"                           stdout): .pftrace Perfetto, .jsonl JSON lines, .json OTLP spans, .gsraw raw recording\n"
+	"  -o, --output FILE        write here; may be given again (default gopherscope-DATE.pftrace; `-`: JSON lines "
+	"to\n"
+	"                           stdout): .pftrace Perfetto, .jsonl JSON lines, .json OTLP spans, .gsraw raw "
+	"recording\n"
 	"  -f, --format FORMAT      text, json (top, list, why, check); pftrace, jsonl, otlp, gsraw (trace, replay)\n"
 	"      --json               same as --format json\n"
 	"  -s, --sort KEY           why, cpu, mem, thr, runq, stw, gc, net, dns, name;  --reverse\n"
 	"      --once               one window, one block;  --plain: blocks of text, no live view\n"
 	"      --all                list: also processes that are not observed; top: a verdict below for every row\n"
 	"      --force              overwrite FILE\n"
+	"      --stacks             goroutines: whole stacks;  --diff DUR: growth over that time;  --min-age DUR: only "
+	"those\n"
+	"                           that have waited for so long\n"
 	"      --speed N            replay: times real time (default 1; 0: at once)\n"
 	"      --span-min KIND=DUR  .json: shorter spans are left out (all=0: none is)\n"
 	"      --dns-names          trace: record the names that are looked up\n"
 	"      --signals +A,-B      switch signals on or off: go_gc go_runtime cpu_throttle cpu_sched net_tcp net_dns\n"
-	"                           mem_oom proc_watch\n"
+	"                           mem_oom proc_watch; only when asked for: go_assist\n"
 	"      --root DIR           folder above the node's proc, run and var (in a container: /host)\n"
 	"      --color WHEN         auto, always, never (NO_COLOR is obeyed);  --ascii\n"
 	"  -q, --quiet   -v, --verbose   -h, --help   -V, --version\n"
@@ -164,6 +186,7 @@ static int signal_of(const char *name)
 		[SIGNAL_NET_TCP] = "net_tcp",
 		[SIGNAL_NET_DNS] = "net_dns",
 		[SIGNAL_MEM_OOM] = "mem_oom",
+		[SIGNAL_GO_ASSIST] = "go_assist",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -172,7 +195,8 @@ static int signal_of(const char *name)
 	if (!strcmp(name, "cpu_runq")) /* the part of cpu_sched that the column is named after */
 		return SIGNAL_CPU_SCHED;
 	return bad("unknown signal", name,
-		   "there are go_gc, go_runtime, cpu_throttle, cpu_sched, net_tcp, net_dns, mem_oom, proc_watch");
+		   "there are go_gc, go_assist, go_runtime, cpu_throttle, cpu_sched, net_tcp, net_dns, mem_oom, "
+		   "proc_watch");
 }
 
 /* "+A,-B". All signals are on by default, so that a name without its sign could only be misread. */
@@ -320,6 +344,8 @@ static bool *flag_of(struct options *o, int c)
 		return &o->dns_names;
 	case OPT_PLAIN:
 		return &o->plain;
+	case OPT_STACKS:
+		return &o->stacks;
 	}
 	return NULL;
 }
@@ -338,7 +364,13 @@ static int set_value(struct options *o, int c, char *arg)
 	case 'c':
 		o->container = arg;
 		return 0;
+	case OPT_DIFF:
+		return parse_duration("diff", arg, NS_PER_SEC, 3600 * NS_PER_SEC, "out of range, 1s to 1h",
+				      &o->diff_ns);
+	case OPT_MIN_AGE:
+		return parse_duration("min-age", arg, 1, 365 * 86400 * NS_PER_SEC, "out of range", &o->min_age_ns);
 	case 'i':
+		o->interval_given = true;
 		return parse_duration("interval", arg, 100 * NS_PER_MS, 3600 * NS_PER_SEC, "out of range, 100ms to 1h",
 				      &o->interval_ns);
 	case 'w':
@@ -346,6 +378,7 @@ static int set_value(struct options *o, int c, char *arg)
 		return parse_duration("window", arg, NS_PER_SEC, 60 * NS_PER_SEC, "out of range, 1s to 60s",
 				      &o->window_ns);
 	case 'd':
+		o->duration_given = true;
 		return parse_duration("duration", arg, 1, 86400 * NS_PER_SEC, "out of range, above 0 and at most 24h",
 				      &o->duration_ns);
 	case 'o':
@@ -423,7 +456,13 @@ static void set_defaults(struct options *o)
 	o->window_ns = 10 * NS_PER_SEC;
 	o->root = "";
 	o->speed = 1;
-	o->signals = (1u << SIGNAL_CNT) - 1;
+	o->signals = ((1u << SIGNAL_CNT) - 1) & ~(1u << SIGNAL_GO_ASSIST);
+}
+
+static bool needs_target(enum command c)
+{
+	return c == COMMAND_WHY || c == COMMAND_GCTRACE || c == COMMAND_SCHEDTRACE || c == COMMAND_GOROUTINES ||
+	       c == COMMAND_RUNTIME;
 }
 
 /* What is left after the options: the command's own word, which may be NULL, and a TARGET. */
@@ -438,7 +477,8 @@ static int take_words(struct options *o, int argc, char **argv, const char *comm
 					   : "one TARGET only; see gopherscope --help");
 		if (!command_word)
 			return bad("unknown command", argv[i],
-				   "top, list, why, trace, replay, check; see gopherscope --help");
+				   "top, list, why, trace, replay, check, gctrace, schedtrace, goroutines, runtime; "
+				   "see gopherscope --help");
 		if (!*argv[i])
 			return bad("TARGET", argv[i], "is empty; gopherscope list shows what there is");
 		if (o->command == COMMAND_REPLAY)
@@ -452,8 +492,9 @@ static int take_words(struct options *o, int argc, char **argv, const char *comm
 	}
 	if (o->target && o->command == COMMAND_CHECK)
 		return bad("unexpected argument", o->target, "check takes no TARGET");
-	if (o->command == COMMAND_WHY && !o->target && !o->pid && !o->container && !o->namespace_) {
-		log_error("why needs a TARGET: gopherscope why namespace/pod; gopherscope list shows them");
+	if (needs_target(o->command) && !o->target && !o->pid && !o->container && !o->namespace_) {
+		log_error("%s needs a TARGET: gopherscope %s namespace/pod; gopherscope list shows them", command_word,
+			  command_word);
 		return -EINVAL;
 	}
 	return 0;

@@ -9,7 +9,18 @@
 #include "stats/trace_event.h"
 #include "view/order.h"
 
-enum command { COMMAND_TOP, COMMAND_LIST, COMMAND_WHY, COMMAND_TRACE, COMMAND_REPLAY, COMMAND_CHECK };
+enum command {
+	COMMAND_TOP,
+	COMMAND_LIST,
+	COMMAND_WHY,
+	COMMAND_TRACE,
+	COMMAND_REPLAY,
+	COMMAND_CHECK,
+	COMMAND_GCTRACE,
+	COMMAND_SCHEDTRACE,
+	COMMAND_GOROUTINES,
+	COMMAND_RUNTIME
+};
 enum color_mode { COLOR_AUTO, COLOR_NEVER, COLOR_ALWAYS };
 
 /* Exit codes of the program. */
@@ -23,16 +34,20 @@ struct options {
 	pid_t pid;          /* 0: any */
 	const char *namespace_, *container;
 	uint64_t interval_ns, window_ns, duration_ns;
-	bool window_given; /* replay: else the recording's own */
+	bool window_given;                    /* replay: else the recording's own */
 	const char *outputs[OPTIONS_OUTPUTS]; /* none: the command's default; "-" stdout */
 	int output_cnt;
-	const char *format; /* of outputs and recordings, NULL: by the file's name */
-	const char *file;   /* replay: the recording, "-" stdin */
-	double speed;       /* replay in the view: times real time; 0 as fast as possible */
-	bool dns_names;     /* record the names that are looked up */
-	bool all_spans;     /* OTLP: spans of any length */
+	const char *format;                   /* of outputs and recordings, NULL: by the file's name */
+	const char *file;                     /* replay: the recording, "-" stdin */
+	double speed;                         /* replay in the view: times real time; 0 as fast as possible */
+	bool dns_names;                       /* record the names that are looked up */
+	bool all_spans;                       /* OTLP: spans of any length */
 	uint64_t span_min_ns[TRACE_KIND_CNT]; /* OTLP: 0 default */
-	bool plain;         /* text blocks also on a terminal */
+	uint64_t diff_ns;                     /* goroutines: two looks so far apart, 0 one */
+	uint64_t min_age_ns;                  /* goroutines: only those that wait at least so long */
+	bool stacks;                          /* goroutines: whole stacks */
+	bool interval_given, duration_given;
+	bool plain; /* text blocks also on a terminal */
 	bool once, json, all, force, toggle, quiet, ascii;
 	int verbose;
 	enum color_mode color;

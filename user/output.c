@@ -107,6 +107,50 @@ bool output_sees_all(void)
 	       kernel_features_parse_caps(buf) & (1ull << CAP_SYS_PTRACE);
 }
 
+static int ambiguous(const struct options *opts, struct process *const *ps, int cnt)
+{
+	char text[300], name[OWNER_NAME_SZ * 3];
+	const int shown = cnt < 5 ? cnt : 5;
+	struct str names;
+
+	str_init(&names);
+	for (int i = 0; i < shown; i++) {
+		owner_format(ps[i]->owner, name, sizeof(name));
+		str_addf(&names, "%s%s pid %d", i ? ", " : "", name, (int)ps[i]->pid);
+	}
+	log_error("%s matches %d processes: %s%s; name one", target_text(opts, text, sizeof(text)), cnt,
+		  str_get(&names), cnt > shown ? ", ..." : "");
+	str_deinit(&names);
+	return -EXIT_USAGE;
+}
+
+int output_targets(const struct session *s, const struct options *opts, struct process **ret, int max)
+{
+	int cnt = 0;
+	bool several = false;
+
+	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p)) {
+		if (!p->watched || cnt == max)
+			continue;
+		several |= cnt && ret[0]->owner != p->owner;
+		ret[cnt++] = p;
+	}
+	if (!cnt)
+		return -output_nothing(s, opts);
+	return several && !target_is_glob(opts) ? ambiguous(opts, ret, cnt) : cnt;
+}
+
+void output_target_prefix(const struct options *opts, const struct process *p, char *buf, size_t sz)
+{
+	char name[OWNER_NAME_SZ * 3];
+
+	*buf = '\0';
+	if (!target_is_glob(opts))
+		return;
+	owner_format(p->owner, name, sizeof(name));
+	snprintf(buf, sz, "%s %d: ", name, (int)p->pid);
+}
+
 int output_nothing(const struct session *s, const struct options *opts)
 {
 	char text[300];

@@ -34,6 +34,8 @@ static const uint16_t sizes[] = {
 	[EVENT_RUNQ] = sizeof(struct event_runq),
 	[EVENT_RUNQ_WINDOW] = sizeof(struct event_runq_window),
 	[EVENT_RUNQ_MEAN] = sizeof(struct event_runq_mean),
+	[EVENT_GC_DONE] = sizeof(struct event_gc_done),
+	[EVENT_GC_ASSIST] = sizeof(struct event_gc_assist),
 };
 
 #define ENDS(text) (memchr((text), 0, sizeof(text)) != NULL)
@@ -109,6 +111,19 @@ static bool runq_mean_sane(const struct event_runq_mean *e)
 	return e->start_ns <= e->hdr.time_ns && e->delay_ns < TIME_MAX_NS && e->runs < TIME_MAX_NS;
 }
 
+static bool time_known(int64_t ns)
+{
+	return ns >= 0 && (uint64_t)ns < TIME_MAX_NS;
+}
+
+static bool gc_done_sane(const struct event_gc_done *e)
+{
+	return time_known(e->sweep_term_ns) && time_known(e->mark_ns) && time_known(e->mark_term_ns) &&
+	       time_known(e->end_ns) && time_known(e->assist_ns) && time_known(e->dedicated_ns) &&
+	       time_known(e->fractional_ns) && time_known(e->idle_ns) && e->stwprocs >= 0 && e->maxprocs >= 0 &&
+	       e->flags <= GC_DONE_FORCED;
+}
+
 static bool body_sane(const union event *e)
 {
 	switch ((enum event_kind)e->hdr.kind) {
@@ -143,6 +158,10 @@ static bool body_sane(const union event *e)
 		return runq_window_sane(&e->runq_window);
 	case EVENT_RUNQ_MEAN:
 		return runq_mean_sane(&e->runq_mean);
+	case EVENT_GC_DONE:
+		return gc_done_sane(&e->gc_done);
+	case EVENT_GC_ASSIST:
+		return e->gc_assist.start_ns <= e->hdr.time_ns;
 	}
 	return false;
 }

@@ -27,6 +27,10 @@ enum record_type {
 	RECORD_CLOCK = 11,       /* struct record_clock */
 	RECORD_TICK = 12,        /* struct record_tick: a snapshot is due */
 	RECORD_SESSION = 13,     /* struct record_session: the first one */
+	RECORD_LATENCY = 14,     /* struct record_latency: waits of goroutines for a P since the last one */
+	RECORD_CENSUS = 15,      /* struct record_census: the goroutines of a process, some seconds apart */
+	RECORD_PAUSES = 16,      /* struct record_pauses: cycles that go_gc does not see (it is off for the process) */
+	RECORD_RESOURCES = 17,   /* struct record_resources: descriptors and threads against their limits */
 };
 
 #define RECORD_LEVELS 12 /* cgroup levels above a container that may own a quota */
@@ -91,6 +95,52 @@ struct record_sample {
 	int32_t pid;
 	uint32_t pad;
 	struct runtime_sample sample;
+};
+
+struct record_latency {
+	int32_t pid;
+	uint32_t diluted; /* Go before 1.26: zeros of fast system calls are among them */
+	struct runtime_latency latency;
+};
+
+#define RECORD_CENSUS_GROUPS 12 /* the largest of the program's own */
+
+struct record_census_group {
+	uint64_t cnt;           /* of all goroutines: a sample is scaled up */
+	int64_t oldest_wait_ns; /* -1 unknown */
+	uint64_t created_pc;    /* link address of the go statement: with blocked_pc, state and reason what makes it the same group */
+	uint64_t blocked_pc;
+	uint32_t state;         /* enum goroutine_state */
+	uint32_t pad;
+	char reason[40];
+	char created[96], created_at[48]; /* function and file:line (base name); "" unknown */
+	char blocked[96], blocked_at[48];
+};
+
+struct record_census {
+	int32_t pid;
+	uint32_t group_cnt;
+	uint64_t time_ns, total, walked; /* total: as runtime.NumGoroutine counts */
+	uint64_t running, runnable, waiting, syscall, leaked; /* of total, scaled */
+	struct record_census_group groups[RECORD_CENSUS_GROUPS];
+};
+
+#define RECORD_PAUSES_MAX 64
+
+struct record_pauses {
+	int32_t pid;
+	uint32_t cnt;
+	uint64_t missed;
+	struct runtime_pause pauses[RECORD_PAUSES_MAX];
+};
+
+struct record_resources {
+	int32_t pid;
+	uint32_t maxprocs_by;              /* enum maxprocs_by */
+	uint64_t time_ns;
+	int64_t fds, fd_limit;             /* -1 none, SAMPLE_UNKNOWN */
+	int64_t os_threads, thread_limit;
+	int64_t rss_bytes;                 /* of the process */
 };
 
 struct record_limits {

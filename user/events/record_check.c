@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "events/recording.h"
 #include "events/source.h"
+#include "runtime/census.h"
 #include "probes/probes.h"
 
 #define VALUE_MAX (1ll << 62)
@@ -88,11 +89,71 @@ static bool sample_sane(const void *body)
 {
 	const struct record_sample *r = body;
 	const struct runtime_sample *s = &r->sample;
+	int64_t values[(sizeof(*s) - sizeof(s->time_ns)) / sizeof(int64_t)];
 
+	_Static_assert(sizeof(*s) % sizeof(int64_t) == 0 && offsetof(struct runtime_sample, gomaxprocs) == 8,
+		       "behind time_ns: int64_t alone");
+	memcpy(values, &s->gomaxprocs, sizeof(values));
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
+		if (!limit_sane(values[i]) && !value_sane(values[i]))
+			return false;
 	return r->pid > 0 && time_sane(s->time_ns) && value_sane(s->gomaxprocs) && value_sane(s->gogc) &&
 	       limit_sane(s->memory_limit_bytes) && value_sane(s->heap_live_bytes) && limit_sane(s->heap_goal_bytes) &&
 	       value_sane(s->numgc) && value_sane(s->pause_total_ns) && value_sane(s->mapped_ready_bytes) &&
 	       value_sane(s->goroutines) && value_sane(s->gc_cpu_ns) && value_sane(s->assist_ns);
+}
+
+static bool latency_sane(const void *body)
+{
+	const struct record_latency *r = body;
+	const struct runtime_latency *l = &r->latency;
+	uint64_t cnt = 0;
+
+	for (int i = 0; i < RUNTIME_LATENCY_BUCKETS; i++)
+		cnt += l->buckets[i];
+	return r->pid > 0 && r->diluted <= 1 && time_sane(l->start_ns) && time_sane(l->end_ns) &&
+	       l->start_ns <= l->end_ns && l->cnt == cnt;
+}
+
+static bool group_sane(const struct record_census_group *g)
+{
+	return time_sane(g->cnt) && value_sane(g->oldest_wait_ns) && g->state < GOROUTINE_STATE_CNT &&
+	       ENDS(g->reason) && ENDS(g->created) && ENDS(g->created_at) && ENDS(g->blocked) && ENDS(g->blocked_at);
+}
+
+static bool census_sane(const void *body)
+{
+	const struct record_census *r = body;
+
+	if (r->pid <= 0 || r->group_cnt > RECORD_CENSUS_GROUPS || !time_sane(r->time_ns) || !time_sane(r->total) ||
+	    !time_sane(r->walked) || !time_sane(r->running) || !time_sane(r->runnable) || !time_sane(r->waiting) ||
+	    !time_sane(r->syscall) || !time_sane(r->leaked))
+		return false;
+	for (uint32_t i = 0; i < r->group_cnt; i++)
+		if (!group_sane(&r->groups[i]))
+			return false;
+	return true;
+}
+
+static bool pauses_sane(const void *body)
+{
+	const struct record_pauses *r = body;
+
+	if (r->pid <= 0 || r->cnt > RECORD_PAUSES_MAX || !time_sane(r->missed))
+		return false;
+	for (uint32_t i = 0; i < r->cnt; i++)
+		if (!time_sane(r->pauses[i].end_unix_ns) || !time_sane(r->pauses[i].pause_ns))
+			return false;
+	return true;
+}
+
+static bool resources_sane(const void *body)
+{
+	const struct record_resources *r = body;
+
+	return r->pid > 0 && r->maxprocs_by <= MAXPROCS_GODEBUG && time_sane(r->time_ns) && limit_sane(r->fds) &&
+	       limit_sane(r->fd_limit) && limit_sane(r->os_threads) && limit_sane(r->thread_limit) &&
+	       limit_sane(r->rss_bytes);
 }
 
 static bool limits_sane(const void *body)
@@ -175,6 +236,10 @@ static const struct {
 	[RECORD_CLOCK] = {"clock", sizeof(struct record_clock), clock_sane},
 	[RECORD_TICK] = {"tick", sizeof(struct record_tick), tick_sane},
 	[RECORD_SESSION] = {"session", sizeof(struct record_session), session_sane},
+	[RECORD_LATENCY] = {"latency", sizeof(struct record_latency), latency_sane},
+	[RECORD_CENSUS] = {"census", sizeof(struct record_census), census_sane},
+	[RECORD_PAUSES] = {"pauses", sizeof(struct record_pauses), pauses_sane},
+	[RECORD_RESOURCES] = {"resources", sizeof(struct record_resources), resources_sane},
 };
 
 const char *record_type_name(enum record_type t)

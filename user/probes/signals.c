@@ -27,5 +27,7 @@ const char *signal_name(enum signal_id id)
 
 	if (ops)
 		return ops->name;
+	if (id == SIGNAL_GO_ASSIST)
+		return "go_assist";
 	return id == SIGNAL_GO_RUNTIME ? "go_runtime" : "?";
 }

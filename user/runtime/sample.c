@@ -432,7 +432,7 @@ static int set_layout(struct sampler *s, const struct binary *b, uint64_t bias, 
 		s->globals[i] = b->globals[i] ? b->globals[i] + bias : 0;
 	memcpy(s->fields, b->fields, sizeof(s->fields));
 	s->go_minor = b->go_minor;
-	for (int i = FIELD_GC_PERCENT; i <= FIELD_GC_ASSIST_TIME; i++) {
+	for (int i = FIELD_GC_PERCENT; i <= FIELD_GC_MAPPED_READY; i++) {
 		size_t end = (size_t)(s->fields[i] < 0 ? 0 : s->fields[i]) + sizeof(uint64_t);
 
 		if (i == FIELD_GC_HEAP_GOAL)

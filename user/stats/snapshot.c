@@ -21,6 +21,8 @@ void snapshot_process_init(struct snapshot_process *p)
 {
 	memset(p, 0, sizeof(*p));
 	p->gomaxprocs = p->gogc = p->memory_limit_bytes = STAT_UNKNOWN;
+	p->goroutines = p->os_threads = p->thread_limit = p->fds = p->fd_limit = p->rss_bytes = STAT_UNKNOWN;
+	p->heap_live_bytes = p->heap_goal_bytes = p->numgc = STAT_UNKNOWN;
 }
 
 void snapshot_gc_unknown(struct snapshot_gc *g)
@@ -30,6 +32,8 @@ void snapshot_gc_unknown(struct snapshot_gc *g)
 	for (size_t i = 0; i < ARRAY_SIZE(g->pauses_by_reason); i++)
 		g->pauses_by_reason[i] = STAT_UNKNOWN;
 	dist_unknown(&g->mark);
+	g->assist_waits = STAT_UNKNOWN;
+	dist_unknown(&g->assist_wait);
 	g->mark_wall_ratio = NAN;
 	g->long_pauses = g->long_pauses_throttled = STAT_UNKNOWN;
 	g->long_pause_throttled_max = NAN;
@@ -75,8 +79,18 @@ void snapshot_dns_unknown(struct snapshot_net *n)
 	n->dns_nxdomain = n->dns_servfail = STAT_UNKNOWN;
 }
 
+static void sched_unknown(struct snapshot_sched *s)
+{
+	memset(s, 0, sizeof(*s));
+	dist_unknown(&s->latency);
+	s->running = s->runnable = s->waiting = s->syscall = s->leaked = STAT_UNKNOWN;
+	s->threads = s->procs = s->procs_idle = s->queue = STAT_UNKNOWN;
+	s->idle_p_ratio = s->census_age_seconds = NAN;
+}
+
 static void memory_unknown(struct snapshot_memory *m)
 {
+	m->go_bytes = m->non_go_bytes = STAT_UNKNOWN;
 	m->usage_bytes = m->working_set_bytes = m->limit_bytes = m->peak_bytes = STAT_UNKNOWN;
 	m->oom_kills = m->oom_kills_window = STAT_UNKNOWN;
 	m->growth_bytes_per_second = NAN;
@@ -90,7 +104,7 @@ void snapshot_container_init(struct snapshot_container *c)
 
 	snapshot_gc_unknown(&c->gc);
 	c->gc.cycles_total = STAT_UNKNOWN;
-	c->gc.cpu_ratio = c->gc.assist_seconds = NAN;
+	c->gc.cpu_ratio = c->gc.assist_seconds = c->gc.cpu_seconds = c->gc.last_minute_cpu_ratio = NAN;
 	c->gc.heap_live_bytes = c->gc.heap_goal_bytes = c->gc.gogc = STAT_UNKNOWN;
 	c->gc.memory_limit_bytes = c->gc.mapped_ready_bytes = STAT_UNKNOWN;
 
@@ -103,6 +117,7 @@ void snapshot_container_init(struct snapshot_container *c)
 
 	snapshot_tcp_unknown(&c->net);
 	snapshot_dns_unknown(&c->net);
+	sched_unknown(&c->sched);
 	memory_unknown(&c->memory);
 }
 

@@ -30,6 +30,10 @@ struct snapshot_process {
 	int64_t gogc;
 	int64_t memory_limit_bytes;
 	bool go_container_aware; /* Go >= 1.25 and not switched off: follows the quota by itself */
+	/* below: STAT_UNKNOWN, -1 none */
+	uint8_t maxprocs_by; /* enum maxprocs_by of runtime/sample.h */
+	int64_t goroutines, os_threads, thread_limit, fds, fd_limit, rss_bytes;
+	int64_t heap_live_bytes, heap_goal_bytes, numgc;
 };
 
 #define SNAPSHOT_LONG_PAUSE_NS 10000000ull /* the view's critical length of a stop-the-world */
@@ -45,6 +49,10 @@ struct snapshot_gc {
 	double cpu_ratio;       /* GC CPU / CPU used, NAN unknown */
 	bool cpu_estimated;     /* its threads had to wait: the runtime's wall times were scaled to what ran of them */
 	double assist_seconds;
+	int64_t assist_waits;            /* goroutines that had to wait for credit (go_assist); STAT_UNKNOWN when off */
+	struct dist assist_wait;         /* how long */
+	double cpu_seconds;              /* GC CPU in the window: mark workers and assists; NAN unknown */
+	double last_minute_cpu_ratio;    /* GC CPU / CPU used over the last 60 s; NAN unknown */
 	int64_t long_pauses;             /* of the pauses: those of at least SNAPSHOT_LONG_PAUSE_NS */
 	int64_t long_pauses_throttled;   /* of these: overlap a throttle interval of the container */
 	double long_pause_throttled_max; /* seconds: the longest of these, 0 none */
@@ -118,9 +126,43 @@ struct snapshot_net {
 	int peer_cnt;
 };
 
+/* Goroutines of one process that are alike: same state, reason, creation site, blocking site. */
+struct snapshot_group {
+	int32_t pid;
+	uint32_t state; /* enum goroutine_state of runtime/census.h */
+	int64_t cnt;
+	double per_minute;      /* growth, over at most 10 minutes; NAN: seen once */
+	double oldest_seconds;  /* longest wait; NAN unknown */
+	double growth_ratio;    /* of all goroutines of this creation site: now against 10 minutes ago (or since they are known); NAN
+				   younger than 1 minute */
+	double known_seconds;   /* for so long its creation site has been watched */
+	bool oldest_grows;      /* that wait has lasted since the first census of that time */
+	uint8_t mark;           /* 0 none, 1 "leak?", 2 "blocked", 3 "leaked" (the runtime says so) */
+	char reason[40];
+	char created[96], created_at[48];
+	char blocked[96], blocked_at[48];
+};
+#define SNAPSHOT_GROUPS 10
+
+/* The Go scheduler of all processes of the container. */
+struct snapshot_sched {
+	bool on;             /* passive reads work for at least one process */
+	struct dist latency; /* waits for a P that ended in the window (one in 8 is looked at); sum, min, max NAN */
+	bool diluted;        /* by zeros of system calls: a process before Go 1.26 */
+	int64_t running, runnable, waiting, syscall, leaked; /* of the last census; STAT_UNKNOWN */
+	int64_t threads;     /* M's */
+	int64_t procs, procs_idle, queue; /* Ps, idle ones, runnable goroutines in queues at the last reading */
+	double idle_p_ratio;              /* share of readings in the window with an idle P; NAN unknown */
+	double census_age_seconds;        /* NAN: none yet */
+	struct snapshot_group groups[SNAPSHOT_GROUPS]; /* most goroutines first; unused ones are 0 */
+	int group_cnt;
+};
+
 struct snapshot_memory {
 	int64_t usage_bytes, working_set_bytes, limit_bytes, peak_bytes, oom_kills; /* oom_kills: of the cgroup, ever */
 	int64_t oom_kills_window;                                                   /* seen by mem_oom */
+	int64_t go_bytes;       /* all that the Go runtimes got from the system and did not give back; STAT_UNKNOWN */
+	int64_t non_go_bytes;   /* resident memory of these processes beyond that: cgo, mapped files; STAT_UNKNOWN */
 	double growth_bytes_per_second; /* slope of the working set over the last 5 minutes; NAN unknown (younger than 1
 					   minute) */
 };
@@ -161,6 +203,7 @@ struct snapshot_container {
 	double cost_ratio;  /* probes' cost / CPU used, NAN unknown */
 	struct snapshot_gc gc;
 	struct snapshot_cpu cpu;
+	struct snapshot_sched sched;
 	struct snapshot_net net;
 	struct snapshot_memory memory;
 	struct verdict verdicts[VERDICTS_MAX]; /* gravest first */

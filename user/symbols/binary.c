@@ -54,6 +54,19 @@ const char *probe_how_text(enum probe_how how)
 	return "none";
 }
 
+const char *binary_layout_text(const struct binary *b)
+{
+	static const char *const texts[4][3] = {
+		[LAYOUT_NONE] = {"no layout", "no layout", "no layout"},
+		[LAYOUT_DWARF] = {"DWARF, no addresses", "DWARF, symbol table", "DWARF, references in code"},
+		[LAYOUT_TABLE] = {"table, no addresses", "table, symbol table", "table, references in code"},
+		[LAYOUT_NEAREST] = {"newest table, no addresses", "newest table, symbol table",
+				    "newest table, references in code"},
+	};
+
+	return texts[b->layout][b->globals_source];
+}
+
 static void find_sites(struct elf_image *img, const struct symbol *functions, const char *table_why, struct binary *b)
 {
 	for (int i = 0; i < GO_SITE_CNT; i++) {
@@ -84,6 +97,7 @@ static int read_symbols(struct elf_image *img, struct binary *b)
 		return err;
 	if (pclntab_open(img, &table, table_why) == 0) {
 		b->text_vaddr = table.text;
+		b->moduledata = table.moduledata;
 		if (!symbol_all_found(symbols, GO_SITE_CNT))
 			err = pclntab_find(img, &table, symbols, GO_SITE_CNT);
 		if (err == -ENOMEM)

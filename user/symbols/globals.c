@@ -7,7 +7,10 @@ static const char *const names[GLOBAL_CNT] = {
 	[GLOBAL_GOMAXPROCS] = "runtime.gomaxprocs", [GLOBAL_GCCONTROLLER] = "runtime.gcController",
 	[GLOBAL_MEMSTATS] = "runtime.memstats",     [GLOBAL_WORK] = "runtime.work",
 	[GLOBAL_SCHED] = "runtime.sched",           [GLOBAL_ALLP] = "runtime.allp",
-	[GLOBAL_ALLGLEN] = "runtime.allglen",
+	[GLOBAL_ALLGLEN] = "runtime.allglen",       [GLOBAL_ALLGPTR] = "runtime.allgptr",
+	[GLOBAL_ALLGS] = "runtime.allgs",           [GLOBAL_ALLM] = "runtime.allm",
+	[GLOBAL_GCPHASE] = "runtime.gcphase",       [GLOBAL_INIT_TIME] = "runtime.runtimeInitTime",
+	[GLOBAL_WAIT_REASONS] = "runtime.waitReasonStrings",
 };
 
 const char *globals_symbol(enum go_global g)
@@ -36,6 +39,7 @@ void globals_take(const struct elf_image *img, const struct symbol *symbols, str
 		if (!b->globals[g] && !missing)
 			missing = names[g];
 	}
+	b->globals_source = b->globals[GLOBAL_GOMAXPROCS] && b->globals[GLOBAL_ALLP] ? GLOBALS_SYMTAB : GLOBALS_NONE;
 	if (b->stripped)
 		err_why(b->layout_why, 0, "no symbol table: runtime globals unknown");
 	else if (missing)

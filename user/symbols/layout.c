@@ -11,7 +11,7 @@
 #include "base/cleanup.h"
 #include "symbols/dwarf.h"
 
-enum { TYPE_GC_CONTROLLER, TYPE_MSTATS, TYPE_SCHEDT, TYPE_P, TYPE_G, TYPE_M, TYPE_WORK, TYPE_CNT };
+enum { TYPE_GC_CONTROLLER, TYPE_MSTATS, TYPE_SCHEDT, TYPE_P, TYPE_G, TYPE_M, TYPE_WORK, TYPE_HEAPSTATS, TYPE_CNT };
 
 static const char *const type_names[TYPE_CNT] = {
 	[TYPE_GC_CONTROLLER] = "runtime.gcControllerState",
@@ -20,7 +20,8 @@ static const char *const type_names[TYPE_CNT] = {
 	[TYPE_P] = "runtime.p",
 	[TYPE_G] = "runtime.g",
 	[TYPE_M] = "runtime.m",
-	[TYPE_WORK] = "runtime.workType", /* 1.20+; an unnamed type before, which has nothing that is wanted */
+	[TYPE_WORK] = "runtime.workType", /* 1.20+; an unnamed type before */
+	[TYPE_HEAPSTATS] = "runtime.heapStatsDelta",
 };
 
 /* The second path is the field's name in other versions. */
@@ -32,23 +33,107 @@ static const struct {
 	[FIELD_GC_MEMORY_LIMIT] = {TYPE_GC_CONTROLLER, "memoryLimit", NULL},
 	[FIELD_GC_HEAP_MINIMUM] = {TYPE_GC_CONTROLLER, "heapMinimum", NULL},
 	[FIELD_GC_HEAP_GOAL] = {TYPE_GC_CONTROLLER, "gcPercentHeapGoal", "heapGoal"},
+	[FIELD_GC_LAST_HEAP_GOAL] = {TYPE_GC_CONTROLLER, "lastHeapGoal", NULL},
 	[FIELD_GC_HEAP_LIVE] = {TYPE_GC_CONTROLLER, "heapLive", NULL},
+	[FIELD_GC_LAST_STACK_SCAN] = {TYPE_GC_CONTROLLER, "lastStackScan", "stackScan"},
+	[FIELD_GC_GLOBALS_SCAN] = {TYPE_GC_CONTROLLER, "globalsScan", NULL},
 	[FIELD_GC_HEAP_MARKED] = {TYPE_GC_CONTROLLER, "heapMarked", NULL},
+	[FIELD_GC_ASSIST_TIME] = {TYPE_GC_CONTROLLER, "assistTime", NULL},
+	[FIELD_GC_DEDICATED_TIME] = {TYPE_GC_CONTROLLER, "dedicatedMarkTime", NULL},
+	[FIELD_GC_FRACTIONAL_TIME] = {TYPE_GC_CONTROLLER, "fractionalMarkTime", NULL},
+	[FIELD_GC_IDLE_TIME] = {TYPE_GC_CONTROLLER, "idleMarkTime", NULL},
+	[FIELD_GC_HEAP_IN_USE] = {TYPE_GC_CONTROLLER, "heapInUse", NULL},
+	[FIELD_GC_HEAP_RELEASED] = {TYPE_GC_CONTROLLER, "heapReleased", NULL},
 	[FIELD_GC_HEAP_FREE] = {TYPE_GC_CONTROLLER, "heapFree", NULL},
 	[FIELD_GC_TOTAL_ALLOC] = {TYPE_GC_CONTROLLER, "totalAlloc", NULL},
 	[FIELD_GC_TOTAL_FREE] = {TYPE_GC_CONTROLLER, "totalFree", NULL},
 	[FIELD_GC_MAPPED_READY] = {TYPE_GC_CONTROLLER, "mappedReady", NULL},
-	[FIELD_GC_ASSIST_TIME] = {TYPE_GC_CONTROLLER, "assistTime", NULL},
 	[FIELD_MEMSTATS_NUMGC] = {TYPE_MSTATS, "numgc", NULL},
+	[FIELD_MEMSTATS_NUMFORCEDGC] = {TYPE_MSTATS, "numforcedgc", NULL},
 	[FIELD_MEMSTATS_PAUSE_TOTAL] = {TYPE_MSTATS, "pause_total_ns", NULL},
+	[FIELD_MEMSTATS_PAUSE_NS] = {TYPE_MSTATS, "pause_ns", NULL},
+	[FIELD_MEMSTATS_PAUSE_END] = {TYPE_MSTATS, "pause_end", NULL},
+	[FIELD_MEMSTATS_LAST_GC_UNIX] = {TYPE_MSTATS, "last_gc_unix", NULL},
+	[FIELD_MEMSTATS_LAST_GC_MONO] = {TYPE_MSTATS, "last_gc_nanotime", NULL},
+	[FIELD_MEMSTATS_GC_CPU_FRACTION] = {TYPE_MSTATS, "gc_cpu_fraction", NULL},
+	[FIELD_MEMSTATS_GC_PAUSE_DIST] = {TYPE_MSTATS, "gcPauseDist", NULL},
+	[FIELD_MEMSTATS_HEAP_STATS] = {TYPE_MSTATS, "heapStats", NULL},
+	[FIELD_MEMSTATS_STACKS_SYS] = {TYPE_MSTATS, "stacks_sys", NULL},
+	[FIELD_MEMSTATS_MSPAN_SYS] = {TYPE_MSTATS, "mspan_sys", NULL},
+	[FIELD_MEMSTATS_MCACHE_SYS] = {TYPE_MSTATS, "mcache_sys", NULL},
+	[FIELD_MEMSTATS_BUCKHASH_SYS] = {TYPE_MSTATS, "buckhash_sys", NULL},
+	[FIELD_MEMSTATS_GCMISC_SYS] = {TYPE_MSTATS, "gcMiscSys", NULL},
+	[FIELD_MEMSTATS_OTHER_SYS] = {TYPE_MSTATS, "other_sys", NULL},
+	[FIELD_HEAPSTATS_COMMITTED] = {TYPE_HEAPSTATS, "committed", NULL},
+	[FIELD_HEAPSTATS_RELEASED] = {TYPE_HEAPSTATS, "released", NULL},
+	[FIELD_HEAPSTATS_IN_STACKS] = {TYPE_HEAPSTATS, "inStacks", NULL},
+	[FIELD_HEAPSTATS_LARGE_ALLOC] = {TYPE_HEAPSTATS, "largeAlloc", NULL},
+	[FIELD_HEAPSTATS_LARGE_ALLOC_CNT] = {TYPE_HEAPSTATS, "largeAllocCount", NULL},
+	[FIELD_HEAPSTATS_SMALL_ALLOC_CNT] = {TYPE_HEAPSTATS, "smallAllocCount", NULL},
+	[FIELD_HEAPSTATS_SIZE] = {TYPE_HEAPSTATS, "", NULL},
+	[FIELD_WORK_TSWEEP_TERM] = {TYPE_WORK, "tSweepTerm", NULL},
+	[FIELD_WORK_TMARK] = {TYPE_WORK, "tMark", NULL},
+	[FIELD_WORK_TMARK_TERM] = {TYPE_WORK, "tMarkTerm", NULL},
+	[FIELD_WORK_TEND] = {TYPE_WORK, "tEnd", NULL},
+	[FIELD_WORK_HEAP0] = {TYPE_WORK, "heap0", NULL},
+	[FIELD_WORK_HEAP1] = {TYPE_WORK, "heap1", NULL},
+	[FIELD_WORK_HEAP2] = {TYPE_WORK, "heap2", NULL},
+	[FIELD_WORK_STWPROCS] = {TYPE_WORK, "stwprocs", NULL},
+	[FIELD_WORK_MAXPROCS] = {TYPE_WORK, "maxprocs", NULL},
+	[FIELD_WORK_USER_FORCED] = {TYPE_WORK, "userForced", NULL},
 	[FIELD_WORK_CPUSTATS] = {TYPE_WORK, "cpuStats", NULL},
+	[FIELD_SCHED_MNEXT] = {TYPE_SCHEDT, "mnext", NULL},
+	[FIELD_SCHED_NMFREED] = {TYPE_SCHEDT, "nmfreed", NULL},
+	[FIELD_SCHED_NMIDLE] = {TYPE_SCHEDT, "nmidle", NULL},
 	[FIELD_SCHED_NGSYS] = {TYPE_SCHEDT, "ngsys", NULL},
+	[FIELD_SCHED_NPIDLE] = {TYPE_SCHEDT, "npidle", NULL},
+	[FIELD_SCHED_NMSPINNING] = {TYPE_SCHEDT, "nmspinning", NULL},
+	[FIELD_SCHED_NEEDSPINNING] = {TYPE_SCHEDT, "needspinning", NULL},
+	[FIELD_SCHED_RUNQSIZE] = {TYPE_SCHEDT, "runqsize", "runq.size"},
 	[FIELD_SCHED_GFREE_N] = {TYPE_SCHEDT, "gFree.n", NULL},
 	[FIELD_SCHED_GFREE_STACK] = {TYPE_SCHEDT, "gFree.stack.size", NULL},
 	[FIELD_SCHED_GFREE_NOSTACK] = {TYPE_SCHEDT, "gFree.noStack.size", NULL},
+	[FIELD_SCHED_GCWAITING] = {TYPE_SCHEDT, "gcwaiting", NULL},
+	[FIELD_SCHED_TIME_TO_RUN] = {TYPE_SCHEDT, "timeToRun", NULL},
+	[FIELD_SCHED_IDLE_TIME] = {TYPE_SCHEDT, "idleTime", NULL},
+	[FIELD_SCHED_MUTEX_WAIT] = {TYPE_SCHEDT, "totalMutexWaitTime", NULL},
+	[FIELD_SCHED_STW_STOPPING_GC] = {TYPE_SCHEDT, "stwStoppingTimeGC", NULL},
+	[FIELD_SCHED_STW_STOPPING_OTHER] = {TYPE_SCHEDT, "stwStoppingTimeOther", NULL},
+	[FIELD_SCHED_STW_TOTAL_GC] = {TYPE_SCHEDT, "stwTotalTimeGC", NULL},
+	[FIELD_SCHED_STW_TOTAL_OTHER] = {TYPE_SCHEDT, "stwTotalTimeOther", NULL},
+	[FIELD_SCHED_LOCK_WAIT] = {TYPE_SCHEDT, "totalRuntimeLockWaitTime", NULL},
+	[FIELD_SCHED_CUSTOM_GOMAXPROCS] = {TYPE_SCHEDT, "customGOMAXPROCS", NULL},
+	[FIELD_SCHED_CREATED] = {TYPE_SCHEDT, "goroutinesCreated", NULL},
+	[FIELD_P_M] = {TYPE_P, "m", NULL},
+	[FIELD_P_SCHEDTICK] = {TYPE_P, "schedtick", NULL},
+	[FIELD_P_SYSCALLTICK] = {TYPE_P, "syscalltick", NULL},
+	[FIELD_P_RUNQHEAD] = {TYPE_P, "runqhead", NULL},
+	[FIELD_P_RUNQTAIL] = {TYPE_P, "runqtail", NULL},
+	[FIELD_P_RUNNEXT] = {TYPE_P, "runnext", NULL},
 	[FIELD_P_GFREE] = {TYPE_P, "gFree.n", "gFree.size"},
+	[FIELD_G_STACK_LO] = {TYPE_G, "stack.lo", NULL},
+	[FIELD_G_STACK_HI] = {TYPE_G, "stack.hi", NULL},
 	[FIELD_G_M] = {TYPE_G, "m", NULL},
+	[FIELD_G_SP] = {TYPE_G, "sched.sp", NULL},
+	[FIELD_G_PC] = {TYPE_G, "sched.pc", NULL},
+	[FIELD_G_BP] = {TYPE_G, "sched.bp", NULL},
+	[FIELD_G_SYSCALLSP] = {TYPE_G, "syscallsp", NULL},
+	[FIELD_G_SYSCALLPC] = {TYPE_G, "syscallpc", NULL},
+	[FIELD_G_SYSCALLBP] = {TYPE_G, "syscallbp", NULL},
+	[FIELD_G_STATUS] = {TYPE_G, "atomicstatus", NULL},
+	[FIELD_G_GOID] = {TYPE_G, "goid", NULL},
+	[FIELD_G_WAITSINCE] = {TYPE_G, "waitsince", NULL},
+	[FIELD_G_WAITREASON] = {TYPE_G, "waitreason", NULL},
+	[FIELD_G_LOCKEDM] = {TYPE_G, "lockedm", NULL},
+	[FIELD_G_PARENT_GOID] = {TYPE_G, "parentGoid", NULL},
+	[FIELD_G_GOPC] = {TYPE_G, "gopc", NULL},
+	[FIELD_G_STARTPC] = {TYPE_G, "startpc", NULL},
+	[FIELD_G_LABELS] = {TYPE_G, "labels", NULL},
+	[FIELD_M_PROCID] = {TYPE_M, "procid", NULL},
+	[FIELD_M_CURG] = {TYPE_M, "curg", NULL},
 	[FIELD_M_PREEMPTOFF] = {TYPE_M, "preemptoff", NULL},
+	[FIELD_M_ALLLINK] = {TYPE_M, "alllink", NULL},
+	[FIELD_M_LOCK_WAIT] = {TYPE_M, "mLockProfile.waitTime", NULL},
 };
 
 static const char *dwarf_reason(int err)
@@ -106,6 +191,19 @@ int layout_from_table(const struct binary *b, int16_t fields[FIELD_CNT], char *w
 	return err_why(why, -ENOENT, "%s is not in the built-in table", b->go_version);
 }
 
+/* Before 1.20 the type of `work` has no name in DWARF, and a size is no field: from the row of the same release. */
+static void complete_from_table(struct binary *b)
+{
+	int16_t row[FIELD_CNT];
+
+	if (layout_from_table(b, row, NULL))
+		return;
+	for (int f = FIELD_WORK_TSWEEP_TERM; f <= FIELD_WORK_CPUSTATS; f++)
+		if (b->go_minor < 20)
+			b->fields[f] = row[f];
+	b->fields[FIELD_HEAPSTATS_SIZE] = row[FIELD_HEAPSTATS_SIZE];
+}
+
 int layout_read(struct elf_image *img, struct binary *b)
 {
 	char no_dwarf[WHY_SZ], no_table[WHY_SZ];
@@ -115,6 +213,7 @@ int layout_read(struct elf_image *img, struct binary *b)
 	err = layout_from_dwarf(img, b->fields, no_dwarf);
 	if (!err) {
 		b->layout = LAYOUT_DWARF;
+		complete_from_table(b);
 	} else if (layout_from_table(b, b->fields, no_table) == 0) {
 		b->layout = LAYOUT_TABLE;
 	} else {
