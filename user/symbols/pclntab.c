@@ -190,6 +190,26 @@ static void find_text(struct elf_image *img, struct pclntab *t)
 	text_from_relocations(img, t);
 }
 
+int pclntab_moduledata_word(struct elf_image *img, struct pclntab *t, unsigned offset, uint64_t *ret)
+{
+	struct rela_table r;
+	uint8_t word[8];
+
+	if (!t->moduledata)
+		find_text(img, t);
+	if (!t->moduledata)
+		return -ENOENT;
+	if (elf_image_read_vaddr(img, t->moduledata + offset, word, sizeof(word)) == 0 && elf_u64(word)) {
+		*ret = elf_u64(word);
+		return 0;
+	}
+	if (rela_open(img, &r) != 0)
+		return -ENOENT;
+	*ret = rela_search(&r, t->moduledata + offset, 0);
+	elf_window_close(&r.w);
+	return *ret ? 0 : -ENOENT;
+}
+
 int pclntab_open(struct elf_image *img, struct pclntab *ret, char *why)
 {
 	struct pclntab t;

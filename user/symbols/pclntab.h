@@ -17,3 +17,6 @@ struct pclntab {
 int pclntab_open(struct elf_image *img, struct pclntab *ret, char *why);
 /* Fills vaddr and end of the symbols that have none yet. 0 or -errno; unfound symbols stay 0. */
 int pclntab_find(struct elf_image *img, const struct pclntab *tab, struct symbol *symbols, unsigned cnt);
+/* An address that runtime.firstmoduledata holds at that offset, looked up in the file or among the relocations; the
+ * moduledata is looked for if need be. 0 or -ENOENT. */
+int pclntab_moduledata_word(struct elf_image *img, struct pclntab *t, unsigned offset, uint64_t *ret);
