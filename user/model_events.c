@@ -33,6 +33,8 @@ static void trace_raw(const struct model *m, enum trace_kind kind, const union e
  * collector; one hit for everything else. */
 static int hits_of(const union event *e)
 {
+	if (e->hdr.kind == EVENT_GC_DONE)
+		return 0; /* comes with the hit of the pause that follows */
 	if (e->hdr.kind != EVENT_GC_PAUSE)
 		return 1;
 	if (!(e->gc_pause.flags & PAUSE_FROM_REGISTERS))
@@ -359,9 +361,9 @@ static void on_oom(struct model *m, const union event *e)
 void model_event(struct model *m, const union event *e)
 {
 	switch (e->hdr.kind) {
-	case EVENT_GC_DONE:
 	case EVENT_GC_ASSIST:
 		break;
+	case EVENT_GC_DONE:
 	case EVENT_GC_START:
 	case EVENT_GC_MARK_END:
 	case EVENT_GC_PAUSE:

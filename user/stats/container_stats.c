@@ -156,6 +156,8 @@ void container_stats_cycle_done(struct container_stats *c, int32_t pid, const st
 		.mark_start_ns = d->mark_start_ns,
 		.mark_end_ns = d->mark_end_ns,
 		.pause_sum_ns = d->pause_sum_ns,
+		.known = d->known,
+		.numbers = d->numbers,
 	};
 }
 

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "event.h"
+#include "runtime/sample.h"
 
 #define DETAIL_CYCLES 20
 #define DETAIL_SPANS  4096 /* of all lanes together; the oldest give way */
@@ -27,6 +28,8 @@ struct detail_cycle {
 	int32_t pid;
 	uint32_t trigger, procs, pauses;
 	uint64_t start_ns, end_ns, mark_start_ns, mark_end_ns, pause_sum_ns;
+	bool known; /* numbers count: the runtime's own, what gctrace prints of this cycle */
+	struct runtime_cycle numbers;
 };
 
 struct detail_poll {

@@ -35,6 +35,7 @@ static void feed_start(struct gc_cycle_state *s, const struct event_gc_start *e)
 	s->procs = e->procs;
 	s->pauses = 0;
 	s->pause_sum_ns = 0;
+	s->known = false;
 }
 
 static void done_fill(const struct gc_cycle_state *s, uint64_t end_ns, struct gc_cycle_done *done)
@@ -49,6 +50,41 @@ static void done_fill(const struct gc_cycle_state *s, uint64_t end_ns, struct gc
 		.pauses = s->pauses,
 		.pause_sum_ns = s->pause_sum_ns,
 	};
+}
+
+void gc_cycle_numbers(const struct event_gc_done *e, struct runtime_cycle *ret)
+{
+	*ret = (struct runtime_cycle){
+		.numgc = e->numgc,
+		.sweep_term_ns = e->sweep_term_ns,
+		.mark_ns = e->mark_ns,
+		.mark_term_ns = e->mark_term_ns,
+		.end_ns = e->end_ns,
+		.assist_ns = e->assist_ns,
+		.dedicated_ns = e->dedicated_ns,
+		.fractional_ns = e->fractional_ns,
+		.idle_ns = e->idle_ns,
+		.heap0 = e->heap0,
+		.heap1 = e->heap1,
+		.heap2 = e->heap2,
+		.goal = e->goal,
+		.stacks = e->stacks,
+		.globals = e->globals,
+		.stwprocs = e->stwprocs,
+		.maxprocs = e->maxprocs,
+		.forced = e->flags & GC_DONE_FORCED,
+	};
+	memcpy(&ret->cpu_fraction, &e->cpu_fraction, sizeof(ret->cpu_fraction));
+}
+
+/* The numbers come inside the last stop, before its pause. They are of this cycle if its mark ended when we saw it end:
+ * the runtime gives the same stamp to endCycle and to work.tMarkTerm. */
+static void feed_numbers(struct gc_cycle_state *s, const struct event_gc_done *e)
+{
+	if (!s->in_cycle || !s->mark_ended || e->mark_term_ns != (int64_t)s->mark_end_ns)
+		return;
+	s->known = true;
+	gc_cycle_numbers(e, &s->numbers);
 }
 
 static bool feed_mark_end(struct gc_cycle_state *s, uint64_t end_ns, struct gc_cycle_done *done)
@@ -116,6 +152,9 @@ static bool feed_mark_term(struct gc_cycle_state *s, const struct event_gc_pause
 		return false; /* mark restarts; or the end of mark was lost, which the next start will show */
 	done_fill(s, e->hdr.time_ns, done);
 	done->cycle = true;
+	done->known = s->known;
+	if (s->known)
+		done->numbers = s->numbers;
 	s->in_cycle = s->mark_ended = false;
 	s->cycles++;
 	return true;
@@ -146,6 +185,9 @@ bool gc_cycle_feed(struct gc_cycle_state *s, const union event *e, struct gc_cyc
 		return feed_mark_end(s, e->hdr.time_ns, done);
 	case EVENT_GC_PAUSE:
 		return feed_pause(s, &e->gc_pause, done);
+	case EVENT_GC_DONE:
+		feed_numbers(s, &e->gc_done);
+		return false;
 	default:
 		return false;
 	}

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "event.h"
+#include "runtime/sample.h"
 
 struct gc_cycle_state {
 	bool in_cycle, mark_ended;
@@ -17,6 +18,8 @@ struct gc_cycle_state {
 	uint32_t trigger, procs;
 	uint32_t pauses; /* GC pauses seen in this cycle */
 	uint64_t pause_sum_ns;
+	bool known; /* numbers are those of this cycle */
+	struct runtime_cycle numbers;
 	uint64_t cycles; /* finished since start */
 	uint64_t broken; /* cycles whose end or begin was not seen (loss, or attached in the middle) */
 };
@@ -28,8 +31,12 @@ struct gc_cycle_done {
 	uint64_t start_ns, end_ns, mark_start_ns, mark_end_ns;
 	uint32_t trigger, procs, pauses;
 	uint64_t pause_sum_ns;
+	bool known; /* numbers: the runtime's own of this cycle, as gctrace prints them; only with cycle */
+	struct runtime_cycle numbers;
 };
 
+/* The numbers of an event, in the shape that a passive read has, too. */
+void gc_cycle_numbers(const struct event_gc_done *e, struct runtime_cycle *ret);
 /* Feeds one go_gc event; returns true if done says something. */
 bool gc_cycle_feed(struct gc_cycle_state *s, const union event *e, struct gc_cycle_done *done);
 /* Events of this process were lost: an open cycle must not be closed by the end of a later one. */
