@@ -30,3 +30,8 @@ bool rule_net_loss(const struct snapshot *s, const struct snapshot_container *c,
 bool rule_dns(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret);
 bool rule_gomaxprocs(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret);
 bool rule_gomemlimit(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret);
+bool rule_gc_cpu(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret);
+bool rule_mem_limit_gc(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret);
+bool rule_p_starved(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret);
+bool rule_goroutine_leak(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret);
+bool rule_goroutine_blocked(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret);

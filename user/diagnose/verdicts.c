@@ -21,7 +21,7 @@
 #include "diagnose/words.h"
 
 #define CLEAR_SCALE    0.7
-#define RULES_MAX      VERDICTS_MAX
+#define RULES_MAX      16
 #define SEVERITIES     (VERDICT_CRITICAL + 1)
 #define CONTAINERS_MAX 4096 /* ten nodes' worth; beyond, verdicts have no memory */
 
@@ -324,6 +324,13 @@ static void say_waits(const struct snapshot_container *c, const struct verdict *
 		   words_duration(e->value, wait));
 }
 
+/* The collector is what burned the quota: its advice is part of the cause's. */
+static bool gc_burned_quota(const struct snapshot_container *c, const struct verdict *cause,
+			    const struct verdict *effect)
+{
+	return !strcmp(cause->culprit, "gc");
+}
+
 /* Effects that are told by the verdict on their cause. */
 static const struct {
 	const char *cause, *effect;
@@ -333,6 +340,8 @@ static const struct {
 		    size_t sz); /* NULL: its advice is part of the cause's */
 } suppressions[] = {
 	{"throttled", "gomaxprocs", NULL, NULL},
+	{"throttled", "gc-cpu", gc_burned_quota, NULL},
+	{"mem-limit-gc", "gomemlimit", NULL, NULL},
 	{"oom-risk", "gomemlimit", NULL, NULL},
 	{"throttled", "cpu-contended", waits_for_itself, say_waits},
 	{"throttled", "dns", slow_by_throttle, say_slow},
@@ -359,8 +368,10 @@ static void verdict_insert(struct snapshot_container *c, const struct verdict *v
 {
 	int at = c->verdict_cnt;
 
-	if (at == VERDICTS_MAX)
+	if (at == VERDICTS_MAX && c->verdicts[at - 1].severity >= v->severity)
 		return;
+	if (at == VERDICTS_MAX) /* the least grave one gives way */
+		at = --c->verdict_cnt;
 	for (; at > 0 && c->verdicts[at - 1].severity < v->severity; at--)
 		c->verdicts[at] = c->verdicts[at - 1];
 	c->verdicts[at] = *v;

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* GOGC trades memory for CPU: the next cycle starts so that the heap ends at live * (1 + GOGC / 100). */
+#include "diagnose/gogc.h"
+
+#include <math.h>
+
+#include "base/clock.h"
+#include "diagnose/words.h"
+
+/* GOGC: a fourfold one leaves a quarter of the cycles; beyond that little is won for much memory. */
+#define GOGC_FACTOR_MAX 4
+#define GOGC_FACTOR_MIN 1.5  /* less is not worth an advice */
+#define MEMORY_SHARE    0.80 /* of the memory limit that the heap goal and all the rest may take */
+
+/* Bytes that the heap goal may have: MEMORY_SHARE of the memory limit less what the container holds beside the heap,
+ * and below GOMEMLIMIT. NAN where there is no limit or something is unknown. */
+static double goal_room(const struct snapshot_container *c)
+{
+	const struct snapshot_memory *m = &c->memory;
+	double room = NAN;
+
+	if (m->limit_bytes > 0 && m->working_set_bytes != STAT_UNKNOWN) {
+		double beside = (double)m->working_set_bytes - (double)c->gc.heap_goal_bytes;
+
+		room = MEMORY_SHARE * (double)m->limit_bytes - fmax(beside, 0);
+	}
+	if (c->gc.memory_limit_bytes > 0)
+		room = fmin(room, (double)c->gc.memory_limit_bytes * MEMORY_SHARE); /* fmin ignores a NAN */
+	return room;
+}
+
+/* Cycles come as often as the heap grows from live to goal = live * (1 + GOGC / 100), so their rate is proportional to
+ * 1 / GOGC while the program allocates as it does. Returns the new GOGC, 0 if there is no better one that fits. */
+int64_t gogc_better(const struct snapshot_container *c)
+{
+	const struct snapshot_gc *gc = &c->gc;
+
+	if (gc->gogc == STAT_UNKNOWN || gc->gogc <= 0 || gc->gogc > 10000 || gc->heap_live_bytes <= 0 ||
+	    gc->heap_goal_bytes == STAT_UNKNOWN || c->memory.limit_bytes == STAT_UNKNOWN)
+		return 0;
+
+	double room = goal_room(c), best = (double)gc->gogc * GOGC_FACTOR_MAX;
+
+	if (!isnan(room))
+		best = fmin(best, (room / (double)gc->heap_live_bytes - 1) * 100);
+	else if (c->memory.limit_bytes > 0)
+		return 0; /* limited, but its use is unknown */
+	best = best >= 200 ? floor(best / 50) * 50 : floor(best / 10) * 10;
+	return best >= (double)gc->gogc * GOGC_FACTOR_MIN ? (int64_t)best : 0;
+}
+
+void gogc_advice(const struct snapshot_container *c, char *buf, size_t sz)
+{
+	int64_t gogc = gogc_better(c);
+	double seconds = (double)c->seen_ns / NS_PER_SEC;
+
+	if (!gogc)
+		return;
+
+	double factor = (double)c->gc.gogc / (double)gogc;
+	int64_t goal = c->gc.heap_live_bytes + (int64_t)((double)c->gc.heap_live_bytes * (double)gogc / 100);
+	char bytes[WORD_SZ];
+
+	words_part(buf, sz, "; ", "GOGC=%lld", (long long)gogc);
+	if (c->gc.cycles > 0 && seconds > 0)
+		words_add(buf, sz, " cuts %.1f cycles/s to about %.1f", (double)c->gc.cycles / seconds,
+			  (double)c->gc.cycles / seconds * factor);
+	else
+		words_add(buf, sz, " leaves about 1 cycle of %.1f", 1 / factor);
+	/* Without a limit nothing says that the memory is there: tell the price. */
+	if (c->memory.limit_bytes <= 0)
+		words_add(buf, sz, ", for a heap goal of %s", words_bytes(goal, bytes));
+}
+
+/* GC's CPU time goes with its cycles, the program's own stays. */
+double gogc_expected_share(const struct snapshot_container *c, int64_t gogc, double ratio)
+{
+	double gc = ratio * (double)c->gc.gogc / (double)gogc;
+
+	return gc / (1 - ratio + gc);
+}
+
+double gogc_memory_ratio(const struct snapshot_container *c)
+{
+	if (c->gc.memory_limit_bytes <= 0 || c->gc.mapped_ready_bytes == STAT_UNKNOWN)
+		return NAN;
+	return (double)c->gc.mapped_ready_bytes / (double)c->gc.memory_limit_bytes;
+}
