@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Functions, files and lines as the runtime's own tracebacks find them (runtime/symtab.go, symtabinl.go): a binary
+ * search in the function table gives the function's record; the record names positions in pctab, where runs of (value,
+ * length) in variable-length numbers tell the file, the line and the innermost inlined call of each instruction. An
+ * inlined call names its function and the instruction of the caller that stands for it, so a stack of them is walked
+ * with the same three tables.
+ *
+ *	          record  inlined call  moduledata.gofunc, the base of function data
+ *	1.18-19     40       20 bytes     304
+ *	1.20-26     44       16           320
+ *	1.27        44       16           344
+ *
+ * The file may have 100 MB and belongs to somebody else: pages are read as they are needed and a few are kept. A table
+ * that contradicts itself makes the answer smaller (no line, no inlined calls), never a read outside of its bounds, and
+ * each question may cost only STEPS_MAX steps. */
+#include "symbols/code_lines.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/hashmap.h"
+#include "symbols/pclntab.h"
+
+#define PAGE_SHIFT      12
+#define PAGE_BYTES      (1u << PAGE_SHIFT)
+#define PAGES           64   /* 256 KB, one slot a page number */
+#define ANSWERS         4096 /* remembered, one slot a hash */
+#define STRINGS_MAX     (1u << 20)
+#define STRING_BYTES    (64u << 20) /* of all strings together */
+#define NAME_SZ         4096        /* longer names are cut */
+#define STEPS_MAX       (1u << 20)
+#define INLINE_MAX      64 /* the compiler's inlining budget ends far below */
+#define HEADER_SZ       72
+#define PAIR_SZ         8
+#define MAGIC_118       0xfffffff0u
+#define NONE            UINT32_MAX
+#define PCDATA_INLINE   2 /* internal/abi: PCDATA_InlTreeIndex, the same in all versions */
+#define FUNCDATA_INLINE 3
+
+/* A range of the file; positions in it are checked against size. */
+struct part {
+	uint64_t offset, size;
+};
+
+struct page {
+	uint64_t number; /* + 1; 0 unused */
+	unsigned len;
+	uint8_t bytes[PAGE_BYTES];
+};
+
+struct answer {
+	uint64_t key; /* pc * 2 + call + 1; 0 unused */
+	int cnt;
+	struct code_frame *frames; /* owned */
+};
+
+struct quick {
+	uint64_t pc; /* + 1 */
+	const char *name;
+};
+
+struct code_lines {
+	int fd; /* owned */
+	struct part names, units, files, pcs, functions, data;
+	uint64_t text;
+	uint32_t func_cnt;
+	unsigned quantum, record_sz, call_sz, call_name, call_parent;
+	struct hashmap *strings; /* position in the file + 1 -> owned string */
+	size_t string_bytes;
+	unsigned steps; /* that the question at hand may still take */
+	struct page pages[PAGES];
+	struct answer answers[ANSWERS];
+	struct quick quick[ANSWERS];
+};
+
+/* A function's record, and what follows it. */
+struct record {
+	uint64_t pos; /* in functions */
+	uint64_t entry, end;
+	uint32_t name, file, line, unit;
+	uint32_t pcdata_cnt, funcdata_cnt;
+};
+
+static const struct page *get_page(struct code_lines *c, uint64_t number)
+{
+	struct page *p = &c->pages[number % PAGES];
+	ssize_t n;
+
+	if (p->number == number + 1)
+		return p;
+	n = pread(c->fd, p->bytes, PAGE_BYTES, (off_t)(number << PAGE_SHIFT));
+	p->number = n > 0 ? number + 1 : 0;
+	p->len = n > 0 ? (unsigned)n : 0;
+	return n > 0 ? p : NULL;
+}
+
+/* As many bytes as one page has from pos on. */
+static const uint8_t *peek(struct code_lines *c, const struct part *part, uint64_t pos, size_t *ret)
+{
+	uint64_t at = part->offset + pos;
+	unsigned in = at & (PAGE_BYTES - 1);
+	const struct page *p;
+
+	if (pos >= part->size)
+		return NULL;
+	p = get_page(c, at >> PAGE_SHIFT);
+	if (!p || p->len <= in)
+		return NULL;
+	*ret = p->len - in < part->size - pos ? p->len - in : part->size - pos;
+	return p->bytes + in;
+}
+
+static bool get(struct code_lines *c, const struct part *part, uint64_t pos, void *buf, size_t len)
+{
+	uint8_t *to = buf;
+
+	while (len > 0) {
+		size_t n;
+		const uint8_t *from = peek(c, part, pos, &n);
+
+		if (!from)
+			return false;
+		n = n < len ? n : len;
+		memcpy(to, from, n);
+		to += n;
+		pos += n;
+		len -= n;
+	}
+	return true;
+}
+
+static bool get_u32(struct code_lines *c, const struct part *part, uint64_t pos, uint32_t *ret)
+{
+	uint8_t b[4];
+
+	if (!get(c, part, pos, b, sizeof(b)))
+		return false;
+	*ret = elf_u32(b);
+	return true;
+}
+
+/* "F[go.shape.int]" is told as "F[...]", which is what the runtime's own tracebacks and profiles say. */
+static void cut_type_arguments(char *s)
+{
+	char *open = strchr(s, '['), *close = strrchr(s, ']');
+
+	if (!open || !close || close - open < 4)
+		return;
+	memcpy(open + 1, "...", 3);
+	memmove(open + 4, close, strlen(close) + 1);
+}
+
+static const char *read_string(struct code_lines *c, const struct part *part, uint64_t pos, bool function)
+{
+	char buf[NAME_SZ];
+	size_t len = 0;
+	char *s;
+
+	while (len < sizeof(buf) - 1) {
+		size_t n;
+		const uint8_t *p = peek(c, part, pos + len, &n), *nul;
+
+		if (!p)
+			return NULL;
+		n = n < sizeof(buf) - 1 - len ? n : sizeof(buf) - 1 - len;
+		nul = memchr(p, 0, n);
+		n = nul ? (size_t)(nul - p) : n;
+		memcpy(buf + len, p, n);
+		len += n;
+		if (nul)
+			break;
+	}
+	buf[len] = '\0';
+	if (function)
+		cut_type_arguments(buf);
+	len = strlen(buf) + 1;
+	if (!len || c->string_bytes + len > STRING_BYTES || !(s = malloc(len)))
+		return NULL;
+	c->string_bytes += len;
+	return memcpy(s, buf, len);
+}
+
+/* Strings are kept until the end: there are as many as functions and files were asked for. A string begins where the
+ * one before it has ended. */
+static const char *get_string(struct code_lines *c, const struct part *part, uint64_t pos, bool function)
+{
+	uint8_t before = 0;
+	const char *s;
+
+	if (pos >= part->size || (pos > 0 && (!get(c, part, pos - 1, &before, 1) || before)))
+		return NULL;
+	s = hashmap_find(c->strings, part->offset + pos + 1);
+	if (s)
+		return s;
+	s = read_string(c, part, pos, function);
+	if (s && hashmap_add(c->strings, part->offset + pos + 1, (void *)s) != 0) {
+		free((void *)s);
+		s = NULL;
+	}
+	return s;
+}
+
+/* Index of the function that holds pc, -1 none. */
+static int64_t find_index(struct code_lines *c, uint64_t pc)
+{
+	uint32_t lo = 0, hi = c->func_cnt, v;
+	uint64_t off = pc - c->text;
+
+	if (pc < c->text || off > UINT32_MAX || !get_u32(c, &c->functions, 0, &v) || off < v ||
+	    !get_u32(c, &c->functions, (uint64_t)hi * PAIR_SZ, &v) || off >= v)
+		return -1;
+	while (hi - lo > 1) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (!get_u32(c, &c->functions, (uint64_t)mid * PAIR_SZ, &v))
+			return -1;
+		if (v <= off)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static bool find_record(struct code_lines *c, uint64_t pc, struct record *r)
+{
+	int64_t i = find_index(c, pc);
+	uint8_t pair[PAIR_SZ + 4], b[44];
+
+	if (i < 0 || !get(c, &c->functions, (uint64_t)i * PAIR_SZ, pair, sizeof(pair)))
+		return false;
+	*r = (struct record){.pos = elf_u32(pair + 4)};
+	if (!get(c, &c->functions, r->pos, b, c->record_sz) || elf_u32(b) != elf_u32(pair))
+		return false;
+	r->entry = c->text + elf_u32(b);
+	r->end = c->text + elf_u32(pair + PAIR_SZ);
+	r->name = elf_u32(b + 4);
+	r->file = elf_u32(b + 20);
+	r->line = elf_u32(b + 24);
+	r->pcdata_cnt = elf_u32(b + 28);
+	r->unit = elf_u32(b + 32);
+	r->funcdata_cnt = b[c->record_sz - 1];
+	return r->pcdata_cnt < 256;
+}
+
+/* One byte of pctab. */
+static bool next_byte(struct code_lines *c, uint64_t *pos, uint8_t *ret)
+{
+	size_t n;
+	const uint8_t *p = c->steps ? peek(c, &c->pcs, *pos, &n) : NULL;
+
+	if (!p)
+		return false;
+	c->steps--;
+	(*pos)++;
+	*ret = *p;
+	return true;
+}
+
+static bool next_varint(struct code_lines *c, uint64_t *pos, uint32_t *ret)
+{
+	uint32_t v = 0;
+	uint8_t b;
+
+	for (unsigned shift = 0; shift < 35; shift += 7) {
+		if (!next_byte(c, pos, &b))
+			return false;
+		v |= (uint32_t)(b & 0x7f) << (shift & 31);
+		if (!(b & 0x80)) {
+			*ret = v;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The table's value at pc; -1 none, which is also what tables say. */
+static int32_t pc_value(struct code_lines *c, const struct record *r, uint32_t table, uint64_t pc)
+{
+	uint64_t pos = table, at = r->entry;
+	uint32_t value = UINT32_MAX, delta, length;
+
+	if (table == 0)
+		return -1;
+	for (;;) {
+		if (!next_varint(c, &pos, &delta) || (delta == 0 && at != r->entry))
+			return -1;
+		value += -(delta & 1) ^ (delta >> 1); /* zigzag */
+		if (!next_varint(c, &pos, &length))
+			return -1;
+		at += (uint64_t)length * c->quantum;
+		if (pc < at)
+			return (int32_t)value;
+		if (at > r->end)
+			return -1;
+	}
+}
+
+static uint32_t pcdata_table(struct code_lines *c, const struct record *r, unsigned index)
+{
+	uint32_t v;
+
+	if (index >= r->pcdata_cnt || !get_u32(c, &c->functions, r->pos + c->record_sz + 4ull * index, &v))
+		return 0;
+	return v;
+}
+
+/* Position of a function's data in c->data, NONE if it has none. */
+static uint32_t funcdata_pos(struct code_lines *c, const struct record *r, unsigned index)
+{
+	uint32_t v;
+
+	if (index >= r->funcdata_cnt ||
+	    !get_u32(c, &c->functions, r->pos + c->record_sz + 4ull * r->pcdata_cnt + 4ull * index, &v))
+		return NONE;
+	return v;
+}
+
+static void set_line(struct code_lines *c, const struct record *r, uint64_t pc, struct code_frame *f)
+{
+	int32_t file = pc_value(c, r, r->file, pc), line = pc_value(c, r, r->line, pc);
+	const char *name;
+	uint32_t pos;
+
+	if (file < 0 || line < 0 || !get_u32(c, &c->units, 4 * ((uint64_t)r->unit + (uint32_t)file), &pos) ||
+	    pos == NONE)
+		return;
+	name = get_string(c, &c->files, pos, false);
+	if (!name)
+		return;
+	f->file = name;
+	f->line = line;
+}
+
+/* The inlined call that holds pc: name and the caller's instruction. False: none, or none that makes sense. */
+static bool inlined_call(struct code_lines *c, const struct record *r, uint64_t pc, const char **name, uint64_t *parent)
+{
+	uint32_t tree = funcdata_pos(c, r, FUNCDATA_INLINE), name_pos, parent_pc;
+	int32_t index = pc_value(c, r, pcdata_table(c, r, PCDATA_INLINE), pc);
+	uint64_t pos;
+
+	if (tree == NONE || index < 0 || index >= 1 << 20)
+		return false;
+	pos = (uint64_t)tree + (uint64_t)index * c->call_sz;
+	if (!get_u32(c, &c->data, pos + c->call_name, &name_pos) ||
+	    !get_u32(c, &c->data, pos + c->call_parent, &parent_pc) || parent_pc >= r->end - r->entry)
+		return false;
+	*name = get_string(c, &c->names, name_pos, true);
+	*parent = r->entry + parent_pc;
+	return *name && **name;
+}
+
+static int find_frames(struct code_lines *c, uint64_t pc, bool call, struct code_frame *frames)
+{
+	const char *name, *inlined;
+	struct record r;
+	uint64_t parent;
+	int cnt = 0;
+
+	c->steps = STEPS_MAX;
+	if (!find_record(c, pc, &r) || !(name = get_string(c, &c->names, r.name, true)))
+		return 0;
+	if (call && pc > r.entry)
+		pc--;
+	while (cnt < INLINE_MAX - 1 && inlined_call(c, &r, pc, &inlined, &parent)) {
+		frames[cnt] = (struct code_frame){.function = inlined, .file = "", .entry = r.entry};
+		set_line(c, &r, pc, &frames[cnt++]);
+		pc = parent;
+	}
+	frames[cnt] = (struct code_frame){.function = name, .file = "", .entry = r.entry};
+	set_line(c, &r, pc, &frames[cnt++]);
+	return cnt;
+}
+
+static unsigned slot_of(uint64_t key)
+{
+	return (unsigned)((key * 0x9e3779b97f4a7c15ull) >> 52) % ANSWERS;
+}
+
+static void remember(struct answer *a, uint64_t key, const struct code_frame *frames, int cnt)
+{
+	struct code_frame *copy = malloc((size_t)(cnt ? cnt : 1) * sizeof(*copy));
+
+	if (!copy)
+		return;
+	memcpy(copy, frames, (size_t)cnt * sizeof(*copy));
+	free(a->frames);
+	*a = (struct answer){.key = key, .cnt = cnt, .frames = copy};
+}
+
+int code_lines_find(struct code_lines *c, uint64_t pc, bool call, struct code_frame *frames, int max)
+{
+	uint64_t key = pc * 2 + call + 1;
+	struct answer *a = &c->answers[slot_of(key)];
+	struct code_frame found[INLINE_MAX];
+	int cnt;
+
+	if (a->key == key) {
+		cnt = a->cnt < max ? a->cnt : max;
+		memcpy(frames, a->frames, (size_t)cnt * sizeof(*frames));
+		return cnt;
+	}
+	cnt = find_frames(c, pc, call, found);
+	remember(a, key, found, cnt);
+	cnt = cnt < max ? cnt : max;
+	memcpy(frames, found, (size_t)cnt * sizeof(*frames));
+	return cnt;
+}
+
+const char *code_lines_function(struct code_lines *c, uint64_t pc)
+{
+	struct quick *q = &c->quick[slot_of(pc)];
+	struct record r;
+
+	if (q->pc == pc + 1)
+		return q->name;
+	c->steps = STEPS_MAX;
+	*q = (struct quick){.pc = pc + 1,
+			    .name = find_record(c, pc, &r) ? get_string(c, &c->names, r.name, true) : NULL};
+	return q->name;
+}
+
+static int open_parts(struct elf_image *img, const struct pclntab *t, struct code_lines *c)
+{
+	uint64_t units, files, pcs;
+	uint8_t h[HEADER_SZ];
+	int err = elf_image_read(img, t->offset, h, sizeof(h));
+
+	if (err)
+		return err;
+	units = elf_u64(h + 40);
+	files = elf_u64(h + 48);
+	pcs = elf_u64(h + 56);
+	if (units > files || files > pcs || pcs > t->funcs)
+		return -ENOENT;
+	c->names = (struct part){t->offset + t->names, t->names_sz};
+	c->units = (struct part){t->offset + units, files - units};
+	c->files = (struct part){t->offset + files, pcs - files};
+	c->pcs = (struct part){t->offset + pcs, t->funcs - pcs};
+	c->functions = (struct part){t->offset + t->funcs, t->size - t->funcs};
+	c->text = t->text;
+	c->func_cnt = t->func_cnt;
+	c->quantum = h[6];
+	if (elf_u32(h) == MAGIC_118)
+		c->record_sz = 40, c->call_sz = 20, c->call_name = 12, c->call_parent = 16;
+	else
+		c->record_sz = 44, c->call_sz = 16, c->call_name = 4, c->call_parent = 8;
+	return 0;
+}
+
+/* Without it there are no inlined calls, but all else. */
+static void open_data(struct elf_image *img, struct pclntab *t, int minor, struct code_lines *c)
+{
+	unsigned offset = minor < 20 ? 304 : minor < 27 ? 320 : 344;
+	const struct elf_segment *l;
+	uint64_t gofunc;
+
+	if (pclntab_moduledata_word(img, t, offset, &gofunc) != 0)
+		return;
+	l = elf_image_find_load(img, gofunc, 1);
+	if (l)
+		c->data = (struct part){l->offset + (gofunc - l->vaddr), l->filesz - (gofunc - l->vaddr)};
+}
+
+static int open_tables(int fd, const struct binary *b, struct code_lines *c, char *why)
+{
+	struct elf_image img;
+	struct pclntab t;
+	int err;
+
+	err = elf_image_open(&img, fd, b->size, why);
+	if (err > 0)
+		err = -ENOENT;
+	if (!err)
+		err = pclntab_open(&img, &t, why);
+	if (!err) {
+		err = open_parts(&img, &t, c);
+		if (err)
+			err_why(why, err, "the header of the Go function table makes no sense");
+		else
+			open_data(&img, &t, b->go_minor, c);
+	}
+	elf_image_close(&img);
+	return err;
+}
+
+int code_lines_open(int fd, const struct binary *b, struct code_lines **ret, char *why)
+{
+	struct code_lines *c;
+	int err;
+
+	if (b->go_minor < 18)
+		return err_why(why, -ENOENT, "Go before 1.18: its function table is not known");
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return err_why(why, -ENOMEM, "out of memory");
+	c->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (c->fd < 0)
+		err = err_why(why, -errno, "cannot keep the executable open: %s", strerror(errno));
+	else
+		err = open_tables(c->fd, b, c, why);
+	if (!err && (err = hashmap_new(STRINGS_MAX, &c->strings)))
+		err_why(why, err, "out of memory");
+	if (err)
+		code_lines_close(c);
+	else
+		*ret = c;
+	return err;
+}
+
+struct code_lines *code_lines_close(struct code_lines *c)
+{
+	size_t pos = 0;
+	uint64_t key;
+	void *s;
+
+	if (!c)
+		return NULL;
+	while (c->strings && hashmap_next(c->strings, &pos, &key, &s))
+		free(s);
+	hashmap_free(c->strings);
+	for (size_t i = 0; i < ANSWERS; i++)
+		free(c->answers[i].frames);
+	if (c->fd >= 0)
+		close(c->fd);
+	free(c);
+	return NULL;
+}
