@@ -21,8 +21,9 @@ static inline struct dist sample_dist(int64_t cnt, double p50, double p99, doubl
 
 static inline void sample_signals(struct snapshot *s)
 {
-	static const char *const names[SIGNAL_CNT] = {"go_gc",     "go_runtime", "cpu_throttle", "proc_watch",
-						      "cpu_sched", "net_tcp",    "net_dns",      "mem_oom"};
+	static const char *const names[SIGNAL_CNT] = {"go_gc",      "go_runtime", "cpu_throttle",
+						      "proc_watch", "cpu_sched",  "net_tcp",
+						      "net_dns",    "mem_oom",    "go_assist"};
 
 	for (int i = 0; i < SIGNAL_CNT; i++) {
 		str_copy(s->signals[i].name, sizeof(s->signals[i].name), names[i]);
@@ -31,6 +32,7 @@ static inline void sample_signals(struct snapshot *s)
 	}
 	str_copy(s->signals[SIGNAL_CPU_SCHED].state, sizeof(s->signals[SIGNAL_CPU_SCHED].state), "window");
 	s->signals[SIGNAL_CPU_SCHED].window_share = 0.1;
+	s->signals[SIGNAL_GO_ASSIST].present = false;
 	s->signals[SIGNAL_GO_GC].hits = 1208;
 	s->signals[SIGNAL_GO_GC].events = 1200;
 	s->signals[SIGNAL_GO_GC].filtered = 8;

@@ -12,10 +12,8 @@
 #include "view/page.h"
 #include "view/plain.h"
 #include "view/summary.h"
+#include "view/table.h"
 
-#define BAR          "\u2502"
-#define RULE         "\u2500"
-#define NAME_SZ      1024
 #define HEADER_WIDTH 115 /* below this the short header */
 #define TITLE_WIDTH  100 /* below this the pane has no line with the name */
 #define NODE_WIDTH   32
@@ -244,75 +242,9 @@ static int header(struct view *v)
 /* ---- table --------------------------------------------------------------------------------------------------------
  */
 
-/* The line above the titles: what the columns between the bars have in common. */
 static void caption(struct pen *p, const struct column_layout *l)
 {
-	static const char *const captions[] = {"longest delay, ms (p99)", "delay, ms (p99)", "delay, ms"};
-	int from = -1, to = -1;
-
-	for (int i = 0; i < l->cnt; i++) {
-		if (l->cols[i].bar < 0)
-			continue;
-		if (l->cols[i].column->group == COLUMN_DELAY)
-			from = l->cols[i].bar;
-		else
-			to = l->cols[i].bar;
-	}
-	if (from < 0 || to < 0)
-		return;
-	pen_to(p, from);
-	pen_text(p, GRADE_FINE, BAR);
-	for (size_t i = 0; i < sizeof(captions) / sizeof(*captions); i++) {
-		int room = to - from - 1 - (int)strlen(captions[i]);
-
-		if (room < 0)
-			continue;
-		pen_to(p, p->at + room / 2);
-		pen_text(p, GRADE_FINE, captions[i]);
-		break;
-	}
-	pen_to(p, to);
-	pen_text(p, GRADE_FINE, BAR);
-}
-
-static void titles(struct pen *p, const struct column_layout *l)
-{
-	pen_to(p, COLUMN_NAME_AT);
-	pen_text(p, GRADE_FINE, l->namespaces ? "NAMESPACE/POD:CONTAINER" : "POD:CONTAINER");
-	for (int i = 0; i < l->cnt; i++) {
-		const struct column *col = l->cols[i].column;
-
-		if (l->cols[i].bar >= 0)
-			pen_right(p, GRADE_FINE, l->cols[i].bar + 1, BAR);
-		pen_right(p, GRADE_FINE, l->cols[i].end, l->narrow ? col->title_narrow : col->title);
-	}
-	pen_to(p, l->why_at);
-	pen_text(p, GRADE_FINE, "WHY");
-}
-
-static void table_row(struct pen *p, const struct column_layout *l, const struct snapshot *s,
-		      const struct snapshot_container *c)
-{
-	char name[NAME_SZ], squeezed[NAME_SZ], why[TEXT_SZ], mark[2] = "";
-	enum grade grade;
-
-	mark[0] = columns_mark(c, &grade);
-	columns_name(c, l->namespaces, name, sizeof(name));
-	format_squeeze(name, l->name_width, p->ascii, squeezed, sizeof(squeezed));
-	columns_why(c, l->why_width, why, sizeof(why));
-	pen_text(p, grade, mark);
-	pen_to(p, COLUMN_NAME_AT);
-	pen_text(p, c->gone ? GRADE_DIM : GRADE_FINE, squeezed);
-	for (int i = 0; i < l->cnt; i++) {
-		struct cell cell;
-
-		columns_cell(l->cols[i].column, s, c, &cell);
-		if (l->cols[i].bar >= 0)
-			pen_right(p, c->gone ? GRADE_DIM : GRADE_FINE, l->cols[i].bar + 1, BAR);
-		pen_right(p, cell.grade, l->cols[i].end, cell.text);
-	}
-	pen_to(p, l->why_at);
-	pen_text(p, grade, why);
+	table_caption(p, l); /* its line is there also without bars: rows keep their places */
 }
 
 static const char *nothing_text(const struct view *v)
@@ -332,10 +264,11 @@ static void rows_block(struct view *v, const struct column_layout *l, int row, i
 	rows_scroll(&v->rows, height);
 	for (int i = 0; i < height && v->rows.top + i < v->rows.cnt; i++) {
 		int at = v->rows.top + i;
+		const struct snapshot_container *c = &v->s.containers[v->rows.row[at].at];
 
 		str_init(&text);
 		view_pen(v, &text, &p);
-		table_row(&p, l, &v->s, &v->s.containers[v->rows.row[at].at]);
+		table_row(&p, l, &v->s, c, c->gone ? GRADE_DIM : GRADE_FINE);
 		canvas_line(&v->canvas, row + i, 0, str_get(&text));
 		str_deinit(&text);
 		if (at == v->rows.cursor)
@@ -455,7 +388,7 @@ static void draw_table(struct view *v)
 	columns_layout(&v->s, width, &l);
 	if (!l.narrow)
 		one_line(v, top++, caption, &l);
-	one_line(v, top++, titles, &l);
+	one_line(v, top++, table_titles, &l);
 	lines = line_cnt(str_get(&text)) - narrow;
 	lines = lines > PANE_MAX ? PANE_MAX : lines;
 	if (lines < pane_base(height))

@@ -15,8 +15,8 @@
 #include "view/format.h"
 #include "view/pen.h"
 #include "view/summary.h"
+#include "view/table.h"
 
-#define BAR            "\u2502"
 #define RULE           "\u2500"
 #define TEXT_SZ        24   /* one formatted number */
 #define NAME_SZ        1024 /* what owner_format() can write */
@@ -179,93 +179,19 @@ static void header(struct pen *p, const struct snapshot *s, bool narrow)
 		signal_details(p, &s->signals[i]);
 }
 
-/* The line above the titles: what the columns between the bars have in common. */
-static void table_caption(struct pen *p, const struct column_layout *l)
-{
-	static const char *const captions[] = {"longest delay, ms (p99)", "delay, ms (p99)", "delay, ms"};
-	int from = -1, to = -1;
-
-	for (int i = 0; i < l->cnt; i++) {
-		if (l->cols[i].bar < 0)
-			continue;
-		if (l->cols[i].column->group == COLUMN_DELAY)
-			from = l->cols[i].bar;
-		else
-			to = l->cols[i].bar;
-	}
-	if (from < 0 || to < 0)
-		return;
-	pen_to(p, from);
-	pen_text(p, GRADE_FINE, BAR);
-	for (size_t i = 0; i < sizeof(captions) / sizeof(*captions); i++) {
-		int room = to - from - 1 - (int)strlen(captions[i]);
-
-		if (room < 0)
-			continue;
-		pen_to(p, p->at + room / 2);
-		pen_text(p, GRADE_FINE, captions[i]);
-		break;
-	}
-	pen_to(p, to);
-	pen_text(p, GRADE_FINE, BAR);
-	pen_end(p);
-}
-
-static void table_titles(struct pen *p, const struct column_layout *l)
-{
-	pen_to(p, COLUMN_NAME_AT);
-	pen_text(p, GRADE_FINE, l->namespaces ? "NAMESPACE/POD:CONTAINER" : "POD:CONTAINER");
-	for (int i = 0; i < l->cnt; i++) {
-		const struct column *col = l->cols[i].column;
-
-		if (l->cols[i].bar >= 0)
-			pen_right(p, GRADE_FINE, l->cols[i].bar + 1, BAR);
-		pen_right(p, GRADE_FINE, l->cols[i].end, l->narrow ? col->title_narrow : col->title);
-	}
-	pen_to(p, l->why_at);
-	pen_text(p, GRADE_FINE, "WHY");
-	pen_end(p);
-}
-
-static void table_row(struct pen *p, const struct column_layout *l, const struct snapshot *s,
-		      const struct snapshot_container *c)
-{
-	char name[NAME_SZ], squeezed[NAME_SZ], why[TEXT_SZ], mark[2] = "";
-	enum grade grade;
-
-	mark[0] = columns_mark(c, &grade);
-	columns_name(c, l->namespaces, name, sizeof(name));
-	format_squeeze(name, l->name_width, p->ascii, squeezed, sizeof(squeezed));
-	columns_why(c, l->why_width, why, sizeof(why));
-	if (*mark != ' ')
-		pen_text(p, grade, mark);
-	pen_to(p, COLUMN_NAME_AT);
-	pen_text(p, c->gone ? GRADE_DIM : GRADE_FINE, squeezed);
-	for (int i = 0; i < l->cnt; i++) {
-		struct cell cell;
-
-		columns_cell(l->cols[i].column, s, c, &cell);
-		if (l->cols[i].bar >= 0)
-			pen_right(p, GRADE_FINE, l->cols[i].bar + 1, BAR);
-		pen_right(p, cell.grade, l->cols[i].end, cell.text);
-	}
-	if (*why) {
-		pen_to(p, l->why_at);
-		pen_text(p, grade, why);
-	}
-	pen_end(p);
-}
-
 /* At most rows_max rows; the last of them says how many were left out. */
 static void table(struct pen *p, const struct snapshot *s, const struct column_layout *l, int rows_max)
 {
 	int rows = s->container_cnt <= rows_max ? s->container_cnt : rows_max > 1 ? rows_max - 1 : 1;
 
-	if (!l->narrow)
-		table_caption(p, l);
+	if (!l->narrow && table_caption(p, l))
+		pen_end(p);
 	table_titles(p, l);
-	for (int i = 0; i < rows; i++)
-		table_row(p, l, s, &s->containers[i]);
+	pen_end(p);
+	for (int i = 0; i < rows; i++) {
+		table_row(p, l, s, &s->containers[i], GRADE_FINE);
+		pen_end(p);
+	}
 	if (rows < s->container_cnt) {
 		pen_to(p, COLUMN_NAME_AT);
 		pen_textf(p, GRADE_DIM, "and %d more: a taller terminal or a pipe shows them", s->container_cnt - rows);
