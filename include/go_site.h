@@ -8,5 +8,9 @@ enum go_site {
 	GO_SITE_STOP_WORLD = 2,  /* runtime.stopTheWorldWithSema, needed before 1.22 only */
 	GO_SITE_START_WORLD = 3, /* runtime.startTheWorldWithSema */
 	GO_SITE_FINISH = 4,      /* runtime.(*gcCPULimiterState).finishGCTransition, 1.22+, optional: exact ends */
-	GO_SITE_CNT = 5,
+	GO_SITE_GC_CNT = 5,      /* those of go_gc; of go_assist, all optional: */
+	GO_SITE_ASSIST = 5,      /* runtime.gcAssistAlloc1: a goroutine is made to mark */
+	GO_SITE_PARK = 6,        /* runtime.gcParkAssist: it has to wait for credit */
+	GO_SITE_PARK_END = 7,    /* runtime.gcAssistAlloc, behind its call of gcParkAssist */
+	GO_SITE_CNT = 8,
 };

@@ -110,14 +110,86 @@ static void test_not_code(void **state)
 	close(fd);
 }
 
+/* Behind a call: `callee` is CALLEE bytes behind the first one. */
+#define CALLEE 0x100
+
+static void test_after_call(void **state)
+{
+	static const struct {
+		const char *what;
+		uint16_t machine;
+		size_t len;
+		const char *code;
+		int at; /* -1: refused */
+	} rows[] = {
+		{"1.21+", EM_X86_64, 14, "\x90\xe8\xfa\0\0\0\x84\xc0\x74\x02\xc3\x90\xc3\x90", 8},
+		{"long je", EM_X86_64, 18, "\x90\xe8\xfa\0\0\0\x84\xc0\x0f\x84\xf2\xff\xff\xff\xc3\x90\xc3\x90", 8},
+		{"jne", EM_X86_64, 14, "\x90\xe8\xfa\0\0\0\x84\xc0\x75\x02\xc3\x90\xc3\x90", 8},
+		{"1.19: xchg ax, ax", EM_X86_64, 14, "\x90\xe8\xfa\0\0\0\x66\x90\x84\xc0\x74\x01\xc3\xc3", 10},
+		{"1.18: nopl", EM_X86_64, 19, "\x90\xe8\xfa\0\0\0\x0f\x1f\x44\0\0\x84\xc0\x74\x01\xc3\xc3\x90\x90", 13},
+		{"kept elsewhere first", EM_X86_64, 16, "\x90\xe8\xfa\0\0\0\x88\x44\x24\x08\x84\xc0\x74\x01\xc3\xc3",
+		 -1},
+		{"another register", EM_X86_64, 12, "\x90\xe8\xfa\0\0\0\x84\xc9\x74\x01\xc3\xc3", -1},
+		{"another branch", EM_X86_64, 12, "\x90\xe8\xfa\0\0\0\x84\xc0\x72\x01\xc3\xc3", -1},
+		{"another callee", EM_X86_64, 12, "\x90\xe8\xfb\0\0\0\x84\xc0\x74\x01\xc3\xc3", -1},
+		{"called twice", EM_X86_64, 17, "\x90\xe8\xfa\0\0\0\x84\xc0\x74\x01\xc3\xe8\xf0\0\0\0\xc3", -1},
+		{"not tested", EM_X86_64, 10, "\x90\xe8\xfa\0\0\0\x74\x01\xc3\xc3", -1},
+		{"ends before the branch", EM_X86_64, 8, "\x90\xe8\xfa\0\0\0\x84\xc0", -1},
+		{"somebody jumps to the test", EM_X86_64, 14, "\xeb\x05\xe8\xf9\0\0\0\x84\xc0\x74\x02\xc3\x90\xc3", -1},
+		{"somebody jumps to the branch", EM_X86_64, 14, "\xeb\x07\xe8\xf9\0\0\0\x84\xc0\x74\x02\xc3\x90\xc3",
+		 -1},
+		{"jumps around it", EM_X86_64, 14, "\xeb\x09\xe8\xf9\0\0\0\x84\xc0\x74\x02\xc3\x90\xc3", 9},
+		{"no code behind it", EM_X86_64, 12, "\x90\xe8\xfa\0\0\0\x84\xc0\x74\x00\x06\x06", -1},
+		{"arm64 tbz", EM_AARCH64, 16, "\x1f\x20\x03\xd5\x3f\0\0\x94\x40\0\0\x36\xc0\x03\x5f\xd6", 8},
+		{"arm64 cbz", EM_AARCH64, 16, "\x1f\x20\x03\xd5\x3f\0\0\x94\x40\0\0\x34\xc0\x03\x5f\xd6", 8},
+		{"arm64 tbz of w1", EM_AARCH64, 16, "\x1f\x20\x03\xd5\x3f\0\0\x94\x41\0\0\x36\xc0\x03\x5f\xd6", -1},
+		{"arm64 somebody jumps to it", EM_AARCH64, 16, "\x02\0\0\x14\x3f\0\0\x94\x40\0\0\x36\xc0\x03\x5f\xd6",
+		 -1},
+		{"arm64 backwards", EM_AARCH64, 16, "\x1f\x20\x03\xd5\x3f\0\0\x94\x40\0\0\x36\xff\xff\xff\x17", -1},
+		{"arm64 called twice", EM_AARCH64, 16, "\x40\0\0\x94\x3f\0\0\x94\x40\0\0\x36\xc0\x03\x5f\xd6", -1},
+	};
+	uint64_t entry = FIXTURE_VADDR + CODE_AT;
+	uint8_t buf[SZ];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int want = rows[i].at, fd;
+		struct elf_image img;
+		struct probe_site s;
+
+		fixture_elf(buf, sizeof(buf), rows[i].machine, PF_R | PF_X);
+		memcpy(buf + CODE_AT, rows[i].code, rows[i].len);
+		fd = fixture_memfd(buf, sizeof(buf));
+		assert_int_equal(elf_image_open(&img, fd, sizeof(buf), NULL), 0);
+		probe_site_after_call(&img, entry, entry + rows[i].len, entry + CALLEE, &s);
+		if ((s.how == SITE_AFTER_CALL) != (want >= 0) || (want >= 0 && s.vaddr != entry + (uint64_t)want))
+			fail_msg("%s: %s at +%ld", rows[i].what, probe_how_text(s.how), (long)(s.vaddr - entry));
+		assert_true(want >= 0 ? s.file_offset == CODE_AT + (uint64_t)want : s.why[0] && !s.file_offset);
+		probe_site_after_call(&img, entry, entry + rows[i].len, 0, &s);
+		assert_int_equal(s.how, SITE_NONE);
+		probe_site_after_call(&img, entry, entry, entry + CALLEE, &s);
+		assert_int_equal(s.how, SITE_NONE);
+		probe_site_after_call(&img, entry, UINT64_MAX, entry + CALLEE, &s);
+		assert_int_equal(s.how, SITE_NONE);
+		probe_site_after_call(&img, FIXTURE_VADDR + SZ - 1, FIXTURE_VADDR + SZ, entry + CALLEE, &s);
+		assert_int_equal(s.how, SITE_NONE);
+		elf_image_close(&img);
+		close(fd);
+	}
+}
+
 /* The bytes at the file offset, judged without the disassembler. */
 static bool bytes_fit(const uint8_t *p, enum probe_how how, const char *arch)
 {
+	if (how == SITE_AFTER_CALL && strcmp(arch, "arm64") == 0)
+		return (elf_u32(p) & 0xff00001f) == 0x36000000; /* tbz w0, #0 */
+	if (how == SITE_AFTER_CALL)
+		return p[-2] == 0x84 && p[-1] == 0xc0 && (p[0] == 0x74 || (p[0] == 0x0f && p[1] == 0x84));
 	if (strcmp(arch, "arm64") == 0)
 		return how == SITE_STORE && (elf_u32(p) & 0xffe00fff) == 0xf8000ffe;
 	if (how == SITE_PUSH)
 		return p[0] == 0x55;
-	return how == SITE_JBE && (p[0] == 0x76 || (p[0] == 0x0f && p[1] == 0x86)) && p[-1] == 0x10 && p[-2] == 0x66;
+	return how == SITE_JBE && (p[0] == 0x76 || (p[0] == 0x0f && p[1] == 0x86)) &&
+	       (p[-1] == 0x10 || p[-1] == 0x18) && p[-2] == 0x66;
 }
 
 static void read_fixture(const char *version, const char *variant, int *fd, struct binary **b)
@@ -159,10 +231,14 @@ static void check_sites(const char *version, const char *variant, const struct s
 			fail_msg("%s %s %s: %s", version, variant, go_site_symbol(i), s->why);
 		assert_int_equal(pread(fd, p, sizeof(p), (off_t)s->file_offset - 2), sizeof(p));
 		if (!bytes_fit(p + 2, s->how, b->arch) ||
-		    (strcmp(b->arch, "amd64") == 0 && (s->how == SITE_JBE) != before_121))
+		    (strcmp(b->arch, "amd64") == 0 && i != GO_SITE_PARK_END && (s->how == SITE_JBE) != before_121))
 			fail_msg("%s %s %s: %s on %02x %02x", version, variant, go_site_symbol(i),
 				 probe_how_text(s->how), p[2], p[3]);
-		if (s->vaddr < truth[i].vaddr || s->vaddr - truth[i].vaddr > 23 || s->vaddr >= truth[i].end)
+		assert_int_equal(s->how == SITE_AFTER_CALL, i == GO_SITE_PARK_END);
+		if (i == GO_SITE_PARK_END && (s->vaddr <= truth[i].vaddr || s->vaddr >= truth[i].end))
+			fail_msg("%s %s: %lx is not in gcAssistAlloc", version, variant, (long)s->vaddr);
+		if (i != GO_SITE_PARK_END &&
+		    (s->vaddr < truth[i].vaddr || s->vaddr - truth[i].vaddr > 23 || s->vaddr >= truth[i].end))
 			fail_msg("%s %s %s: site %lx, function %lx", version, variant, go_site_symbol(i),
 				 (long)s->vaddr, (long)truth[i].vaddr);
 	}
@@ -170,8 +246,8 @@ static void check_sites(const char *version, const char *variant, const struct s
 
 static void test_placement(void **state)
 {
-	static const char *const versions[] = {"1.18.10", "1.20.14", "1.21.13", "1.22.12",
-					       "1.24.13", "1.26.8",  "1.27.4"};
+	static const char *const versions[] = {"1.18.10", "1.19.13", "1.20.14", "1.21.13", "1.22.12",
+					       "1.23.12", "1.24.13", "1.25.5",  "1.26.8",  "1.27.4"};
 	static const char *const variants[] = {"plain", "stripped", "pie", "cgo", "arm64"};
 
 	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
@@ -196,6 +272,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_prologues),
 		cmocka_unit_test(test_not_code),
+		cmocka_unit_test(test_after_call),
 		cmocka_unit_test(test_placement),
 	};
 

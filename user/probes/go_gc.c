@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/str.h"
 #include "go_gc.skel.h"
 #include "probes/link_set.h"
@@ -125,11 +126,66 @@ int go_gc_check_binary(const struct binary *b, char *why)
 {
 	if (b->go_minor < 18)
 		return err_why(why, -ENOTSUP, "%s is older than Go 1.18", b->go_version);
-	for (int i = 0; i < GO_SITE_CNT; i++)
+	for (int i = 0; i < GO_SITE_GC_CNT; i++)
 		if (needs_site(b, i) && b->sites[i].how == SITE_NONE)
 			return err_why(why, -ENOTSUP, "no safe probe site in %s (%.100s); GC comes from passive reads",
 				       go_site_symbol(i), b->sites[i].why[0] ? b->sites[i].why : "not found");
 	return 0;
+}
+
+/* cnt fields of sz bytes that follow each other in the enum lie side by side in the structure, too. */
+static bool side_by_side(const struct binary *b, enum go_field first, int cnt, int sz)
+{
+	for (int i = 0; i < cnt; i++)
+		if (b->fields[first] < 0 || b->fields[first + i] != b->fields[first] + i * sz)
+			return false;
+	return true;
+}
+
+static const struct {
+	enum go_field first;
+	int cnt, sz;
+} cycle_fields[] = {
+	{FIELD_WORK_TSWEEP_TERM, 4, 8},         {FIELD_WORK_HEAP0, 3, 8},      {FIELD_WORK_STWPROCS, 2, 4},
+	{FIELD_WORK_USER_FORCED, 1, 1},         {FIELD_GC_ASSIST_TIME, 4, 8},  {FIELD_GC_LAST_HEAP_GOAL, 1, 8},
+	{FIELD_GC_LAST_STACK_SCAN, 1, 8},       {FIELD_GC_GLOBALS_SCAN, 1, 8}, {FIELD_MEMSTATS_NUMGC, 1, 4},
+	{FIELD_MEMSTATS_GC_CPU_FRACTION, 1, 8},
+};
+
+bool go_gc_copies_cycles(const struct binary *b)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(cycle_fields); i++)
+		if (!side_by_side(b, cycle_fields[i].first, cycle_fields[i].cnt, cycle_fields[i].sz))
+			return false;
+	/* 1.19, below: three values side by side */
+	if (b->go_minor == 19 && b->fields[FIELD_GC_GLOBALS_SCAN] != b->fields[FIELD_GC_LAST_STACK_SCAN] + 16)
+		return false;
+	return b->globals[GLOBAL_WORK] && b->globals[GLOBAL_GCCONTROLLER] && b->globals[GLOBAL_MEMSTATS];
+}
+
+/* Two versions print other fields than the rest: 1.18 work.heapGoal, which follows heap2, for the goal; 1.19
+ * gcController.maxStackScan, which follows lastStackScan, for the stacks (mgc.go, mgcpacer.go of each). */
+static void fill_cycle(const struct binary *b, volatile struct cycle_places *ret)
+{
+	const bool known = go_gc_copies_cycles(b);
+	const uint64_t work = b->globals[GLOBAL_WORK], gc = b->globals[GLOBAL_GCCONTROLLER],
+		       stats = b->globals[GLOBAL_MEMSTATS];
+	const int16_t *f = b->fields;
+
+	ret->heaps = known ? work + (uint64_t)f[FIELD_WORK_HEAP0] : 0;
+	ret->procs = known ? work + (uint64_t)f[FIELD_WORK_STWPROCS] : 0;
+	ret->forced = known ? work + (uint64_t)f[FIELD_WORK_USER_FORCED] : 0;
+	ret->cpu = known ? gc + (uint64_t)f[FIELD_GC_ASSIST_TIME] : 0;
+	ret->goal = known ? gc + (uint64_t)f[FIELD_GC_LAST_HEAP_GOAL] : 0;
+	if (known && b->go_minor == 18)
+		ret->goal = work + (uint64_t)f[FIELD_WORK_HEAP2] + sizeof(uint64_t);
+	ret->stacks = known ? gc + (uint64_t)f[FIELD_GC_LAST_STACK_SCAN] : 0;
+	if (known && b->go_minor == 19)
+		ret->stacks += sizeof(uint64_t);
+	ret->globals = known ? gc + (uint64_t)f[FIELD_GC_GLOBALS_SCAN] : 0;
+	ret->numgc = known ? stats + (uint64_t)f[FIELD_MEMSTATS_NUMGC] : 0;
+	ret->fraction = known ? stats + (uint64_t)f[FIELD_MEMSTATS_GC_CPU_FRACTION] : 0;
+	ret->times = known ? work + (uint64_t)f[FIELD_WORK_TSWEEP_TERM] : 0;
 }
 
 void go_gc_fill_entry(const struct binary *b, volatile struct binary_entry *ret)
@@ -143,6 +199,7 @@ void go_gc_fill_entry(const struct binary *b, volatile struct binary_entry *ret)
 	for (int i = 0; i < GO_SITE_CNT; i++)
 		ret->jbe_sites |= b->sites[i].how == SITE_JBE ? 1u << i : 0;
 	ret->exact_end = wants_site(b, GO_SITE_FINISH);
+	fill_cycle(b, &ret->cycle);
 	ret->hits = 0;
 }
 
@@ -159,7 +216,7 @@ int go_gc_attach_binary(struct signal *s, const struct binary *b, uint32_t index
 	struct link_site sites[GO_SITE_CNT];
 	size_t cnt = 0;
 
-	for (int i = 0; i < GO_SITE_CNT; i++) {
+	for (int i = 0; i < GO_SITE_GC_CNT; i++) {
 		if (!wants_site(b, i))
 			continue;
 		sites[cnt].prog = program_of(skel, i);

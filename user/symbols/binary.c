@@ -19,17 +19,20 @@
 #include "symbols/probe_site.h"
 #include "symbols/symtab.h"
 
-/* All are cold (a few hits a GC cycle): a single-stepped first instruction is acceptable where nothing better exists.
- */
+/* Cold is a few hits a GC cycle: a single-stepped first instruction is acceptable where nothing better exists. */
 static const struct {
 	const char *symbol;
 	bool cold;
+	enum go_site after; /* not the prologue: what follows the only call of this site's function; 0 none */
 } sites[GO_SITE_CNT] = {
 	[GO_SITE_START_CYCLE] = {"runtime.(*gcControllerState).startCycle", true},
 	[GO_SITE_END_CYCLE] = {"runtime.(*gcControllerState).endCycle", true},
 	[GO_SITE_STOP_WORLD] = {"runtime.stopTheWorldWithSema", true},
 	[GO_SITE_START_WORLD] = {"runtime.startTheWorldWithSema", true},
 	[GO_SITE_FINISH] = {"runtime.(*gcCPULimiterState).finishGCTransition", true},
+	[GO_SITE_ASSIST] = {"runtime.gcAssistAlloc1", false},
+	[GO_SITE_PARK] = {"runtime.gcParkAssist", false},
+	[GO_SITE_PARK_END] = {"runtime.gcAssistAlloc", false, GO_SITE_PARK},
 };
 
 const char *go_site_symbol(enum go_site site)
@@ -48,6 +51,8 @@ const char *probe_how_text(enum probe_how how)
 		return "store of the link register";
 	case SITE_FIRST:
 		return "first instruction (single-stepped)";
+	case SITE_AFTER_CALL:
+		return "branch after the call (emulated)";
 	case SITE_NONE:
 		break;
 	}
@@ -72,7 +77,9 @@ static void find_sites(struct elf_image *img, const struct symbol *functions, co
 	for (int i = 0; i < GO_SITE_CNT; i++) {
 		const struct symbol *s = &functions[i];
 
-		if (s->vaddr)
+		if (s->vaddr && sites[i].after)
+			probe_site_after_call(img, s->vaddr, s->end, functions[sites[i].after].vaddr, &b->sites[i]);
+		else if (s->vaddr)
 			probe_site_find(img, s->vaddr, s->end, sites[i].cold, &b->sites[i]);
 		else if (table_why[0])
 			err_why(b->sites[i].why, 0, "%s: %.100s", sites[i].symbol, table_why);
@@ -86,6 +93,7 @@ static int read_symbols(struct elf_image *img, struct binary *b)
 	struct symbol symbols[GO_SITE_CNT + GLOBAL_CNT] = {{0}};
 	char table_why[WHY_SZ] = "";
 	struct pclntab table;
+	bool functions;
 	int err;
 
 	for (int i = 0; i < GO_SITE_CNT; i++)
@@ -95,17 +103,18 @@ static int read_symbols(struct elf_image *img, struct binary *b)
 	err = symtab_find(img, symbols, ARRAY_SIZE(symbols));
 	if (err == -ENOMEM)
 		return err;
-	if (pclntab_open(img, &table, table_why) == 0) {
+	functions = pclntab_open(img, &table, table_why) == 0;
+	if (functions) {
 		b->text_vaddr = table.text;
-		b->moduledata = table.moduledata;
 		if (!symbol_all_found(symbols, GO_SITE_CNT))
 			err = pclntab_find(img, &table, symbols, GO_SITE_CNT);
 		if (err == -ENOMEM)
 			return err;
 	}
 	find_sites(img, symbols, table_why, b);
-	globals_take(img, symbols + GO_SITE_CNT, b);
-	return 0;
+	err = globals_take(img, functions ? &table : NULL, symbols + GO_SITE_CNT, b);
+	b->moduledata = functions ? table.moduledata : 0;
+	return err;
 }
 
 static void set_unknown(struct binary *b, const char *why)

@@ -15,6 +15,7 @@ enum probe_how {
 	SITE_JBE,      /* amd64 `jbe`, arm64 `b.ls`: emulated; hits with the branch taken are dropped */
 	SITE_STORE,    /* arm64 `str x30, [sp, #-N]!`: one hit a call */
 	SITE_FIRST,    /* first instruction, single-stepped: only for functions declared cold */
+	SITE_AFTER_CALL, /* amd64 `jcc`, arm64 `tbz`: tests what a call gave back; emulated, one hit a call */
 };
 
 struct probe_site {

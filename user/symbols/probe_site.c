@@ -7,6 +7,8 @@
  *   arm64:           ldr x16,[x28,#16]; cmp sp,x16; b.ls; str x30,[sp,#-N]!    the store, else the b.ls (big frames)
  * Frames above 128 bytes compare r12 (x17) = sp - N instead, frames above some kilobytes check that for wrap-around
  * with a `jb` (`b.lo`) of their own. Functions that always run on a system stack compare with the word behind (+24).
+ * The end of a call whose RETs are too dear is seen behind it, in the caller: a `jcc` (amd64, after `test al, al`) or
+ * `tbz` (arm64) on what it gave back, which the kernel emulates as well.
  * The decoded bytes must be in the file's executable segment and inside of the function; anything unexpected ends the
  * search. */
 #include "symbols/probe_site.h"
@@ -15,6 +17,7 @@
 #include <string.h>
 
 #define CODE_SZ     64
+#define BODY_SZ     4096 /* gcAssistAlloc has 600 to 1,200 bytes in Go 1.18-1.27 */
 #define PUSH_WITHIN 24   /* measured: +0, +6, +10, +15, +18 */
 #define GUARD_0     0x10 /* g.stackguard0 */
 #define GUARD_1     0x18 /* g.stackguard1: functions of the system stack */
@@ -170,20 +173,31 @@ static void refuse(struct probe_site *ret, const char *why)
 	err_why(ret->why, 0, "%s", why);
 }
 
-void probe_site_find(struct elf_image *img, uint64_t entry, uint64_t end, bool cold, struct probe_site *ret)
+/* Bytes of [entry, end) in an executable segment, at most max of them; the segment, or NULL. */
+static const struct elf_segment *find_code(const struct elf_image *img, uint64_t entry, uint64_t end, size_t max,
+					   size_t *len)
 {
 	const struct elf_segment *seg = elf_image_find_load(img, entry, 1);
-	struct code c = {.vaddr = entry};
-	enum probe_how how;
 	uint64_t room;
-	size_t at;
 
 	if (!seg || !(seg->flags & PF_X))
-		return refuse(ret, "the function's address is not in an executable segment");
+		return NULL;
 	room = seg->filesz - (entry - seg->vaddr);
 	if (end > entry && end - entry < room)
 		room = end - entry;
-	c.len = room < CODE_SZ ? (size_t)room : CODE_SZ;
+	*len = room < max ? (size_t)room : max;
+	return seg;
+}
+
+void probe_site_find(struct elf_image *img, uint64_t entry, uint64_t end, bool cold, struct probe_site *ret)
+{
+	struct code c = {.vaddr = entry};
+	const struct elf_segment *seg = find_code(img, entry, end, CODE_SZ, &c.len);
+	enum probe_how how;
+	size_t at;
+
+	if (!seg)
+		return refuse(ret, "the function's address is not in an executable segment");
 	if (elf_image_read(img, entry - seg->vaddr + seg->offset, c.bytes, c.len) != 0)
 		return refuse(ret, "the function's code cannot be read");
 	if (img->machine == EM_AARCH64)
@@ -194,4 +208,163 @@ void probe_site_find(struct elf_image *img, uint64_t entry, uint64_t end, bool c
 		return refuse(ret, "the function does not begin as Go functions do: no instruction to probe");
 	*ret = (struct probe_site){
 		.vaddr = entry + at, .how = how, .file_offset = entry + at - seg->vaddr + seg->offset};
+}
+
+/* ---- behind a call --------------------------------------------------------------------------------------- */
+
+/* A whole function, and what was found in it. */
+struct body {
+	uint8_t bytes[BODY_SZ];
+	size_t len;
+	uint64_t vaddr, callee;
+	uint64_t call; /* its address, 0 none yet */
+	uint64_t site; /* the branch behind it, 0 none */
+	unsigned int calls;
+	bool tested; /* `test al, al` came behind the call */
+};
+
+/* Where a jump goes, 0 unknown (through a register or memory). */
+static uint64_t x86_target(csh cs, const cs_insn *in)
+{
+	const cs_x86_op *op = &in->detail->x86.operands[0];
+
+	if (!cs_insn_group(cs, in, CS_GRP_JUMP) && in->id != X86_INS_CALL)
+		return 0;
+	return in->detail->x86.op_count == 1 && op->type == X86_OP_IMM ? (uint64_t)op->imm : 0;
+}
+
+static bool is_test_al(const cs_insn *in)
+{
+	const cs_x86_op *op = in->detail->x86.operands;
+
+	return in->id == X86_INS_TEST && in->detail->x86.op_count == 2 && op[0].type == X86_OP_REG &&
+	       op[1].type == X86_OP_REG && op[0].reg == X86_REG_AL && op[1].reg == X86_REG_AL;
+}
+
+/* Go aligns the targets of jumps with them. */
+static bool is_padding(const cs_insn *in)
+{
+	const cs_x86_op *op = in->detail->x86.operands;
+
+	return in->id == X86_INS_NOP || (in->id == X86_INS_XCHG && op[0].type == X86_OP_REG &&
+					 op[1].type == X86_OP_REG && op[0].reg == op[1].reg);
+}
+
+static void walk_amd64(csh cs, struct body *b, cs_insn *in, bool (*visit)(csh cs, struct body *b, const cs_insn *in),
+		       bool *whole)
+{
+	const uint8_t *p = b->bytes;
+	uint64_t addr = b->vaddr;
+	size_t len = b->len;
+
+	*whole = true;
+	while (len && *whole)
+		*whole = cs_disasm_iter(cs, &p, &len, &addr, in) && visit(cs, b, in);
+}
+
+/* call callee; [nop;] test al, al; je or jne */
+static bool visit_call(csh cs, struct body *b, const cs_insn *in)
+{
+	bool called = b->call && !b->site, tested = called && b->tested;
+
+	if (in->id == X86_INS_CALL && x86_target(cs, in) == b->callee) {
+		b->calls++;
+		b->call = in->address;
+		b->tested = false;
+	} else if (tested && (in->id == X86_INS_JE || in->id == X86_INS_JNE)) {
+		b->site = in->address;
+	} else if (called && !tested && is_test_al(in)) {
+		b->tested = true;
+	} else if (called && (tested || !is_padding(in))) {
+		return false; /* something else is done with it */
+	}
+	return true;
+}
+
+/* Nobody comes to the branch but from the call. */
+static bool visit_target(csh cs, struct body *b, const cs_insn *in)
+{
+	uint64_t target = x86_target(cs, in);
+
+	return target <= b->call || target > b->site;
+}
+
+static bool after_call_amd64(struct body *b)
+{
+	cs_insn *in;
+	bool whole = false;
+	csh cs;
+
+	if (cs_open(CS_ARCH_X86, CS_MODE_64, &cs) != CS_ERR_OK)
+		return false;
+	cs_option(cs, CS_OPT_DETAIL, CS_OPT_ON);
+	in = cs_malloc(cs);
+	if (in)
+		walk_amd64(cs, b, in, visit_call, &whole);
+	if (in && whole && b->site && b->calls == 1)
+		walk_amd64(cs, b, in, visit_target, &whole);
+	if (in)
+		cs_free(in, 1);
+	cs_close(&cs);
+	return whole && b->site && b->calls == 1;
+}
+
+/* A signed field of `bits` bits from bit `low`, in instructions. */
+static int64_t arm64_offset(uint32_t in, unsigned int low, unsigned int bits)
+{
+	return (int64_t)(int32_t)(in << (32 - low - bits)) >> (32 - bits) << 2;
+}
+
+/* tbz, tbnz, cbz, cbnz */
+static bool is_test_branch(uint32_t in)
+{
+	return (in & 0x7c000000u) == 0x34000000u;
+}
+
+/* 0: no branch, or through a register */
+static uint64_t arm64_target(uint64_t addr, uint32_t in)
+{
+	if ((in & 0x7c000000u) == 0x14000000u) /* b, bl */
+		return addr + (uint64_t)arm64_offset(in, 0, 26);
+	if ((in & 0x7e000000u) == 0x36000000u) /* tbz, tbnz */
+		return addr + (uint64_t)arm64_offset(in, 5, 14);
+	if ((in & 0x7e000000u) == 0x34000000u || (in & 0xff000000u) == 0x54000000u) /* cbz, cbnz; b.cond */
+		return addr + (uint64_t)arm64_offset(in, 5, 19);
+	return 0;
+}
+
+static bool after_call_arm64(struct body *b)
+{
+	for (size_t i = 0; i + 8 <= b->len; i += 4) {
+		uint32_t in = elf_u32(b->bytes + i), next = elf_u32(b->bytes + i + 4);
+
+		if (in >> 26 != 0x25 || arm64_target(b->vaddr + i, in) != b->callee)
+			continue;
+		b->calls++;
+		if (is_test_branch(next) && !(next & 0x1f)) /* of w0 or x0 */
+			b->site = b->vaddr + i + 4;
+	}
+	for (size_t i = 0; i + 4 <= b->len; i += 4)
+		if (b->site && arm64_target(b->vaddr + i, elf_u32(b->bytes + i)) == b->site)
+			return false;
+	return b->site && b->calls == 1;
+}
+
+void probe_site_after_call(struct elf_image *img, uint64_t entry, uint64_t end, uint64_t callee, struct probe_site *ret)
+{
+	struct body b = {.vaddr = entry, .callee = callee};
+	const struct elf_segment *seg = find_code(img, entry, end, BODY_SZ, &b.len);
+	bool found;
+
+	if (!seg || !callee)
+		return refuse(ret, "the function's address is not in an executable segment");
+	if (end <= entry || end - entry > b.len)
+		return refuse(ret, "the function is longer than any that is known");
+	if (elf_image_read(img, entry - seg->vaddr + seg->offset, b.bytes, b.len) != 0)
+		return refuse(ret, "the function's code cannot be read");
+	found = img->machine == EM_AARCH64 ? after_call_arm64(&b) : after_call_amd64(&b);
+	if (!found)
+		return refuse(ret, "no branch on what its call gives back: no instruction to probe");
+	*ret = (struct probe_site){
+		.vaddr = b.site, .how = SITE_AFTER_CALL, .file_offset = b.site - seg->vaddr + seg->offset};
 }
