@@ -12,11 +12,16 @@
  *   startTheWorldWithSema  1.18-1.21 nothing of use; 1.22+ now or 0, reason, start; 1.23+ also when all Ps had stopped
  *   finishGCTransition     limiter, end of the stop
  *
- * The runtime counts the waking of the Ps into a sweep termination, and takes its end after that: up to 0.2 ms after our
- * probe where CPUs slept (1.26, 2 CPUs, measured). So that pause waits for finishGCTransition, which gets the end that
- * the runtime itself uses, and agrees with MemStats.PauseNs to the nanosecond. A mark termination brings its end along.
+ * The runtime counts the waking of the Ps into a sweep termination, and takes its end after that: up to 0.2 ms after
+ * our probe where CPUs slept (1.26, 2 CPUs, measured). So that pause waits for finishGCTransition, which gets the end
+ * that the runtime itself uses, and agrees with MemStats.PauseNs to the nanosecond. A mark termination brings its end
+ * along.
  *
- * Every hit ends in exactly one of: event, filtered, lost. */
+ * When the world starts again after a mark termination, everything that gctrace=1 prints of the cycle is final and the
+ * next cycle cannot begin (gcMarkTermination prints it a little later, still under worldsema; so read in the sources of
+ * 1.18-1.27): it is copied then. A restart of mark, which stops for the same reason, has no end cycle and no `now`.
+ *
+ * Every hit ends in exactly one of: event, filtered, lost. The copy counts as a hit of its own. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
@@ -155,11 +160,69 @@ static __always_inline void emit_pause(const struct hit *h, __u64 start, __u64 s
 	emit_submit(SIGNAL_GO_GC, e);
 }
 
+static __always_inline bool copy(const struct hit *h, void *to, __u32 sz, __u64 addr)
+{
+	return !bpf_probe_read_user(to, sz, (void *)(addr + h->process->bias));
+}
+
+static __always_inline bool copy_cycle(const struct hit *h, struct event_gc_done *e)
+{
+	const struct cycle_places *at = &h->binary->cycle;
+	__u32 numgc = 0;
+	__u8 forced = 0;
+
+	if (!copy(h, &e->sweep_term_ns, 4 * sizeof(__s64), at->times) ||
+	    !copy(h, &e->assist_ns, 4 * sizeof(__s64), at->cpu) || !copy(h, &e->heap0, 3 * sizeof(__u64), at->heaps) ||
+	    !copy(h, &e->stwprocs, 2 * sizeof(__s32), at->procs) || !copy(h, &e->goal, sizeof(e->goal), at->goal) ||
+	    !copy(h, &e->stacks, sizeof(e->stacks), at->stacks) ||
+	    !copy(h, &e->globals, sizeof(e->globals), at->globals) ||
+	    !copy(h, &e->cpu_fraction, sizeof(e->cpu_fraction), at->fraction) ||
+	    !copy(h, &numgc, sizeof(numgc), at->numgc) || !copy(h, &forced, sizeof(forced), at->forced))
+		return false;
+	e->numgc = numgc;
+	e->flags = forced ? GC_DONE_FORCED : 0;
+	e->pad = 0;
+	return true;
+}
+
+/* Stamps that are not in order, or an end that is not the one in the register, are no cycle: the layout is wrong. */
+static __always_inline bool cycle_plausible(const struct hit *h, const struct event_gc_done *e, __u64 end)
+{
+	return e->sweep_term_ns > 0 && e->sweep_term_ns <= e->mark_ns && e->mark_ns <= e->mark_term_ns &&
+	       e->mark_term_ns <= e->end_ns && (__u64)e->end_ns <= h->now && (!end || (__u64)e->end_ns == end);
+}
+
+/* end: the end of the cycle as the runtime passes it, 0 where it does not. Ahead of the pause, which ends the cycle. */
+static __always_inline void emit_done(const struct hit *h, __u64 end)
+{
+	struct event_gc_done *e;
+
+	if (!h->binary->cycle.times)
+		return;
+	count_hit(SIGNAL_GO_GC);
+	e = reserve(h, EVENT_GC_DONE, sizeof(*e), h->now);
+	if (!e)
+		return;
+	if (!copy_cycle(h, e)) {
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		count_lost(SIGNAL_GO_GC, LOSS_UNREADABLE);
+		return;
+	}
+	if (!cycle_plausible(h, e, end)) {
+		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+		count_lost(SIGNAL_GO_GC, LOSS_INVALID);
+		return;
+	}
+	e->hdr.time_ns = e->end_ns;
+	emit_submit(SIGNAL_GO_GC, e);
+}
+
 static __always_inline void await_finish(const struct hit *h, __u64 start, __u64 stopped)
 {
 	struct process_entry *p = h->process;
 
-	if (p->stop_flags & STOP_AWAITS_FINISH) { /* the one before never came to its end: inlined here? No more of this */
+	if (p->stop_flags &
+	    STOP_AWAITS_FINISH) { /* the one before never came to its end: inlined here? No more of this */
 		h->binary->exact_end = 0;
 		count_lost(SIGNAL_GO_GC, LOSS_UNPAIRED);
 	} else {
@@ -189,6 +252,8 @@ static __always_inline void on_start_world_registers(const struct hit *h)
 		stopped = GO_ARG3(h->ctx);
 	if (stopped < start || stopped > end)
 		stopped = 0;
+	if (end_known && reason == STW_GC_MARK_TERM)
+		emit_done(h, end);
 	if (!end_known && reason == STW_GC_SWEEP_TERM && h->binary->exact_end)
 		await_finish(h, start, stopped);
 	else
@@ -233,6 +298,8 @@ static __always_inline void on_start_world_paired(const struct hit *h)
 		count_lost(SIGNAL_GO_GC, LOSS_UNPAIRED);
 		return;
 	}
+	if (p->stop_flags & STOP_SAW_END_CYCLE)
+		emit_done(h, 0);
 	e = reserve(h, EVENT_GC_PAUSE, sizeof(*e), h->now);
 	if (!e)
 		return;

@@ -12,7 +12,7 @@ enum loss_reason {
 	LOSS_UNKNOWN_PROCESS = 3, /* the process was not (yet) in the process table */
 	LOSS_UNPAIRED = 4,        /* an end without its begin, or a begin whose end never came */
 	LOSS_RECURSION = 5,       /* skipped by the kernel's recursion guard; counted by user space */
-	LOSS_INVALID = 6,         /* refused by user space: size or field out of range */
+	LOSS_INVALID = 6,         /* refused: size or field out of range */
 	LOSS_STORM = 7,           /* not seen because the probe was switched off: too many hits */
 	LOSS_LIMIT = 8,           /* user space's own bound (history, containers) was reached */
 	LOSS_REASON_CNT = 9,

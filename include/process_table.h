@@ -26,6 +26,21 @@ struct process_entry {
 #define STOP_SAW_END_CYCLE 2u
 #define STOP_AWAITS_FINISH 4u
 
+/* Where a finished cycle leaves its numbers: link addresses, each of so many values that lie side by side. times 0: not
+ * known, nothing is copied. */
+struct cycle_places {
+	__u64 times;    /* work.tSweepTerm, tMark, tMarkTerm, tEnd: 4 int64 */
+	__u64 heaps;    /* work.heap0, heap1, heap2: 3 uint64 */
+	__u64 procs;    /* work.stwprocs, maxprocs: 2 int32 */
+	__u64 forced;   /* work.userForced: bool */
+	__u64 cpu;      /* gcController.assistTime, dedicatedMarkTime, fractionalMarkTime, idleMarkTime: 4 int64 */
+	__u64 goal;     /* uint64, as the two below */
+	__u64 stacks;
+	__u64 globals;
+	__u64 numgc;    /* memstats.numgc: uint32 */
+	__u64 fraction; /* memstats.gc_cpu_fraction: float64 */
+};
+
 /* Map `binaries`, mmapable array: what go_gc needs to know of one Go binary, and what it cost. */
 struct binary_entry {
 	__u32 go_minor;        /* 18 ... */
@@ -34,7 +49,8 @@ struct binary_entry {
 	__u32 jbe_sites;       /* bit (1 << enum go_site): as COOKIE_JBE, for kernels without cookies */
 	__u32 exact_end;       /* finishGCTransition is probed: the end of a sweep termination comes from there */
 	__u32 pad;
-	__u64 hits;            /* all probe hits on this binary, atomic: the storm guard reads it */
+	struct cycle_places cycle;
+	__u64 hits; /* all probe hits on this binary, atomic: the storm guard reads it */
 };
 
 /* Attach cookie of a uprobe: binary index << 8 | enum go_site. */

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "probes/go_gc.h"
 #include "probes_harness.h"
 
 #define CYCLES 50
@@ -38,7 +39,8 @@ static unsigned int sum_pauses(const struct rig *r, uint64_t *sums, unsigned int
 		sum += p->hdr.time_ns - p->start_ns;
 		/* a mark termination that resumes marking is followed by another one of the same cycle */
 		if (p->reason == STW_GC_MARK_TERM &&
-		    (i + 1 == r->ev_cnt || r->ev[i - 1].hdr.kind == EVENT_GC_MARK_END)) {
+		    (i + 1 == r->ev_cnt || r->ev[i - 1].hdr.kind == EVENT_GC_MARK_END ||
+		     r->ev[i - 1].hdr.kind == EVENT_GC_DONE)) {
 			sums[n++] = sum;
 			sum = 0;
 		}
@@ -99,6 +101,28 @@ static bool check_starts(const struct rig *r, int go_minor)
 	return expect(good, "gc_start: procs, trigger, stamp, ids");
 }
 
+/* One copy of each cycle's numbers, in order, with the stamp that endCycle got; none where the layout is not known. */
+static bool check_done(const struct rig *r, const struct binary *b)
+{
+	uint64_t mark_end_ns = 0;
+	unsigned int n = 0;
+	bool good = true;
+
+	for (unsigned int i = 0; i < r->ev_cnt; i++) {
+		const struct event_gc_done *e = &r->ev[i].gc_done;
+
+		if (e->hdr.kind == EVENT_GC_MARK_END)
+			mark_end_ns = e->hdr.time_ns;
+		if (e->hdr.kind != EVENT_GC_DONE)
+			continue;
+		n++;
+		good &= e->numgc == n && (uint64_t)e->mark_term_ns == mark_end_ns && e->flags == GC_DONE_FORCED &&
+			e->maxprocs == 2 && e->heap0 && e->heap2 && e->goal;
+	}
+	return expect(n == (go_gc_copies_cycles(b) ? CYCLES : 0), "copies of a cycle's numbers: %u", n) &&
+	       expect(good, "numbers of each cycle");
+}
+
 static bool run_version(const char *version, const char *variant, bool perf)
 {
 	struct probes_cfg cfg = {.wanted = WANT_GO_GC, .force_perf_links = perf};
@@ -132,6 +156,7 @@ static bool run_version(const char *version, const char *variant, bool perf)
 	good &= expect(count_other(&s.rig, STW_GOMAXPROCS, "GOMAXPROCS") == 4, "stops for GOMAXPROCS: %u",
 		       count_other(&s.rig, STW_GOMAXPROCS, "GOMAXPROCS"));
 	good &= check_starts(&s.rig, s.watched.binary->go_minor);
+	good &= check_done(&s.rig, s.watched.binary);
 	good &= check_lengths(&s.rig, &a, s.watched.binary->go_minor);
 	good &= rig_explained(&s.rig, &c);
 	good &= expect(!rig_losses(&c), "no losses: %" PRIu64, rig_losses(&c));

@@ -15,6 +15,8 @@ struct signal;
 bool go_gc_is_multi(const struct signal *s);
 /* Checks that every function that needs a probe has a safe site; 0, or -ENOTSUP with why. */
 int go_gc_check_binary(const struct binary *b, char *why);
+/* Everything that a finished cycle's numbers are copied from is known: EVENT_GC_DONE comes. */
+bool go_gc_copies_cycles(const struct binary *b);
 /* What the program needs to know of the binary. */
 void go_gc_fill_entry(const struct binary *b, volatile struct binary_entry *ret);
 /* Probes on all sites of the binary at path, for every process that maps it; *ret is the caller's. */
