@@ -61,7 +61,7 @@ test:
 	@tools/run-tests --standard
 
 test-all:
-	@tools/install-deps build run test
+	@tools/install-deps build run test long
 	@tools/run-tests --all
 
 check: layers unit-tests
@@ -80,6 +80,12 @@ bench:
 	@tools/install-deps build run bench
 	$(Q)$(MAKE) --no-print-directory all
 	@tests/bench/overhead
+
+# The program for arm64, against Debian's libraries for it, wherever this runs: for the test in a virtual machine.
+arm64:
+	$(Q)root=$$(tests/vm/fetch-arm64) && $(MAKE) --no-print-directory B=$(B)/arm64 ARCH=arm64 \
+		CC="aarch64-linux-gnu-gcc --sysroot=$$root" AR=aarch64-linux-gnu-ar all
+.PHONY: arm64
 
 # Damaged recordings under the sanitizers, for FUZZ_SECONDS: with libFuzzer where clang's runtime is, else with our own driver.
 FUZZ_SECONDS ?= 60

@@ -132,6 +132,23 @@ class Cpio:
         self.out.close()
 
 
+def foreign_libraries(path, root):
+    """The same for another architecture, whose libraries lie below root: {path in the guest: path here}."""
+    found, todo = {}, [path]
+    while todo:
+        r = subprocess.run(["readelf", "-ld", todo.pop()], capture_output=True, text=True)
+        names = re.findall(r"\(NEEDED\).*\[(\S+)\]", r.stdout) + re.findall(r"interpreter: /lib/(\S+)\]", r.stdout)
+        for name in names:
+            at = next(iter(glob.glob(f"{root}/lib/*/{name}") + glob.glob(f"{root}/usr/lib/*/{name}")), None)
+            if not at:
+                raise VmUnavailable(f"no {name} below {root}")
+            guest = "lib/" + name  # where the loader looks anyway
+            if guest not in found:
+                found[guest] = os.path.realpath(at)
+                todo.append(at)
+    return found
+
+
 def libraries(path):
     """Absolute paths of what the dynamic linker loads for a binary, itself included; empty for a static one."""
     r = subprocess.run(["ldd", path], capture_output=True, text=True)
@@ -179,23 +196,24 @@ def load_order(directory, wanted):
     return [(n + ".ko", d) for n, d in order.items()]
 
 
-def write_initramfs(path, kernel_dir, script, files, modules, hybrid, back):
+def write_initramfs(path, kernel_dir, script, files, modules, hybrid, back, root=None):
     cpio = Cpio(path)
     for d in ("proc", "sys", "dev", "tmp", "run", "t", "etc", "lib/modules"):
         cpio.directory(d)
     cpio.device("dev/console", 5, 1)
     cpio.device("dev/null", 1, 3)
     cpio.data("etc/passwd", b"root:x:0:0:root:/:/bin/sh\n", 0o644)
-    busybox = shutil.which("busybox", path=os.environ["PATH"] + ":/sbin:/usr/sbin")
+    busybox = root + "/bin/busybox" if root else shutil.which("busybox", path=os.environ["PATH"] + ":/sbin:/usr/sbin")
     if not busybox:
         raise VmUnavailable("busybox is missing (package busybox-static)")
     cpio.file("bin/busybox", busybox)
-    needed = set(libraries(busybox))
-    for name, source in files.items():
-        cpio.file("t/" + name, source)
-        needed.update(libraries(source))
-    for lib in sorted(needed):
-        cpio.file(lib.lstrip("/"), lib)
+    needed = {}
+    for name, source in {**files, "": busybox}.items():
+        if name:
+            cpio.file("t/" + name, source)
+        needed.update(foreign_libraries(source, root) if root else {p.lstrip("/"): p for p in libraries(source)})
+    for guest, lib in sorted(needed.items()):
+        cpio.file(guest, lib)
     order = load_order(kernel_dir, modules)
     for name, data in order:
         cpio.data("lib/modules/" + name, data, 0o644)
@@ -217,20 +235,23 @@ def tail(console):
     return "\n".join(console.splitlines()[-25:])
 
 
-def run(kernel_dir, script, files=None, modules=(), hybrid=False, memory_mb=1024, cpus=2, timeout=120, log=None, patching=False):
+def run(kernel_dir, script, files=None, modules=(), hybrid=False, memory_mb=1024, cpus=2, timeout=120, log=None, patching=False,
+        machine=None, root=None):
     """Boots, runs SCRIPT (text) in /t beside FILES ({name in /t: path}), powers off. -> Result
 
-    patching: hot kernel code is patched again and again in there, see above; such a guest is half as fast."""
-    command, console = MACHINES[platform.machine()]
+    patching: hot kernel code is patched again and again in there, see above; such a guest is half as fast.
+    machine, root: another architecture ("aarch64") and the folder with its libraries and busybox (fetch-arm64)."""
+    machine = machine or platform.machine()
+    command, console = MACHINES[machine]
     if not shutil.which(command[0]):
         raise VmUnavailable(f"{command[0]} is missing")
     kernel = find_kernel(kernel_dir)
     with tempfile.TemporaryDirectory(prefix="gopherscope-vm.") as work:
         initrd, back = os.path.join(work, "initrd"), os.path.join(work, "back.tgz")
         # x86 has a second port of the same kind; arm64's virt machine gets a virtio one.
-        x86 = platform.machine() == "x86_64"
+        x86 = machine == "x86_64"
         write_initramfs(initrd, kernel_dir, script, files or {}, modules if x86 else [*modules, "virtio_console"],
-            hybrid, "ttyS1" if x86 else "vport0p1")
+            hybrid, "ttyS1" if x86 else "vport0p1", root)
         port = ["-serial", "file:" + back] if x86 else ["-device", "virtio-serial-pci", "-chardev", f"file,id=b,path={back}",
             "-device", "virtserialport,chardev=b"]
         accel = "tcg,thread=" + ("single" if patching else "multi")
@@ -259,11 +280,15 @@ def run(kernel_dir, script, files=None, modules=(), hybrid=False, memory_mb=1024
         return Result(m.group(1), int(m.group(3)), m.group(2), untar(back), seconds)
 
 
-def fetch_kernel(suite="bookworm"):
-    r = subprocess.run([os.path.join(HERE, "fetch-kernel"), suite], capture_output=True, text=True)
+def fetch(tool, *args):
+    r = subprocess.run([os.path.join(HERE, tool), *args], capture_output=True, text=True)
     if r.returncode:
-        raise VmUnavailable((r.stderr.strip().splitlines() or ["fetch-kernel failed"])[-1])
+        raise VmUnavailable((r.stderr.strip().splitlines() or [tool + " failed"])[-1])
     return r.stdout.strip()
+
+
+def fetch_kernel(suite="bookworm", arch=None):
+    return fetch("fetch-kernel", suite, *([arch] if arch else []))
 
 
 def main():
