@@ -116,9 +116,9 @@ $(B)/eventdump: tools/eventdump.c $(B)/libgopherscope.a
 	$(Q)$(CC) $(GSCFLAGS) -MMD -MP -MF $@.d -o $@ $< $(B)/libgopherscope.a $(LIBS)
 -include $(B)/eventdump.d
 
-# Offsets of runtime structures, read from the DWARF of programs built by real toolchains.
+# Offsets of runtime structures and references to runtime globals, read from programs built by real toolchains.
 layout-table:
-	$(Q)tools/offsetgen > $(B)/layout_table.c && mv $(B)/layout_table.c user/symbols/layout_table.c
+	$(Q)tools/offsetgen
 
 # What an armed window of cpu_sched adds to a context switch, beside libbpf-tools' runqlat.
 $(B)/tests/bench/switch: tests/bench/switch.c $(B)/libgopherscope.a

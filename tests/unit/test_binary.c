@@ -53,11 +53,10 @@ static void test_good(void **state)
 		assert_int_equal(b->layout, rows[i].dwarf ? LAYOUT_DWARF : LAYOUT_TABLE);
 		assert_true(b->text_vaddr > b->lowest_vaddr && b->lowest_vaddr % 4096 == 0);
 		for (int g = 0; g < GLOBAL_CNT; g++)
-			assert_int_equal(b->globals[g] == 0, rows[i].stripped);
-		if (rows[i].stripped)
-			assert_string_equal(b->layout_why, "no symbol table: runtime globals unknown");
-		else
-			assert_string_equal(b->layout_why, "");
+			assert_int_not_equal(b->globals[g], 0);
+		assert_int_equal(b->globals_source, rows[i].stripped ? GLOBALS_CODE : GLOBALS_SYMTAB);
+		assert_int_not_equal(b->moduledata == 0, rows[i].stripped);
+		assert_string_equal(b->layout_why, "");
 		for (int s = 0; s < GO_SITE_CNT; s++)
 			assert_int_not_equal(b->sites[s].how, SITE_NONE);
 		binary_free(b);
