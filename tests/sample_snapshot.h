@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "runtime/census.h"
+#include "runtime/sample.h"
 #include "stats/dist.h"
 #include "stats/snapshot.h"
 
@@ -90,11 +92,78 @@ static inline void sample_process(struct snapshot_container *c, int32_t pid, con
 	p->gomaxprocs = procs;
 	p->gogc = 100;
 	p->memory_limit_bytes = -1;
+	p->maxprocs_by = MAXPROCS_DEFAULT;
+	p->goroutines = 19;
+	p->os_threads = 41;
+	p->thread_limit = -1;
+	p->fds = 118;
+	p->fd_limit = 1048576;
+	p->rss_bytes = 171 * SAMPLE_MIB;
+	p->heap_live_bytes = 38 * SAMPLE_MIB;
+	p->heap_goal_bytes = 76 * SAMPLE_MIB;
+	p->numgc = 100;
 }
 
 static inline struct dist sample_none(void)
 {
 	return (struct dist){0, 0, NAN, NAN, NAN, NAN, NAN};
+}
+
+/* Waits of goroutines for a P; the histogram that they come from knows no sum, no shortest and no longest. */
+static inline void sample_go_sched(struct snapshot_container *c, int64_t cnt, double p50, double p99, bool diluted)
+{
+	c->sched.latency = (struct dist){cnt, NAN, NAN, p50, (p50 + p99) / 2, p99, NAN};
+	c->sched.diluted = diluted;
+}
+
+static inline void sample_group(struct snapshot_container *c, int64_t cnt, double per_minute, double oldest,
+				const char *reason)
+{
+	struct snapshot_group *g = &c->sched.groups[c->sched.group_cnt++];
+
+	memset(g, 0, sizeof(*g));
+	g->pid = c->process_cnt ? c->processes[0].pid : 0;
+	g->state = GOROUTINE_WAITING;
+	g->cnt = cnt;
+	g->per_minute = per_minute;
+	g->oldest_seconds = oldest;
+	g->growth_ratio = g->known_seconds = NAN;
+	str_copy(g->reason, sizeof(g->reason), reason);
+}
+
+static inline void sample_sites(struct snapshot_container *c, const char *created, const char *created_at,
+				const char *blocked, const char *blocked_at)
+{
+	struct snapshot_group *g = &c->sched.groups[c->sched.group_cnt - 1];
+
+	str_copy(g->created, sizeof(g->created), created);
+	str_copy(g->created_at, sizeof(g->created_at), created_at);
+	str_copy(g->blocked, sizeof(g->blocked), blocked);
+	str_copy(g->blocked_at, sizeof(g->blocked_at), blocked_at);
+}
+
+/* The goroutines of screens.md 5, and some that only real programs have. */
+static inline void sample_groups(struct snapshot_container *c)
+{
+	sample_group(c, 1204, 96, 753, "chan receive");
+	sample_sites(c, "cart.(*Hub).Subscribe", "hub.go:88", "cart.(*Hub).loop", "hub.go:131");
+	c->sched.groups[0].mark = 1;
+	sample_group(c, 312, 0, 14.2, "sync.Mutex.Lock");
+	sample_sites(c, "net/http.(*Server).Serve", "/usr/local/go/src/net/http/server.go:3285", "cart.(*Store).Get",
+		     "store.go:41");
+	c->sched.groups[1].mark = 2;
+	sample_group(c, 40, -3.04, 75, "chan receive (nil chan)");
+	sample_sites(c, "github.com/acme/shop/internal/worker.(*Pool[github.com/acme/shop/api.Order]).Start.func1",
+		     "pool_with_a_long_name.go:1288", "github.com/acme/shop/internal/worker.wait", "");
+	c->sched.groups[2].mark = 3;
+	sample_group(c, 16, 0, 273600, "select");
+	sample_sites(c, "main.startWorkers", "main.go:57", "main.worker", "main.go:71");
+	sample_group(c, 3, NAN, NAN, "");
+	sample_sites(c, "ma\033[2Jin.main", "main.go:30", "", "");
+	c->sched.groups[4].state = GOROUTINE_RUNNING;
+	c->sched.waiting = 1572;
+	c->sched.running = 3;
+	c->sched.census_age_seconds = 12;
 }
 
 /* Run queue, network and names of a container that is fine. */
@@ -166,6 +235,14 @@ static inline void sample_quiet(struct snapshot_container *c, double cpus, doubl
 	c->cpu.nr_throttled = 0;
 	c->cpu.kernel_cpu_seconds = 0;
 	memset(&c->net, 0, sizeof(c->net));
+	c->sched.on = true;
+	c->sched.running = c->sched.runnable = c->sched.syscall = c->sched.leaked = c->sched.queue = 0;
+	c->sched.waiting = 38;
+	c->sched.threads = 9;
+	c->sched.procs = 4;
+	c->sched.procs_idle = 3;
+	c->sched.idle_p_ratio = 1;
+	sample_go_sched(c, 40, 0.000003, 0.00004, false);
 	c->net.on = c->net.dns_on = true;
 	c->net.connect = c->net.rtt = c->net.dns = sample_none();
 	c->net.rtt_min_seconds = NAN;
@@ -173,6 +250,8 @@ static inline void sample_quiet(struct snapshot_container *c, double cpus, doubl
 					     .working_set_bytes = 174 * SAMPLE_MIB,
 					     .limit_bytes = 512 * SAMPLE_MIB,
 					     .peak_bytes = 200 * SAMPLE_MIB,
+					     .go_bytes = 110 * SAMPLE_MIB,
+					     .non_go_bytes = 22 * SAMPLE_MIB,
 					     .growth_bytes_per_second = 0};
 }
 
@@ -218,6 +297,11 @@ static inline void sample_checkout(struct snapshot_container *c)
 	c->cpu.nr_throttled = 62;
 	c->cpu.kernel_cpu_seconds = 65.6;
 	sample_delays(c, 0.00031, 0.00192, 0.062);
+	sample_go_sched(c, 91204, 0.000003, 0.0882, true);
+	c->sched.procs = 32;
+	c->sched.procs_idle = 0;
+	c->sched.queue = 214;
+	c->sched.idle_p_ratio = 0.1;
 	c->cpu.runq_throttled_seconds = 38.2;
 	sample_peer(c, "10.96.0.12", 5432);
 	sample_peer(c, "2001:db8::42", 443);
@@ -249,6 +333,13 @@ static inline void sample_cart(struct snapshot_container *c)
 	c->gc.cpu_ratio = 0.31;
 	c->memory.working_set_bytes = 476 * SAMPLE_MIB;
 	sample_delays(c, 0.000122, 0.00041, 0.0012);
+	sample_go_sched(c, 4120, 0.000002, 0.000061, true);
+	c->processes[1].maxprocs_by = MAXPROCS_ENV;
+	c->processes[1].fds = 900;
+	c->processes[1].fd_limit = 1024;
+	c->processes[1].thread_limit = 50;
+	c->processes[1].gogc = STAT_UNKNOWN;
+	sample_groups(c);
 	sample_verdict(c, "mem-limit-gc", "", VERDICT_WARNING,
 		       "31% of its CPU is garbage collection under its memory limit.",
 		       "raise the memory limit to 640M, or find the leak.", "working set 476M of 512M.");
@@ -304,6 +395,7 @@ static inline void sample_busy(struct snapshot *s)
 	sample_process(&c[2], 50200, "go1.22.5", 32);
 	c[2].gc.pause = sample_dist(8, 0.00005, 0.00009, 0.00009);
 	sample_delays(&c[2], 0.000201, 0.00038, 0.0009);
+	sample_go_sched(&c[2], 2000, 0.000003, 0.000512, true);
 	sample_verdict(&c[2], "gomaxprocs", "", VERDICT_ADVICE, "GOMAXPROCS is 32 and the CPU limit 4.",
 		       "set GOMAXPROCS=4.", "");
 	sample_quiet(&c[3], 0.22, -1);
@@ -353,6 +445,7 @@ static inline void sample_unknown(struct snapshot *s)
 	sample_owner(&s->containers[1].owner, "ns", "pod-1", "c", NULL);
 	sample_process(&s->containers[1], 7, "go1.19.13", STAT_UNKNOWN);
 	s->containers[1].gc.pause = sample_dist(2, 0.0004, 0.0004, 0.0004);
+	s->containers[1].sched.on = false;
 	snapshot_throttle_unknown(&s->containers[1].cpu);
 	snapshot_runq_unknown(&s->containers[1].cpu);
 	snapshot_dns_unknown(&s->containers[1].net);

@@ -37,16 +37,15 @@ static void check_layout(const struct snapshot *s, int width, const char *titles
 
 static void test_layout(void **state)
 {
-	static const char *const all = "CPU LIM THR% THR RUNQ STW^ RTT DNS GC% MEM% GOR ",
-				 *const few = "CPU LIM THR% THR RUNQ STW^ RTT GC% ";
+	static const char *const all = "CPU LIM THR% THR RUNQ GOSCH STW^ RTT DNS GC% MEM% GOR ",
+				 *const few = "CPU LIM THR% THR RUNQ GOSC STW^ RTT GC% ";
 	struct snapshot s;
 
 	sample_node(&s);
-	check_layout(&s, 120, all, 38, false);
-	check_layout(&s, 114, all, 32, false);
-	check_layout(&s, 113, few, 62, true);
-	check_layout(&s, 80, few, 29, true);
-	check_layout(&s, 40, few, 29, true); /* below the minimum: as at the minimum */
+	check_layout(&s, 120, all, 32, false); /* screens.md 1 */
+	check_layout(&s, 119, few, 63, true);
+	check_layout(&s, 80, few, 24, true); /* screens.md 2 */
+	check_layout(&s, 40, few, 24, true); /* below the minimum: as at the minimum */
 	check_layout(&s, 250, all, 72, false);
 }
 
@@ -57,7 +56,7 @@ static void test_layout_not_built(void **state)
 
 	sample_node(&s);
 	s.signals[SIGNAL_CPU_THROTTLE].present = false;
-	check_layout(&s, 120, "CPU LIM RUNQ STW^ RTT DNS GC% MEM% GOR ", 49, false);
+	check_layout(&s, 120, "CPU LIM RUNQ GOSCH STW^ RTT DNS GC% MEM% GOR ", 43, false);
 	s.signals[SIGNAL_GO_GC].present = false;
 	s.signals[SIGNAL_GO_RUNTIME].present = false;
 	s.signals[SIGNAL_CPU_SCHED].present = false;
@@ -106,17 +105,18 @@ static void test_cells(void **state)
 		{"CPU", "1.98", GRADE_WARNING},  {"LIM", "2.0", GRADE_FINE},       {"THR%", "41", GRADE_CRITICAL},
 		{"THR", "94.1", GRADE_CRITICAL}, {"STW^", "71.4", GRADE_CRITICAL}, {"GC%", "62", GRADE_CRITICAL},
 		{"MEM%", "34", GRADE_FINE},      {"GOR", "412", GRADE_FINE},       {"RUNQ", "~.31", GRADE_FINE},
-		{"RTT", "1.92", GRADE_FINE},     {"DNS", "62.0", GRADE_WARNING},
+		{"RTT", "1.92", GRADE_FINE},     {"DNS", "62.0", GRADE_WARNING},   {"GOSCH", "88.2", GRADE_CRITICAL},
 	};
 	static const struct cell_case quiet[] = {
-		{"CPU", ".054", GRADE_FINE},  {"LIM", "-", GRADE_DIM},      {"THR%", "-", GRADE_DIM},
-		{"THR", "\u00b7", GRADE_DIM}, {"STW^", ".029", GRADE_FINE}, {"MEM%", "-", GRADE_DIM},
-		{"RUNQ", "~.11", GRADE_FINE}, {"RTT", "\u00b7", GRADE_DIM}, {"DNS", "\u00b7", GRADE_DIM},
+		{"CPU", ".054", GRADE_FINE},   {"LIM", "-", GRADE_DIM},      {"THR%", "-", GRADE_DIM},
+		{"THR", "\u00b7", GRADE_DIM},  {"STW^", ".029", GRADE_FINE}, {"MEM%", "-", GRADE_DIM},
+		{"RUNQ", "~.11", GRADE_FINE},  {"RTT", "\u00b7", GRADE_DIM}, {"DNS", "\u00b7", GRADE_DIM},
+		{"GOSCH", ".040", GRADE_FINE},
 	};
 	static const struct cell_case unknown[] = {
 		{"CPU", "?", GRADE_DIM},  {"LIM", "?", GRADE_DIM}, {"THR%", "?", GRADE_DIM}, {"THR", "?", GRADE_DIM},
 		{"STW^", "?", GRADE_DIM}, {"GC%", "?", GRADE_DIM}, {"MEM%", "?", GRADE_DIM}, {"GOR", "?", GRADE_DIM},
-		{"RUNQ", "?", GRADE_DIM}, {"RTT", "?", GRADE_DIM}, {"DNS", "?", GRADE_DIM},
+		{"RUNQ", "?", GRADE_DIM}, {"RTT", "?", GRADE_DIM}, {"DNS", "?", GRADE_DIM},  {"GOSCH", "?", GRADE_DIM},
 	};
 	struct snapshot_container nobody;
 	struct snapshot s;
@@ -132,9 +132,9 @@ static void test_cells(void **state)
 static void test_signal_off(void **state)
 {
 	static const struct cell_case off[] = {
-		{"THR%", "-", GRADE_DIM}, {"THR", "-", GRADE_DIM},  {"STW^", "-", GRADE_DIM},
-		{"GC%", "-", GRADE_DIM},  {"RUNQ", "-", GRADE_DIM}, {"RTT", "-", GRADE_DIM},
-		{"DNS", "-", GRADE_DIM},  {"GOR", "-", GRADE_DIM},  {"LIM", "2.0", GRADE_FINE}};
+		{"THR%", "-", GRADE_DIM},   {"THR", "-", GRADE_DIM},  {"STW^", "-", GRADE_DIM}, {"GC%", "-", GRADE_DIM},
+		{"RUNQ", "-", GRADE_DIM},   {"RTT", "-", GRADE_DIM},  {"DNS", "-", GRADE_DIM},  {"GOR", "-", GRADE_DIM},
+		{"LIM", "2.0", GRADE_FINE}, {"GOSCH", "-", GRADE_DIM}};
 	struct snapshot s;
 
 	sample_busy(&s);
@@ -186,6 +186,37 @@ static void test_sampled(void **state)
 	sample_signal_state(&s, SIGNAL_CPU_SCHED, "window", "");
 	s.containers[0].cpu.runq.cnt = -1; /* not armed in this window */
 	check_cell(&s, &s.containers[0], "RUNQ", "?", GRADE_DIM);
+	snapshot_deinit(&s);
+}
+
+/* The passive histogram: nothing waited, nobody reads it, and a part that is lost; zeros that dilute it are no `~`. */
+static void test_go_sched(void **state)
+{
+	static const struct {
+		double ms;
+		const char *text;
+		enum grade grade;
+	} rows[] = {{0.00004, ".000", GRADE_FINE}, {4.99, "4.99", GRADE_FINE},   {5, "5.00", GRADE_WARNING},
+		    {19.9, "19.9", GRADE_WARNING}, {20, "20.0", GRADE_CRITICAL}, {12000, "12s", GRADE_CRITICAL}};
+	struct snapshot_container *c;
+	struct snapshot s;
+
+	sample_busy(&s);
+	c = &s.containers[0];
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		c->sched.latency.p99 = rows[i].ms / 1000;
+		check_cell(&s, c, "GOSCH", rows[i].text, rows[i].grade);
+	}
+	s.signals[SIGNAL_GO_RUNTIME].lost_window = 1;
+	check_cell(&s, c, "GOSCH", "~12s", GRADE_CRITICAL);
+	s.signals[SIGNAL_GO_RUNTIME].lost_window = 0;
+	c->sched.latency.cnt = 0;
+	check_cell(&s, c, "GOSCH", "\u00b7", GRADE_DIM);
+	c->sched.latency.cnt = -1; /* no difference of two readings yet */
+	check_cell(&s, c, "GOSCH", "?", GRADE_DIM);
+	c->sched.latency.cnt = 5;
+	c->sched.on = false; /* its processes cannot be read */
+	check_cell(&s, c, "GOSCH", "?", GRADE_DIM);
 	snapshot_deinit(&s);
 }
 
@@ -293,7 +324,7 @@ int main(void)
 		cmocka_unit_test(test_cells),      cmocka_unit_test(test_signal_off),
 		cmocka_unit_test(test_partial),    cmocka_unit_test(test_sampled),
 		cmocka_unit_test(test_thresholds), cmocka_unit_test(test_marks),
-		cmocka_unit_test(test_why),
+		cmocka_unit_test(test_why),        cmocka_unit_test(test_go_sched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

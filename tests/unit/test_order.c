@@ -41,7 +41,7 @@ static void make(struct snapshot *s)
 		c->id = (uint32_t)i + 1;
 		c->memory.working_set_bytes = known ? (int64_t)values[i] : STAT_UNKNOWN;
 		c->cpu.ratio = c->gc.cpu_ratio = values[i];
-		c->gc.pause = c->cpu.runq = c->net.rtt = c->net.dns =
+		c->gc.pause = c->cpu.runq = c->sched.latency = c->net.rtt = c->net.dns =
 			sample_dist(known ? 1 : 0, values[i], values[i], values[i]);
 	}
 }
@@ -58,7 +58,7 @@ static void test_keys(void **state)
 		{SORT_CPU, true, "daceb"},  {SORT_MEM, false, "ecadb"},   {SORT_THR, false, "ecadb"},
 		{SORT_STW, false, "ecadb"}, {SORT_GC, true, "daceb"},     {SORT_NAME, false, "edcba"},
 		{SORT_NAME, true, "abcde"}, {SORT_RUNQ, false, "ecadb"},  {SORT_NET, false, "ecadb"},
-		{SORT_DNS, true, "daceb"},  {SORT_GOSCH, false, "edcba"},
+		{SORT_DNS, true, "daceb"},  {SORT_GOSCH, false, "ecadb"},
 	};
 	char got[CNT + 1];
 

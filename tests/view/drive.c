@@ -177,6 +177,38 @@ static void add_span(struct detail *ret, uint64_t start, uint64_t length, enum d
 								   .wait_ns = length};
 }
 
+/* The numbers of screens.md 6. */
+static void cycle(struct detail_cycle *x, uint64_t start, uint64_t numgc)
+{
+	*x = (struct detail_cycle){.pid = 48213,
+				   .trigger = GC_TRIGGER_HEAP,
+				   .procs = 32,
+				   .pauses = 2,
+				   .start_ns = start,
+				   .end_ns = start + 60000000,
+				   .mark_start_ns = start,
+				   .mark_end_ns = start + 41000000,
+				   .pause_sum_ns = 71000000,
+				   .known = true};
+	x->numbers = (struct runtime_cycle){.numgc = numgc,
+					    .sweep_term_ns = (int64_t)start,
+					    .mark_ns = (int64_t)start + 21000,
+					    .mark_term_ns = (int64_t)start + 41021000,
+					    .end_ns = (int64_t)start + 112021000,
+					    .assist_ns = 88000000,
+					    .dedicated_ns = 11000000,
+					    .fractional_ns = 1000000,
+					    .heap0 = 71 * SAMPLE_MIB,
+					    .heap1 = 77 * SAMPLE_MIB,
+					    .heap2 = 38 * SAMPLE_MIB,
+					    .goal = 76 * SAMPLE_MIB,
+					    .stacks = 212 * 1024,
+					    .globals = 180 * 1024,
+					    .cpu_fraction = 0.21,
+					    .stwprocs = 32,
+					    .maxprocs = 32};
+}
+
 static bool detail(uint32_t id, uint64_t from, uint64_t to, struct detail *ret, void *arg)
 {
 	memset(ret, 0, sizeof(*ret));
@@ -204,15 +236,9 @@ static bool detail(uint32_t id, uint64_t from, uint64_t to, struct detail *ret, 
 	for (int i = 0; i < 100; i++)
 		ret->runq_watched[i] = i >= 50;
 	for (uint32_t i = 0; i < DETAIL_CYCLES; i++)
-		ret->cycles[ret->cycle_cnt++] = (struct detail_cycle){48213,
-								      GC_TRIGGER_HEAP,
-								      32,
-								      2,
-								      to - i * 70000000ull,
-								      to - i * 70000000ull + 60000000,
-								      to - i * 70000000ull,
-								      to - i * 70000000ull + 41000000,
-								      71000000};
+		cycle(&ret->cycles[ret->cycle_cnt++], to - i * 70000000ull, 18121 - i);
+	ret->cycles[3].known = false; /* its numbers did not come */
+	ret->cycles[4].trigger = GC_TRIGGER_FORCED;
 	ret->notes[0].time_unix_ns = SAMPLE_TIME_NS;
 	str_copy(ret->notes[0].text, sizeof(ret->notes[0].text), "verdict on: throttled+gc, critical");
 	ret->notes[1].time_unix_ns = SAMPLE_TIME_NS - 60000000000ull;

@@ -84,6 +84,13 @@ static enum cell_kind read_runq(const struct snapshot_container *c, struct cell_
 	return p99(true, &c->cpu.runq, ret);
 }
 
+/* Of programs before Go 1.26 the waits are diluted by zeros of system calls: the number is low, which the overview says
+ * and a `~` would not. */
+static enum cell_kind read_go_sched(const struct snapshot_container *c, struct cell_value *ret)
+{
+	return p99(c->sched.on, &c->sched.latency, ret);
+}
+
 static enum cell_kind read_rtt(const struct snapshot_container *c, struct cell_value *ret)
 {
 	return p99(c->net.on, &c->net.rtt, ret);
@@ -131,6 +138,7 @@ static const struct column columns[COLUMN_CNT] = {
 	{"THR%", "THR%", 4, 4, COLUMN_CPU, SIGNAL_CPU_THROTTLE, 0.05, 0.25, read_throttle_ratio, format_percent},
 	{"THR", "THR", 5, 4, COLUMN_DELAY, SIGNAL_CPU_THROTTLE, 0.010, 0.050, read_throttle, format_ms},
 	{"RUNQ", "RUNQ", 5, 4, COLUMN_DELAY, SIGNAL_CPU_SCHED, 0.005, 0.020, read_runq, format_ms},
+	{"GOSCH", "GOSC", 5, 4, COLUMN_DELAY, SIGNAL_GO_RUNTIME, 0.005, 0.020, read_go_sched, format_ms},
 	{"STW^", "STW^", 5, 4, COLUMN_DELAY, SIGNAL_GO_GC, 0.001, 0.010, read_stop, format_ms},
 	{"RTT", "RTT", 5, 4, COLUMN_DELAY, SIGNAL_NET_TCP, NAN, NAN, read_rtt, format_ms},
 	{"DNS", "", 5, 0, COLUMN_DELAY, SIGNAL_NET_DNS, 0.050, 0.500, read_dns, format_ms},

@@ -9,7 +9,7 @@
 #include "stats/snapshot.h"
 
 #define COLUMN_NO_SIGNAL (-1) /* needs no signal: cgroup files */
-#define COLUMN_CNT       11
+#define COLUMN_CNT       12
 
 /* What a cell, or any other piece of text, stands for; the caller turns it into colour. */
 enum grade { GRADE_FINE, GRADE_DIM, GRADE_ADVICE, GRADE_WARNING, GRADE_CRITICAL };

@@ -33,6 +33,8 @@ static double sort_value(const struct snapshot_container *c, enum sort_key key)
 		return c->gc.cpu_ratio;
 	case SORT_RUNQ:
 		return dist_value(&c->cpu.runq, c->cpu.runq.p99);
+	case SORT_GOSCH:
+		return c->sched.on ? dist_value(&c->sched.latency, c->sched.latency.p99) : NAN;
 	case SORT_NET:
 		return dist_value(&c->net.rtt, c->net.rtt.p99);
 	case SORT_DNS:

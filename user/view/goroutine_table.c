@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Function names of real programs are longer than any column ("github.com/org/app/internal/store.(*Store).Get[...]"),
+ * so the path of the package goes first, then the middle; file and line stay, because they are what is looked up. */
+#include "view/goroutine_table.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/census.h"
+#include "view/format.h"
+#include "view/pen.h"
+
+#define TEXT_SZ      24 /* one formatted number */
+#define SITE_SZ      1024
+#define ONE_LINE_MIN 110 /* narrower than this, the sites stand on a line of their own */
+#define PID_WIDTH    8
+#define COUNT_END    6
+#define RATE_END     14
+#define STATE_AT     16
+#define REASON_AT    25
+#define REASON_WIDTH 16
+#define OLDEST_END   48
+#define SITES_AT     50
+#define SITES_BELOW  8 /* where they stand on a line of their own */
+#define GAP          2
+#define MARK_WIDTH   7 /* "blocked" */
+
+/* Where things stand. */
+struct places {
+	int shift;  /* for the pids on the left */
+	bool below; /* the sites are on the second line */
+	int sites_at, site_width, mark_at;
+};
+
+static void place(const struct goroutine_table *t, int width, struct places *ret)
+{
+	ret->shift = t->pids ? PID_WIDTH : 0;
+	ret->below = width < ONE_LINE_MIN + ret->shift;
+	ret->sites_at = ret->shift + (ret->below ? SITES_BELOW : SITES_AT);
+	ret->site_width = (width - ret->sites_at - GAP - (ret->below ? 0 : GAP + MARK_WIDTH)) / 2;
+	ret->mark_at = ret->below ? ret->shift + SITES_AT : width - MARK_WIDTH;
+}
+
+static void pen_on(const struct goroutine_table *t, struct str *out, struct pen *ret)
+{
+	*ret = (struct pen){.out = out,
+			    .width = t->style.width < COLUMN_WIDTH_MIN ? COLUMN_WIDTH_MIN : t->style.width,
+			    .color = t->style.color,
+			    .ascii = t->style.ascii};
+}
+
+void goroutine_table_header(const struct goroutine_table *t, struct str *out)
+{
+	struct places at;
+	struct pen p;
+
+	pen_on(t, out, &p);
+	place(t, p.width, &at);
+	if (t->pids)
+		pen_right(&p, GRADE_FINE, PID_WIDTH - 1, "PID");
+	pen_right(&p, GRADE_FINE, at.shift + COUNT_END, "COUNT");
+	pen_right(&p, GRADE_FINE, at.shift + RATE_END, "+/min");
+	pen_to(&p, at.shift + STATE_AT);
+	pen_text(&p, GRADE_FINE, "STATE");
+	pen_to(&p, at.shift + REASON_AT);
+	pen_text(&p, GRADE_FINE, "WAIT REASON");
+	pen_right(&p, GRADE_FINE, at.shift + OLDEST_END, "OLDEST");
+	pen_to(&p, at.shift + SITES_AT);
+	if (at.below) {
+		pen_text(&p, GRADE_FINE, "below: created by, blocked at");
+	} else {
+		pen_text(&p, GRADE_FINE, "CREATED BY");
+		pen_to(&p, at.sites_at + at.site_width + GAP);
+		pen_text(&p, GRADE_FINE, "BLOCKED AT");
+	}
+	pen_end(&p);
+}
+
+/* "12", "~1.2k": whole while it fits. */
+static void count_text(const struct goroutine_row *row, char *buf, size_t sz)
+{
+	char text[TEXT_SZ - 1];
+
+	if (row->count < 0 || row->count > (row->estimated ? 9999 : 99999))
+		format_count(row->count, text, sizeof(text));
+	else
+		snprintf(text, sizeof(text), "%lld", (long long)row->count);
+	snprintf(buf, sz, "%s%s", row->estimated && row->count >= 0 ? "~" : "", text);
+}
+
+/* "+96.0", "0", "-3.0" */
+static void rate_text(double per_minute, char *buf, size_t sz)
+{
+	char text[TEXT_SZ];
+
+	if (isnan(per_minute))
+		snprintf(buf, sz, "?");
+	else if (fabs(per_minute) < 0.05)
+		snprintf(buf, sz, "0");
+	else if (fabs(per_minute) < 9999.95)
+		snprintf(buf, sz, "%+.1f", per_minute);
+	else
+		snprintf(buf, sz, "%c%s", per_minute < 0 ? '-' : '+',
+			 format_count((int64_t)fmin(fabs(per_minute), 1e15), text, sizeof(text)));
+}
+
+/* "net/http.(*Server).Serve" without "net/": what stands before the last slash of the package. */
+static const char *without_path(const char *function)
+{
+	size_t len = strcspn(function, "([{"); /* slashes of type arguments do not count */
+
+	while (len && function[len - 1] != '/')
+		len--;
+	return function + len;
+}
+
+static void site(struct pen *p, const char *function, const char *place, int width)
+{
+	char name[SITE_SZ], line[SITE_SZ], clean[SITE_SZ];
+	const char *slash = strrchr(place, '/');
+	int room = width;
+
+	if (!*function) {
+		pen_text(p, GRADE_DIM, "?");
+		return;
+	}
+	format_squeeze(slash ? slash + 1 : place, width / 2, p->ascii, line, sizeof(line));
+	room -= *line ? format_clean(line, p->ascii, clean, sizeof(clean)) + GAP : 0;
+	if (format_clean(function, p->ascii, clean, sizeof(clean)) > room)
+		function = without_path(function);
+	format_squeeze(function, room, p->ascii, name, sizeof(name));
+	pen_textf(p, GRADE_FINE, "%s%s%s", name, *line ? "  " : "", line);
+}
+
+static void sites(struct pen *p, const struct places *at, const struct goroutine_row *row)
+{
+	bool waits = *row->blocked;
+
+	pen_to(p, at->sites_at);
+	site(p, row->created, row->created_at, at->site_width);
+	if (!waits)
+		return;
+	pen_to(p, at->sites_at + at->site_width + GAP);
+	site(p, row->blocked, row->blocked_at, at->site_width);
+}
+
+static void mark(struct pen *p, const struct places *at, const char *text)
+{
+	if (!*text)
+		return;
+	pen_to(p, at->mark_at);
+	pen_text(p, strcmp(text, "leaked") ? GRADE_WARNING : GRADE_CRITICAL, text);
+}
+
+void goroutine_table_row(const struct goroutine_table *t, const struct goroutine_row *row, struct str *out)
+{
+	char text[TEXT_SZ], reason[4 * REASON_WIDTH + 8];
+	struct places at;
+	struct pen p;
+
+	pen_on(t, out, &p);
+	place(t, p.width, &at);
+	snprintf(text, sizeof(text), "%d", row->pid);
+	if (t->pids)
+		pen_right(&p, GRADE_FINE, PID_WIDTH - 1, text);
+	count_text(row, text, sizeof(text));
+	pen_right(&p, GRADE_FINE, at.shift + COUNT_END, text);
+	rate_text(row->per_minute, text, sizeof(text));
+	pen_right(&p, GRADE_FINE, at.shift + RATE_END, text);
+	pen_to(&p, at.shift + STATE_AT);
+	pen_textf(&p, GRADE_FINE, "%.8s", row->state);
+	format_squeeze(row->reason, REASON_WIDTH, p.ascii, reason, sizeof(reason));
+	pen_to(&p, at.shift + REASON_AT);
+	pen_text(&p, GRADE_FINE, reason);
+	pen_right(&p, GRADE_FINE, at.shift + OLDEST_END, format_duration(row->oldest_seconds, text, sizeof(text)));
+	if (at.below) {
+		mark(&p, &at, row->mark);
+		pen_end(&p);
+	}
+	sites(&p, &at, row);
+	if (!at.below)
+		mark(&p, &at, row->mark);
+	pen_end(&p);
+}
+
+void goroutine_row_of(const struct snapshot_group *g, struct goroutine_row *ret)
+{
+	static const char *const marks[] = {"", "leak?", "blocked", "leaked"};
+
+	*ret = (struct goroutine_row){
+		.pid = g->pid,
+		.count = g->cnt,
+		.per_minute = g->per_minute,
+		.state = g->state < GOROUTINE_STATE_CNT ? goroutine_state_name((enum goroutine_state)g->state) : "?",
+		.reason = g->reason,
+		.oldest_seconds = g->oldest_seconds,
+		.created = g->created,
+		.created_at = g->created_at,
+		.blocked = g->blocked,
+		.blocked_at = g->blocked_at,
+		.mark = g->mark < sizeof(marks) / sizeof(*marks) ? marks[g->mark] : "",
+	};
+}
