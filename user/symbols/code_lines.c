@@ -5,10 +5,10 @@
  * inlined call names its function and the instruction of the caller that stands for it, so a stack of them is walked
  * with the same three tables.
  *
- *	          record  inlined call  moduledata.gofunc, the base of function data
- *	1.18-19     40       20 bytes     304
- *	1.20-26     44       16           320
- *	1.27        44       16           344
+ *	          record  inlined call  moduledata.gofunc, the base of function data  funcID of wrappers
+ *	1.18-19     40       20 bytes     304                                             21
+ *	1.20-26     44       16           320                                             21, 1.22: 22, 1.25: 23
+ *	1.27        44       16           344                                             23
  *
  * The file may have 100 MB and belongs to somebody else: pages are read as they are needed and a few are kept. A table
  * that contradicts itself makes the answer smaller (no line, no inlined calls), never a read outside of its bounds, and
@@ -31,7 +31,8 @@
 #define STRING_BYTES    (64u << 20) /* of all strings together */
 #define NAME_SZ         4096        /* longer names are cut */
 #define STEPS_MAX       (1u << 20)
-#define INLINE_MAX      64 /* the compiler's inlining budget ends far below */
+#define INLINE_MAX      64        /* the compiler's inlining budget ends far below */
+#define CALLS_MAX       (1 << 20) /* in a function */
 #define HEADER_SZ       72
 #define PAIR_SZ         8
 #define MAGIC_118       0xfffffff0u
@@ -66,7 +67,8 @@ struct code_lines {
 	struct part names, units, files, pcs, functions, data;
 	uint64_t text;
 	uint32_t func_cnt;
-	unsigned quantum, record_sz, call_sz, call_name, call_parent;
+	unsigned quantum, record_sz, call_sz, call_id, call_name, call_parent;
+	uint8_t wrapper_id;
 	struct hashmap *strings; /* position in the file + 1 -> owned string */
 	size_t string_bytes;
 	unsigned steps; /* that the question at hand may still take */
@@ -81,6 +83,7 @@ struct record {
 	uint64_t entry, end;
 	uint32_t name, file, line, unit;
 	uint32_t pcdata_cnt, funcdata_cnt;
+	uint8_t id;
 };
 
 static const struct page *get_page(struct code_lines *c, uint64_t number)
@@ -141,30 +144,31 @@ static bool get_u32(struct code_lines *c, const struct part *part, uint64_t pos,
 	return true;
 }
 
-/* "F[go.shape.int]" is told as "F[...]", which is what the runtime's own tracebacks and profiles say. */
-static void cut_type_arguments(char *s)
+/* "F[go.shape.int]" is told as "F[...]", as the runtime's own tracebacks and profiles do (funcNameForPrint: whatever is
+ * between the first and the last bracket). buf has three bytes more than the string needs. */
+static void cut_type_arguments(char *buf)
 {
-	char *open = strchr(s, '['), *close = strrchr(s, ']');
+	char *open = strchr(buf, '['), *close = strrchr(buf, ']');
 
-	if (!open || !close || close - open < 4)
+	if (!open || !close || close < open)
 		return;
-	memcpy(open + 1, "...", 3);
 	memmove(open + 4, close, strlen(close) + 1);
+	memcpy(open + 1, "...", 3);
 }
 
 static const char *read_string(struct code_lines *c, const struct part *part, uint64_t pos, bool function)
 {
-	char buf[NAME_SZ];
+	char buf[NAME_SZ + 4];
 	size_t len = 0;
 	char *s;
 
-	while (len < sizeof(buf) - 1) {
+	while (len < NAME_SZ) {
 		size_t n;
 		const uint8_t *p = peek(c, part, pos + len, &n), *nul;
 
 		if (!p)
 			return NULL;
-		n = n < sizeof(buf) - 1 - len ? n : sizeof(buf) - 1 - len;
+		n = n < NAME_SZ - len ? n : NAME_SZ - len;
 		nul = memchr(p, 0, n);
 		n = nul ? (size_t)(nul - p) : n;
 		memcpy(buf + len, p, n);
@@ -176,7 +180,7 @@ static const char *read_string(struct code_lines *c, const struct part *part, ui
 	if (function)
 		cut_type_arguments(buf);
 	len = strlen(buf) + 1;
-	if (!len || c->string_bytes + len > STRING_BYTES || !(s = malloc(len)))
+	if (c->string_bytes + len > STRING_BYTES || !(s = malloc(len)))
 		return NULL;
 	c->string_bytes += len;
 	return memcpy(s, buf, len);
@@ -241,6 +245,7 @@ static bool find_record(struct code_lines *c, uint64_t pc, struct record *r)
 	r->line = elf_u32(b + 24);
 	r->pcdata_cnt = elf_u32(b + 28);
 	r->unit = elf_u32(b + 32);
+	r->id = b[c->record_sz - 4];
 	r->funcdata_cnt = b[c->record_sz - 1];
 	return r->pcdata_cnt < 256;
 }
@@ -334,29 +339,34 @@ static void set_line(struct code_lines *c, const struct record *r, uint64_t pc, 
 	f->line = line;
 }
 
-/* The inlined call that holds pc: name and the caller's instruction. False: none, or none that makes sense. */
-static bool inlined_call(struct code_lines *c, const struct record *r, uint64_t pc, const char **name, uint64_t *parent)
-{
-	uint32_t tree = funcdata_pos(c, r, FUNCDATA_INLINE), name_pos, parent_pc;
-	int32_t index = pc_value(c, r, pcdata_table(c, r, PCDATA_INLINE), pc);
-	uint64_t pos;
+struct inlined_call {
+	const char *name;
+	uint64_t parent; /* the caller's instruction */
+	uint8_t id;
+};
 
-	if (tree == NONE || index < 0 || index >= 1 << 20)
+/* The innermost inlined call that holds pc. False: none, or none that makes sense. */
+static bool find_call(struct code_lines *c, const struct record *r, uint64_t pc, struct inlined_call *ret)
+{
+	uint32_t tree = funcdata_pos(c, r, FUNCDATA_INLINE), parent;
+	int32_t index = pc_value(c, r, pcdata_table(c, r, PCDATA_INLINE), pc);
+	uint8_t b[20];
+
+	if (tree == NONE || index < 0 || index >= CALLS_MAX ||
+	    !get(c, &c->data, (uint64_t)tree + (uint64_t)index * c->call_sz, b, c->call_sz))
 		return false;
-	pos = (uint64_t)tree + (uint64_t)index * c->call_sz;
-	if (!get_u32(c, &c->data, pos + c->call_name, &name_pos) ||
-	    !get_u32(c, &c->data, pos + c->call_parent, &parent_pc) || parent_pc >= r->end - r->entry)
-		return false;
-	*name = get_string(c, &c->names, name_pos, true);
-	*parent = r->entry + parent_pc;
-	return *name && **name;
+	parent = elf_u32(b + c->call_parent);
+	ret->name = get_string(c, &c->names, elf_u32(b + c->call_name), true);
+	ret->parent = r->entry + parent;
+	ret->id = b[c->call_id];
+	return parent < r->end - r->entry && ret->name && *ret->name;
 }
 
 static int find_frames(struct code_lines *c, uint64_t pc, bool call, struct code_frame *frames)
 {
-	const char *name, *inlined;
+	struct inlined_call inlined;
+	const char *name;
 	struct record r;
-	uint64_t parent;
 	int cnt = 0;
 
 	c->steps = STEPS_MAX;
@@ -364,12 +374,12 @@ static int find_frames(struct code_lines *c, uint64_t pc, bool call, struct code
 		return 0;
 	if (call && pc > r.entry)
 		pc--;
-	while (cnt < INLINE_MAX - 1 && inlined_call(c, &r, pc, &inlined, &parent)) {
-		frames[cnt] = (struct code_frame){.function = inlined, .file = "", .entry = r.entry};
+	while (cnt < INLINE_MAX - 1 && find_call(c, &r, pc, &inlined)) {
+		frames[cnt] = (struct code_frame){inlined.name, "", 0, r.entry, inlined.id == c->wrapper_id};
 		set_line(c, &r, pc, &frames[cnt++]);
-		pc = parent;
+		pc = inlined.parent;
 	}
-	frames[cnt] = (struct code_frame){.function = name, .file = "", .entry = r.entry};
+	frames[cnt] = (struct code_frame){name, "", 0, r.entry, r.id == c->wrapper_id};
 	set_line(c, &r, pc, &frames[cnt++]);
 	return cnt;
 }
@@ -422,7 +432,7 @@ const char *code_lines_function(struct code_lines *c, uint64_t pc)
 	return q->name;
 }
 
-static int open_parts(struct elf_image *img, const struct pclntab *t, struct code_lines *c)
+static int open_parts(struct elf_image *img, const struct pclntab *t, int minor, struct code_lines *c)
 {
 	uint64_t units, files, pcs;
 	uint8_t h[HEADER_SZ];
@@ -443,10 +453,11 @@ static int open_parts(struct elf_image *img, const struct pclntab *t, struct cod
 	c->text = t->text;
 	c->func_cnt = t->func_cnt;
 	c->quantum = h[6];
+	c->wrapper_id = minor < 22 ? 21 : minor < 25 ? 22 : 23;
 	if (elf_u32(h) == MAGIC_118)
-		c->record_sz = 40, c->call_sz = 20, c->call_name = 12, c->call_parent = 16;
+		c->record_sz = 40, c->call_sz = 20, c->call_id = 2, c->call_name = 12, c->call_parent = 16;
 	else
-		c->record_sz = 44, c->call_sz = 16, c->call_name = 4, c->call_parent = 8;
+		c->record_sz = 44, c->call_sz = 16, c->call_id = 0, c->call_name = 4, c->call_parent = 8;
 	return 0;
 }
 
@@ -476,7 +487,7 @@ static int open_tables(int fd, const struct binary *b, struct code_lines *c, cha
 	if (!err)
 		err = pclntab_open(&img, &t, why);
 	if (!err) {
-		err = open_parts(&img, &t, c);
+		err = open_parts(&img, &t, b->go_minor, c);
 		if (err)
 			err_why(why, err, "the header of the Go function table makes no sense");
 		else

@@ -16,6 +16,7 @@ struct code_frame {
 	const char *file;     /* as compiled in, "" unknown */
 	int line;             /* 0 unknown */
 	uint64_t entry;       /* link address of the (outermost, for inlined ones too) function */
+	bool wrapper;         /* made by the compiler for a method: tracebacks leave it out */
 };
 
 /* Opens the tables of the executable behind fd, which stays the caller's and may be closed afterwards (a duplicate is
