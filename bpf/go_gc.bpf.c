@@ -26,41 +26,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "go_site.h"
-#include "emit.bpf.h"
-#include "filter.bpf.h"
-#include "go_abi.bpf.h"
-
-#define STAMP_MAX_AGE_NS (600ull * 1000000000) /* older: not a stamp of this pause */
-
-/* One hit of a wanted process. */
-struct hit {
-	struct pt_regs *ctx;
-	struct task_struct *task;
-	struct process_entry *process;
-	struct binary_entry *binary;
-	__u32 tgid;
-	__u64 now;
-};
-
-static __always_inline bool stamp_plausible(__u64 stamp, __u64 now)
-{
-	return stamp && stamp <= now && now - stamp <= STAMP_MAX_AGE_NS;
-}
-
-static __always_inline void *reserve(const struct hit *h, __u16 kind, __u16 size, __u64 time_ns)
-{
-	struct event_hdr *e = emit_reserve(SIGNAL_GO_GC, kind, size, time_ns);
-
-	if (!e)
-		return 0;
-	e->binary = h->process->binary;
-	e->cpu_cgid = kernel_cpu_cgid(h->task);
-	e->v2_cgid = kernel_v2_cgid(h->task);
-	e->tgid = h->tgid;
-	e->tid = filter_tid_of(h->task);
-	return e;
-}
+#include "go_hit.bpf.h"
 
 static __always_inline void on_start_cycle(const struct hit *h)
 {
@@ -68,7 +34,7 @@ static __always_inline void on_start_cycle(const struct hit *h)
 	__u64 start = GO_ARG1(h->ctx);
 
 	h->process->stop_flags |= STOP_SAW_START_CYCLE;
-	e = reserve(h, EVENT_GC_START, sizeof(*e), h->now);
+	e = hit_reserve(h, EVENT_GC_START, sizeof(*e), h->now);
 	if (!e)
 		return;
 	e->mark_start_ns = stamp_plausible(start, h->now) ? start : h->now;
@@ -89,7 +55,7 @@ static __always_inline void on_end_cycle(const struct hit *h)
 	__u64 now = GO_ARG1(h->ctx);
 
 	h->process->stop_flags |= STOP_SAW_END_CYCLE;
-	e = reserve(h, EVENT_GC_MARK_END, sizeof(*e), stamp_plausible(now, h->now) ? now : h->now);
+	e = hit_reserve(h, EVENT_GC_MARK_END, sizeof(*e), stamp_plausible(now, h->now) ? now : h->now);
 	if (e)
 		emit_submit(SIGNAL_GO_GC, e);
 }
@@ -148,7 +114,7 @@ static __always_inline void on_stop_world(const struct hit *h)
 
 static __always_inline void emit_pause(const struct hit *h, __u64 start, __u64 stopped, __u64 end, __u32 reason)
 {
-	struct event_gc_pause *e = reserve(h, EVENT_GC_PAUSE, sizeof(*e), end);
+	struct event_gc_pause *e = hit_reserve(h, EVENT_GC_PAUSE, sizeof(*e), end);
 
 	if (!e)
 		return;
@@ -200,7 +166,7 @@ static __always_inline void emit_done(const struct hit *h, __u64 end)
 	if (!h->binary->cycle.times)
 		return;
 	count_hit(SIGNAL_GO_GC);
-	e = reserve(h, EVENT_GC_DONE, sizeof(*e), h->now);
+	e = hit_reserve(h, EVENT_GC_DONE, sizeof(*e), h->now);
 	if (!e)
 		return;
 	if (!copy_cycle(h, e)) {
@@ -300,7 +266,7 @@ static __always_inline void on_start_world_paired(const struct hit *h)
 	}
 	if (p->stop_flags & STOP_SAW_END_CYCLE)
 		emit_done(h, 0);
-	e = reserve(h, EVENT_GC_PAUSE, sizeof(*e), h->now);
+	e = hit_reserve(h, EVENT_GC_PAUSE, sizeof(*e), h->now);
 	if (!e)
 		return;
 	__builtin_memset(e->text, 0, sizeof(e->text));
@@ -321,70 +287,12 @@ static __always_inline void on_start_world(const struct hit *h)
 		on_start_world_paired(h);
 }
 
-/* The current process, if it is in the table; else it is counted here. */
-static __always_inline bool find_process(struct hit *h)
-{
-	h->task = (void *)bpf_get_current_task();
-	h->tgid = filter_tgid_of(h->task);
-	if (!h->tgid) { /* not in the agent's pid namespace: can never be wanted */
-		count_filtered(SIGNAL_GO_GC);
-		return false;
-	}
-	h->process = bpf_map_lookup_elem(&processes, &h->tgid);
-	if (!h->process)
-		count_lost(SIGNAL_GO_GC, LOSS_UNKNOWN_PROCESS);
-	return h->process;
-}
-
-static __always_inline bool find_binary(struct hit *h, __u32 index)
-{
-	struct binary_entry *b = bpf_map_lookup_elem(&binaries, &index);
-
-	if (!b) {
-		count_lost(SIGNAL_GO_GC, LOSS_UNKNOWN_PROCESS);
-		return false;
-	}
-	__sync_fetch_and_add(&b->hits, 1);
-	h->binary = b;
-	return true;
-}
-
-/* Fills the hit of a wanted process; everything else is counted here. */
-static __always_inline bool filter(struct hit *h, __u64 cookie)
-{
-	__u32 index = COOKIE_BINARY(cookie);
-	bool jbe = cookie & COOKIE_JBE;
-
-	count_hit(SIGNAL_GO_GC);
-	if (index) {
-		if (!find_binary(h, index))
-			return false;
-	} else { /* a kernel without cookies: the binary is that of the process */
-		if (!find_process(h) || !find_binary(h, h->process->binary))
-			return false;
-		index = h->process->binary;
-		jbe = h->binary->jbe_sites >> COOKIE_SITE(cookie) & 1;
-	}
-	if (jbe && go_branch_taken(h->ctx)) { /* it comes again when the stack has grown */
-		count_filtered(SIGNAL_GO_GC);
-		return false;
-	}
-	if (!h->process && !find_process(h))
-		return false;
-	/* another index: the process maps a probed file that is not its executable */
-	if (!(h->process->signals & (1u << SIGNAL_GO_GC)) || h->process->binary != index) {
-		count_filtered(SIGNAL_GO_GC);
-		return false;
-	}
-	return true;
-}
-
 /* A function of its own, so that the programs below share it in the object. */
 static __noinline int handle(struct pt_regs *ctx, __u64 cookie)
 {
-	struct hit h = {.ctx = ctx, .now = bpf_ktime_get_ns()};
+	struct hit h = {.ctx = ctx, .signal = SIGNAL_GO_GC, .now = bpf_ktime_get_ns()};
 
-	if (!filter(&h, cookie))
+	if (!hit_filter(&h, cookie))
 		return 0;
 	switch (COOKIE_SITE(cookie)) {
 	case GO_SITE_START_CYCLE:

@@ -41,16 +41,17 @@ struct cycle_places {
 	__u64 fraction; /* memstats.gc_cpu_fraction: float64 */
 };
 
-/* Map `binaries`, mmapable array: what go_gc needs to know of one Go binary, and what it cost. */
+/* Map `binaries`, mmapable array: what go_gc and go_assist need to know of one Go binary, and what it cost. */
 struct binary_entry {
 	__u32 go_minor;        /* 18 ... */
 	__u32 m_in_g;          /* field offset of g.m */
 	__u32 preemptoff_in_m; /* field offset of m.preemptoff (a string), 0 = do not read */
 	__u32 jbe_sites;       /* bit (1 << enum go_site): as COOKIE_JBE, for kernels without cookies */
 	__u32 exact_end;       /* finishGCTransition is probed: the end of a sweep termination comes from there */
-	__u32 pad;
+	__u32 goid_in_g;       /* field offset of g.goid, 0 = do not read */
 	struct cycle_places cycle;
-	__u64 hits; /* all probe hits on this binary, atomic: the storm guard reads it */
+	__u64 hits;        /* all probe hits on this binary, atomic: the storm guard reads it */
+	__u64 assist_hits; /* the same of go_assist, which is switched off by itself */
 };
 
 /* Attach cookie of a uprobe: binary index << 8 | enum go_site. */

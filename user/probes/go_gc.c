@@ -200,7 +200,8 @@ void go_gc_fill_entry(const struct binary *b, volatile struct binary_entry *ret)
 		ret->jbe_sites |= b->sites[i].how == SITE_JBE ? 1u << i : 0;
 	ret->exact_end = wants_site(b, GO_SITE_FINISH);
 	fill_cycle(b, &ret->cycle);
-	ret->hits = 0;
+	ret->goid_in_g = b->fields[FIELD_G_GOID] > 0 ? (uint32_t)b->fields[FIELD_G_GOID] : 0;
+	ret->hits = ret->assist_hits = 0;
 }
 
 static uint64_t cookie_of(const struct binary *b, uint32_t index, enum go_site site)
