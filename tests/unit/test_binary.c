@@ -55,7 +55,7 @@ static void test_good(void **state)
 		for (int g = 0; g < GLOBAL_CNT; g++)
 			assert_int_not_equal(b->globals[g], 0);
 		assert_int_equal(b->globals_source, rows[i].stripped ? GLOBALS_CODE : GLOBALS_SYMTAB);
-		assert_int_not_equal(b->moduledata == 0, rows[i].stripped);
+		assert_int_not_equal(b->moduledata, 0);
 		assert_string_equal(b->layout_why, "");
 		for (int s = 0; s < GO_SITE_CNT; s++)
 			assert_int_not_equal(b->sites[s].how, SITE_NONE);

@@ -292,12 +292,19 @@ static int take_from_code(struct elf_image *img, struct pclntab *tab, struct bin
 
 int globals_take(struct elf_image *img, struct pclntab *tab, const struct symbol *symbols, struct binary *b)
 {
+	struct moduledata md;
 	const char *missing;
+	bool known;
 
 	if (b->stripped && tab)
 		return take_from_code(img, tab, b);
-	for (int g = 0; g < GLOBAL_CNT; g++)
-		b->globals[g] = is_writable(img, symbols[g].vaddr) ? symbols[g].vaddr : 0;
+	known = tab && moduledata_read(img, tab, &md, NULL) == 0;
+	for (int g = 0; g < GLOBAL_CNT; g++) {
+		uint64_t v = symbols[g].vaddr;
+
+		if (known ? moduledata_find(&md, v, 4) != MODULEDATA_PARTS : is_writable(img, v))
+			b->globals[g] = v;
+	}
 	b->globals_source = b->globals[GLOBAL_GOMAXPROCS] && b->globals[GLOBAL_ALLP] ? GLOBALS_SYMTAB : GLOBALS_NONE;
 	missing = first_missing(b, true);
 	if (b->stripped)
