@@ -312,7 +312,7 @@ static bool after_call_amd64(struct body *b)
 /* A signed field of `bits` bits from bit `low`, in instructions. */
 static int64_t arm64_offset(uint32_t in, unsigned int low, unsigned int bits)
 {
-	return (int64_t)(int32_t)(in << (32 - low - bits)) >> (32 - bits) << 2;
+	return ((int64_t)(int32_t)(in << (32 - low - bits)) >> (32 - bits)) * 4;
 }
 
 /* tbz, tbnz, cbz, cbnz */
