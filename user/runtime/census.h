@@ -32,8 +32,8 @@ struct census_group {
 	char reason[40];             /* wait reason in the runtime's words, "" none */
 	uint64_t created_pc;         /* g.gopc, 0: the runtime's own start */
 	uint64_t start_pc;           /* entry of its function */
-	uint64_t blocked_pc;         /* where the nearest frame outside of package runtime (and sync, internal/..., see
-				        census.c) stands, 0 unknown (running) */
+	uint64_t blocked_pc;         /* address after the call in the nearest frame that is not plumbing (below), 0 unknown
+				        (running, or moved on while it was read) */
 	int64_t oldest_wait_ns;      /* longest g.waitsince of them; -1 not known: no collection has run since */
 	uint64_t oldest_goid;        /* smallest goid */
 	uint64_t stack[CENSUS_STACK_MAX]; /* with cfg.stacks: innermost first; groups then differ by stack */
@@ -71,6 +71,10 @@ enum census_outcome {
 /* Reads p's goroutines. 0 with *ret (census_deinit), a positive outcome, -ESRCH gone, -errno; why filled. */
 int census_take(const char *root, const struct process *p, const struct census_cfg *cfg, struct census *ret, char *why);
 void census_deinit(struct census *c);
+/* True for a function that blocks on behalf of its caller, by its package: runtime, internal/..., sync, syscall, os, net,
+ * time, io, bufio, ... Of the frames that code_lines_find() gives for blocked_pc (inlined calls first), the first
+ * function that is not plumbing is where the goroutine is blocked; the last one if all are. */
+bool census_is_plumbing(const char *function);
 /* now less before, by (state, reason, created_pc, blocked_pc): groups of ret have cnt of now; growth[i] (owned by the
  * caller, one for each group of now) the difference. 0 or -ENOMEM. */
 int census_diff(const struct census *before, const struct census *now, int64_t **growth);
