@@ -269,6 +269,8 @@ static double series_value(const struct snapshot_container *c, enum history_seri
 		return dist_value(&c->gc.pause, c->gc.pause.max, 0);
 	case SERIES_RTT:
 		return dist_value(&c->net.rtt, c->net.rtt.p99, NAN);
+	case SERIES_GOSCH:
+		return c->sched.on ? dist_value(&c->sched.latency, c->sched.latency.p99, 0) : NAN;
 	default:
 		return NAN;
 	}

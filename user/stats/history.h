@@ -34,6 +34,7 @@ enum history_series {
 	SERIES_RUNQ,
 	SERIES_STW,
 	SERIES_RTT,
+	SERIES_GOSCH,
 	SERIES_CNT
 };
 size_t history_series(const struct history *h, uint32_t container_id, enum history_series which, double *values,
