@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Records in, state out: containers, processes, readings, and what they are told apart by. Events: model_events.c. */
+/* Records in, state out: containers, processes, readings, and what they are told apart by. Events:
+ * model_events.c; what Go runtimes tell: model_runtime.c. */
 #include "model_private.h"
 
 #include <errno.h>
@@ -46,6 +47,12 @@ int model_new(const struct model_ops *ops, struct model **ret)
 	return 0;
 }
 
+static void process_free(struct model_process *p)
+{
+	census_stats_deinit(&p->census);
+	free(p);
+}
+
 static void container_free(struct model_container *c)
 {
 	if (!c)
@@ -64,7 +71,7 @@ struct model *model_free(struct model *m)
 	if (!m)
 		return NULL;
 	while (m->processes && hashmap_next(m->processes, &pos, &key, &value))
-		free(value);
+		process_free(value);
 	pos = 0;
 	while (m->containers && hashmap_next(m->containers, &pos, &key, &value))
 		container_free(value);
@@ -382,29 +389,12 @@ static void feed_process_gone(struct model *m, const struct record_process_gone 
 		model_trace(m, &t, c, p);
 	}
 	unlink_process(p);
-	free(p);
+	process_free(p);
 	model_index_changed(&m->index);
 }
 
 /* ---- readings -----------------------------------------------------------------------------------------------------
  */
-
-static void feed_sample(struct model *m, const struct record_sample *r)
-{
-	struct model_process *p = model_process_find(m, (uint32_t)r->pid);
-	struct trace_event t = {.kind = TRACE_SAMPLE, .end_ns = r->sample.time_ns, .u.sample = &r->sample};
-
-	if (!p)
-		return;
-	/* What it used before we looked belongs to no window of ours. */
-	if (!p->sampled || p->sample.gc_cpu_ns == SAMPLE_UNKNOWN)
-		p->gc_cpu_base_ns = r->sample.gc_cpu_ns;
-	if (!p->sampled || p->sample.assist_ns == SAMPLE_UNKNOWN)
-		p->assist_base_ns = r->sample.assist_ns;
-	p->sample = r->sample;
-	p->sampled = true;
-	model_trace(m, &t, p->container, p);
-}
 
 static void sum_gc_cpu(const struct model_container *c, int64_t *gc, int64_t *assist)
 {
@@ -557,7 +547,7 @@ void model_feed(struct model *m, const struct record *r)
 		feed_process_gone(m, r->body);
 		break;
 	case RECORD_SAMPLE:
-		feed_sample(m, r->body);
+		model_sample(m, r->body);
 		break;
 	case RECORD_LIMITS:
 		feed_limits(m, r->body);
@@ -584,9 +574,16 @@ void model_feed(struct model *m, const struct record *r)
 		m->session = *(const struct record_session *)r->body;
 		break;
 	case RECORD_LATENCY:
+		model_latency(m, r->body);
+		break;
 	case RECORD_CENSUS:
+		model_census(m, r->body);
+		break;
 	case RECORD_PAUSES:
+		model_pauses(m, r->body);
+		break;
 	case RECORD_RESOURCES:
+		model_resources(m, r->body);
 		break;
 	}
 }
@@ -616,6 +613,8 @@ static int dump_container(const struct model_container *c, int (*fn)(const struc
 
 		rec.flags &= ~(uint32_t)RECORD_PROCESS_STARTED; /* before the recording */
 		err = put(fn, arg, RECORD_PROCESS, &rec, sizeof(rec));
+		if (!err)
+			err = model_runtime_dump(p, fn, arg);
 	}
 	if (!err && c->limits_known)
 		err = put(fn, arg, RECORD_LIMITS, &limits, sizeof(limits));

@@ -8,6 +8,7 @@
 
 #include "events/record.h"
 #include "probes/probes.h"
+#include "stats/census_stats.h"
 #include "stats/container_stats.h"
 #include "stats/detail.h"
 #include "stats/gc_cycle.h"
@@ -27,6 +28,11 @@ struct model_process {
 	int64_t gc_cpu_base_ns, assist_base_ns; /* of the first one */
 	struct gc_cycle_state gc;
 	uint64_t hits; /* probe hits that it paid for */
+	struct census_stats census;
+	struct record_resources resources;
+	bool resources_known;
+	bool latency_seen, latency_diluted; /* it tells its waits for a P */
+	bool pauses_seen;                   /* it tells its cycles by the pause ring */
 };
 
 struct model_container {

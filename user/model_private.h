@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What model.c and model_events.c share, and nobody else looks at. */
+/* What model.c, model_runtime.c and model_events.c share, and nobody else looks at. */
 #pragma once
 
 #include "model.h"
@@ -42,6 +42,14 @@ void model_trace(const struct model *m, struct trace_event *e, const struct mode
 /* A line for the container's page of events. */
 void model_note(struct model_container *c, uint64_t time_ns, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* model_runtime.c */
+void model_sample(struct model *m, const struct record_sample *r);
+void model_latency(struct model *m, const struct record_latency *r);
+void model_census(struct model *m, const struct record_census *r);
+void model_pauses(struct model *m, const struct record_pauses *r);
+void model_resources(struct model *m, const struct record_resources *r);
+int model_runtime_dump(const struct model_process *p, int (*fn)(const struct record *r, void *arg), void *arg);
 
 /* model_events.c */
 void model_event(struct model *m, const union event *e);

@@ -116,7 +116,10 @@ static void add_known(int64_t *sum, int64_t value)
 {
 	if (value == SAMPLE_UNKNOWN)
 		return;
-	*sum = *sum == STAT_UNKNOWN ? value : *sum + value;
+	if (*sum == STAT_UNKNOWN)
+		*sum = value;
+	else if (__builtin_add_overflow(*sum, value, sum))
+		*sum = STAT_UNKNOWN;
 }
 
 /* Of limits the tightest counts; -1 is none. */
@@ -133,6 +136,20 @@ static bool signal_works(const struct model *m, enum signal_id id)
 	return model_signal(m, id)->mode != SIGNAL_OFF;
 }
 
+static void fill_resources(const struct model_process *p, struct snapshot_process *x)
+{
+	const struct record_resources *r = &p->resources;
+
+	if (!p->resources_known)
+		return;
+	x->maxprocs_by = (uint8_t)r->maxprocs_by;
+	x->os_threads = r->os_threads;
+	x->thread_limit = r->thread_limit;
+	x->fds = r->fds;
+	x->fd_limit = r->fd_limit;
+	x->rss_bytes = r->rss_bytes;
+}
+
 static void fill_process(const struct model_process *p, struct snapshot_process *x)
 {
 	snapshot_process_init(x);
@@ -142,11 +159,86 @@ static void fill_process(const struct model_process *p, struct snapshot_process 
 	str_copy(x->go_version, sizeof(x->go_version), p->rec.go_version);
 	x->gomaxprocs_env = p->rec.flags & RECORD_PROCESS_MAXPROCS_ENV;
 	x->go_container_aware = !x->gomaxprocs_env && p->rec.flags & RECORD_PROCESS_FOLLOWS_QUOTA;
+	fill_resources(p, x);
 	if (!p->sampled)
 		return;
 	x->gomaxprocs = p->sample.gomaxprocs;
 	x->gogc = p->sample.gogc;
 	x->memory_limit_bytes = p->sample.memory_limit_bytes;
+	x->goroutines = p->sample.goroutines;
+	x->heap_live_bytes = p->sample.heap_live_bytes;
+	x->heap_goal_bytes = p->sample.heap_goal_bytes;
+	x->numgc = p->sample.numgc;
+}
+
+/* Memory that the runtime got from the system and did not give back. Before 1.19 nobody counted it as one. */
+static int64_t go_bytes(const struct runtime_sample *v)
+{
+	int64_t bytes;
+
+	if (v->mapped_ready_bytes != SAMPLE_UNKNOWN)
+		return v->mapped_ready_bytes;
+	if (v->memory_total_bytes == SAMPLE_UNKNOWN || v->memory_released_bytes == SAMPLE_UNKNOWN ||
+	    __builtin_sub_overflow(v->memory_total_bytes, v->memory_released_bytes, &bytes))
+		return SAMPLE_UNKNOWN;
+	return bytes;
+}
+
+/* Of one process; negative where Go has pages that it never touched: none that can be seen. */
+static int64_t non_go_bytes(const struct model_process *p, int64_t go)
+{
+	int64_t bytes;
+
+	if (go == SAMPLE_UNKNOWN || !p->resources_known || p->resources.rss_bytes < 0 ||
+	    __builtin_sub_overflow(p->resources.rss_bytes, go, &bytes))
+		return SAMPLE_UNKNOWN;
+	return bytes > 0 ? bytes : 0;
+}
+
+static int64_t plus(int64_t a, int64_t b)
+{
+	int64_t sum;
+
+	return a == STAT_UNKNOWN || b == SAMPLE_UNKNOWN || __builtin_add_overflow(a, b, &sum) ? STAT_UNKNOWN : sum;
+}
+
+/* Sums that say something only if all of it is in them. */
+static void fill_go_memory(const struct model_container *c, struct snapshot_memory *x)
+{
+	if (!c->processes)
+		return;
+	x->go_bytes = x->non_go_bytes = 0;
+	for (const struct model_process *p = c->processes; p; p = p->next) {
+		int64_t go = p->sampled ? go_bytes(&p->sample) : SAMPLE_UNKNOWN;
+
+		x->go_bytes = plus(x->go_bytes, go);
+		x->non_go_bytes = plus(x->non_go_bytes, non_go_bytes(p, go));
+	}
+}
+
+static bool semacquire_locks(const struct model_process *p)
+{
+	int minor;
+
+	return sscanf(p->rec.go_version, "go1.%d", &minor) == 1 && minor < 20;
+}
+
+static void fill_sched(const struct model_container *c, uint64_t now_ns, struct snapshot_sched *x)
+{
+	for (const struct model_process *p = c->processes; p; p = p->next) {
+		const struct runtime_sample *v = &p->sample;
+
+		census_stats_fill(&p->census, now_ns, semacquire_locks(p), x);
+		if (!p->sampled)
+			continue;
+		x->on = true;
+		add_known(&x->threads, v->threads);
+		add_known(&x->procs, v->gomaxprocs);
+		add_known(&x->procs_idle, v->procs_idle);
+		add_known(&x->queue, v->queue_global);
+		add_known(&x->queue, v->queue_local);
+	}
+	census_stats_order(x);
 }
 
 static void fill_runtime(const struct model_container *c, struct snapshot_container *x)
@@ -159,6 +251,7 @@ static void fill_runtime(const struct model_container *c, struct snapshot_contai
 		const struct runtime_sample *v = &p->sample;
 
 		gc->on |= (p->rec.flags & RECORD_PROCESS_GO_GC) != 0;
+		gc->passive |= p->pauses_seen && !(p->rec.flags & RECORD_PROCESS_GO_GC);
 		x->refused_cnt += p->rec.state == PROCESS_REFUSED;
 		fill_process(p, &x->processes[x->process_cnt++]);
 		if (!p->sampled)
@@ -194,6 +287,19 @@ static void fill_limits(const struct model_container *c, struct snapshot_contain
 		x->memory.growth_bytes_per_second = NAN;
 }
 
+/* Of a cycle that only the pause ring tells of, its end and the sum of its stops are known. */
+static void hide_stops(struct snapshot_gc *g)
+{
+	int64_t cycles = g->cycles;
+	struct dist pause = g->pause;
+
+	snapshot_gc_unknown(g);
+	if (!g->passive)
+		return;
+	g->cycles = cycles;
+	g->pause = pause;
+}
+
 /* What a signal that is off would have told is unknown, not nothing. */
 static void hide_unknown(const struct model *m, struct snapshot_container *x)
 {
@@ -208,7 +314,7 @@ static void hide_unknown(const struct model *m, struct snapshot_container *x)
 	if (!x->net.dns_on)
 		snapshot_dns_unknown(&x->net);
 	if (!x->gc.on && !x->gone)
-		snapshot_gc_unknown(&x->gc);
+		hide_stops(&x->gc);
 }
 
 static int fill_container(const struct model *m, const struct model_container *c, uint64_t now, uint64_t window_ns,
@@ -227,6 +333,8 @@ static int fill_container(const struct model *m, const struct model_container *c
 	x->gone = c->owner.gone_ns != 0;
 	x->seen_ns = now < since ? 0 : now - since < window_ns ? now - since : window_ns;
 	fill_runtime(c, x);
+	fill_sched(c, now, &x->sched);
+	fill_go_memory(c, &x->memory);
 	container_stats_fill(c->stats, now, window_ns, x);
 	fill_limits(c, x);
 	hide_unknown(m, x);

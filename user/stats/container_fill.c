@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "stats/container_state.h"
 #include "stats/dist.h"
@@ -59,26 +60,44 @@ static struct window window_make(const struct container_stats *c, uint64_t now_n
 	return (struct window){.from_ns = from, .watched_ns = since, .to_ns = now_ns};
 }
 
-/* Whole lengths of the spans that ended in the window. */
-static void fill_dist(const struct span_ring *r, const struct window *w, struct dist *ret)
+static int64_t ended(const struct span_ring *r, const struct window *w)
 {
-	size_t lo = span_ring_upper(r, w->from_ns), hi = span_ring_upper(r, w->to_ns);
+	return (int64_t)(span_ring_upper(r, w->to_ns) - span_ring_upper(r, w->from_ns));
+}
 
-	if (hi - lo <= DIST_EXACT_MAX) {
-		uint64_t v[DIST_EXACT_MAX];
+static void fill_dist_exact(const struct span_ring *const *rings, size_t cnt, const struct window *w, struct dist *ret)
+{
+	uint64_t v[DIST_EXACT_MAX];
+	size_t n = 0;
 
-		for (size_t i = lo; i < hi; i++)
-			v[i - lo] = span_ring_get(r, i)->len_ns;
-		dist_from_values(v, hi - lo, ret);
+	for (size_t k = 0; k < cnt; k++)
+		for (size_t i = span_ring_upper(rings[k], w->from_ns); i < span_ring_upper(rings[k], w->to_ns); i++)
+			v[n++] = span_ring_get(rings[k], i)->len_ns;
+	dist_from_values(v, n, ret);
+}
+
+/* Whole lengths of the spans of all rings that ended in the window. */
+static void fill_dist_of(const struct span_ring *const *rings, size_t cnt, const struct window *w, struct dist *ret)
+{
+	struct histogram h;
+	int64_t spans = 0;
+
+	for (size_t k = 0; k < cnt; k++)
+		spans += ended(rings[k], w);
+	if (spans <= DIST_EXACT_MAX) {
+		fill_dist_exact(rings, cnt, w, ret);
 		return;
 	}
-
-	struct histogram h;
-
 	histogram_init(&h);
-	for (size_t i = lo; i < hi; i++)
-		histogram_add(&h, span_ring_get(r, i)->len_ns);
+	for (size_t k = 0; k < cnt; k++)
+		for (size_t i = span_ring_upper(rings[k], w->from_ns); i < span_ring_upper(rings[k], w->to_ns); i++)
+			histogram_add(&h, span_ring_get(rings[k], i)->len_ns);
 	histogram_dist(&h, ret);
+}
+
+static void fill_dist(const struct span_ring *r, const struct window *w, struct dist *ret)
+{
+	fill_dist_of(&r, 1, w, ret);
 }
 
 /* Does any throttle interval overlap the pause? Intervals are ordered by end, so those before the first that ends after
@@ -100,6 +119,7 @@ static bool pause_throttled(const struct span_ring *throttles, const struct span
 
 static void fill_pauses(const struct container_stats *c, const struct window *w, struct snapshot_gc *gc)
 {
+	const struct span_ring *rings[] = {&c->pauses, &c->passive};
 	size_t lo = span_ring_upper(&c->pauses, w->from_ns), hi = span_ring_upper(&c->pauses, w->to_ns);
 
 	memset(gc->pauses_by_reason, 0, sizeof(gc->pauses_by_reason));
@@ -118,7 +138,7 @@ static void fill_pauses(const struct container_stats *c, const struct window *w,
 		gc->long_pauses_throttled++;
 		gc->long_pause_throttled_max = fmax(gc->long_pause_throttled_max, seconds);
 	}
-	fill_dist(&c->pauses, w, &gc->pause);
+	fill_dist_of(rings, ARRAY_SIZE(rings), w, &gc->pause);
 }
 
 static void fill_gc(const struct container_stats *c, const struct window *w, struct snapshot_gc *gc)
@@ -127,7 +147,7 @@ static void fill_gc(const struct container_stats *c, const struct window *w, str
 	struct span_cover cover;
 
 	fill_pauses(c, w, gc);
-	gc->cycles = (int64_t)(span_ring_upper(&c->cycles, w->to_ns) - span_ring_upper(&c->cycles, w->from_ns));
+	gc->cycles = ended(&c->cycles, w) + ended(&c->passive, w);
 	fill_dist(&c->marks, w, &gc->mark);
 	span_ring_cover(&c->marks, w->watched_ns, w->to_ns, &cover);
 	gc->mark_wall_ratio = seconds > 0 ? rounded((double)cover.union_ns / NS_PER_SEC / seconds) : NAN;
@@ -214,18 +234,44 @@ static double running_share(const struct snapshot_cpu *cpu, bool *estimated)
 	return 1;
 }
 
-/* Shares of the CPU used: rates, because the readings of both sides are not taken at the same moments. */
+/* GC CPU of the CPU used: rates, because the readings of both sides are not taken at the same moments. */
+static double gc_ratio(const struct container_stats *c, const struct window *w, const struct snapshot_cpu *cpu,
+		       bool *estimated)
+{
+	int64_t ns;
+	double gc = reading_rate(&c->gc_cpu, w, GC_CPU, &ns), used = cpu->usage_cpus;
+	double ratio = used > 0 ? rounded(gc / used * running_share(cpu, estimated)) : NAN;
+
+	if (ratio > GC_RATIO_MAX)
+		return NAN;
+	return ratio > 1 ? 1 : ratio;
+}
+
+/* The same over the longest window; half of it must have been watched. */
+static double last_minute_ratio(const struct container_stats *c, uint64_t now_ns)
+{
+	struct window w = window_make(c, now_ns, STATS_WINDOW_MAX_NS, 0);
+	struct snapshot_cpu cpu;
+	bool estimated;
+	int64_t ns;
+
+	if (w.to_ns - w.watched_ns < STATS_WINDOW_MAX_NS / 2)
+		return NAN;
+	fill_usage(c, &w, &cpu);
+	if (reading_rate(&c->gc_cpu, &w, GC_CPU, &ns) == 0)
+		return cpu.usage_cpus > 0 ? 0 : NAN; /* what its threads waited does not matter */
+	fill_throttle(c, &w, &cpu);
+	runq_stats_fill(&c->runq, &c->throttles, w.watched_ns, w.to_ns, &cpu);
+	return gc_ratio(c, &w, &cpu, &estimated);
+}
+
 static void fill_shares(const struct container_stats *c, const struct window *w, struct snapshot_container *ret)
 {
 	double used = ret->cpu.usage_cpus;
 	int64_t ns;
-	double gc = reading_rate(&c->gc_cpu, w, GC_CPU, &ns);
 
-	ret->gc.cpu_ratio = used > 0 ? rounded(gc / used * running_share(&ret->cpu, &ret->gc.cpu_estimated)) : NAN;
-	if (ret->gc.cpu_ratio > GC_RATIO_MAX)
-		ret->gc.cpu_ratio = NAN;
-	else if (ret->gc.cpu_ratio > 1)
-		ret->gc.cpu_ratio = 1;
+	ret->gc.cpu_ratio = gc_ratio(c, w, &ret->cpu, &ret->gc.cpu_estimated);
+	ret->gc.cpu_seconds = ret->gc.cpu_ratio * ret->cpu.usage_seconds;
 	reading_rate(&c->gc_cpu, w, GC_ASSIST, &ns);
 	ret->gc.assist_seconds = ns_to_seconds(ns);
 
@@ -248,8 +294,9 @@ void container_stats_fill(const struct container_stats *c, uint64_t now_ns, uint
 	fill_usage(c, &w, &ret->cpu);
 	runq_stats_fill(&c->runq, &c->throttles, w.watched_ns, w.to_ns, &ret->cpu);
 	fill_shares(c, &w, ret);
+	ret->gc.last_minute_cpu_ratio = last_minute_ratio(c, now_ns);
+	sched_stats_fill(&c->sched, w.watched_ns, w.to_ns, &ret->sched);
 	net_stats_fill(c->net, now_ns, window_ns, &ret->net);
-	ret->memory.oom_kills_window =
-		(int64_t)(span_ring_upper(&c->ooms, w.to_ns) - span_ring_upper(&c->ooms, w.from_ns));
+	ret->memory.oom_kills_window = ended(&c->ooms, &w);
 	ret->memory.growth_bytes_per_second = memory_trend_slope(&c->memory, now_ns);
 }

@@ -8,6 +8,7 @@
 #include "stats/net_stats.h"
 #include "stats/readings.h"
 #include "stats/runq_stats.h"
+#include "stats/sched_stats.h"
 #include "stats/span_ring.h"
 
 #define STATS_OOM_MAX 256
@@ -23,12 +24,14 @@ struct missed {
 struct container_stats {
 	struct span_ring pauses; /* tag: reason, at most STW_TEST_FIRST */
 	struct span_ring cycles, marks;
+	struct span_ring passive; /* cycles with the sum of their stops, of processes without go_gc */
 	struct span_ring throttles; /* tag: CPU */
 	struct span_ring ooms;      /* without length */
 	struct missed *missed;      /* owned, ordered by arrival */
 	size_t missed_cnt, missed_cap;
 	struct readings usage, gc_cpu, cost;
 	struct runq_stats runq;
+	struct sched_stats sched;
 	struct memory_trend memory;
 	struct net_stats *net;                   /* owned */
 	struct detail_cycle last[DETAIL_CYCLES]; /* a ring; the next one goes to last_cnt % DETAIL_CYCLES */

@@ -27,9 +27,11 @@ int container_stats_new(struct stats_budget *budget, struct container_stats **re
 	span_ring_init(&c->pauses, STATS_PAUSES_MAX, budget);
 	span_ring_init(&c->cycles, STATS_CYCLES_MAX, budget);
 	span_ring_init(&c->marks, STATS_CYCLES_MAX, budget);
+	span_ring_init(&c->passive, STATS_PASSIVE_MAX, budget);
 	span_ring_init(&c->throttles, STATS_THROTTLES_MAX, budget);
 	span_ring_init(&c->ooms, STATS_OOM_MAX, budget);
 	runq_stats_init(&c->runq, budget);
+	sched_stats_init(&c->sched, budget);
 	readings_init(&c->usage, STATS_READINGS_MAX);
 	readings_init(&c->gc_cpu, STATS_READINGS_MAX);
 	readings_init(&c->cost, STATS_READINGS_MAX);
@@ -47,9 +49,11 @@ struct container_stats *container_stats_free(struct container_stats *c)
 	readings_deinit(&c->usage);
 	free(c->missed);
 	stats_budget_resize(c->budget, c->missed_cap * sizeof(*c->missed), 0);
+	sched_stats_deinit(&c->sched);
 	runq_stats_deinit(&c->runq);
 	span_ring_deinit(&c->ooms);
 	span_ring_deinit(&c->throttles);
+	span_ring_deinit(&c->passive);
 	span_ring_deinit(&c->marks);
 	span_ring_deinit(&c->cycles);
 	span_ring_deinit(&c->pauses);
@@ -72,6 +76,8 @@ static void count_lost(struct container_stats *c, enum signal_id signal, uint64_
 
 static enum signal_id ring_signal(const struct container_stats *c, const struct span_ring *r)
 {
+	if (r == &c->passive)
+		return SIGNAL_GO_RUNTIME;
 	return r == &c->throttles ? SIGNAL_CPU_THROTTLE : r == &c->ooms ? SIGNAL_MEM_OOM : SIGNAL_GO_GC;
 }
 
@@ -98,6 +104,11 @@ void container_stats_cycle(struct container_stats *c, uint64_t start_ns, uint64_
 void container_stats_mark(struct container_stats *c, uint64_t start_ns, uint64_t end_ns)
 {
 	add_span(c, &c->marks, start_ns, end_ns, 0);
+}
+
+void container_stats_passive(struct container_stats *c, uint64_t end_ns, uint64_t pause_ns)
+{
+	add_span(c, &c->passive, end_ns > pause_ns ? end_ns - pause_ns : 0, end_ns, 0);
 }
 
 void container_stats_throttle(struct container_stats *c, const struct event_throttle *e)
@@ -186,6 +197,16 @@ void container_stats_oom(struct container_stats *c, uint64_t time_ns)
 	add_span(c, &c->ooms, time_ns, time_ns, 0);
 }
 
+void container_stats_latency(struct container_stats *c, const struct runtime_latency *l, bool diluted)
+{
+	count_lost(c, SIGNAL_GO_RUNTIME, sched_stats_latency(&c->sched, l, diluted));
+}
+
+void container_stats_procs(struct container_stats *c, uint64_t time_ns, bool idle)
+{
+	count_lost(c, SIGNAL_GO_RUNTIME, sched_stats_procs(&c->sched, time_ns, idle));
+}
+
 struct net_stats *container_stats_net(struct container_stats *c)
 {
 	return c->net;
@@ -270,10 +291,12 @@ void container_stats_expire(struct container_stats *c, uint64_t now_ns)
 	span_ring_expire(&c->pauses, before);
 	span_ring_expire(&c->cycles, before);
 	span_ring_expire(&c->marks, before);
+	span_ring_expire(&c->passive, before);
 	span_ring_expire(&c->throttles, before);
 	span_ring_expire(&c->ooms, before);
 	missed_expire(c, before);
 	runq_stats_expire(&c->runq, before);
+	sched_stats_expire(&c->sched, before);
 	net_stats_expire(c->net, now_ns);
 	polls_expire(c, before);
 	readings_expire(&c->usage, before);

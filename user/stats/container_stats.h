@@ -18,6 +18,7 @@
 #define STATS_WINDOW_MAX_NS 60000000000ull
 #define STATS_PAUSES_MAX    16384 /* 60 s at 100 cycles/s with two pauses each, and room */
 #define STATS_CYCLES_MAX    8192
+#define STATS_PASSIVE_MAX   16384 /* the ring of a process holds 256, read once a second */
 #define STATS_MISSED_MAX    2048  /* one a period at most, and room */
 #define STATS_READINGS_MAX  2048  /* readings closer than 60 ms replace one another */
 #define STATS_THROTTLES_MAX 65536 /* 64 CPUs x 10 periods/s x 60 s, and room */
@@ -34,6 +35,8 @@ void container_stats_since(struct container_stats *c, uint64_t since_ns);
 void container_stats_pause(struct container_stats *c, uint32_t pid, const struct event_gc_pause *e);
 void container_stats_cycle(struct container_stats *c, uint64_t start_ns, uint64_t end_ns);
 void container_stats_mark(struct container_stats *c, uint64_t start_ns, uint64_t end_ns);
+/* A cycle as the runtime's own pause ring tells it, of a process without go_gc: one value for all its stops. */
+void container_stats_passive(struct container_stats *c, uint64_t end_ns, uint64_t pause_ns);
 void container_stats_throttle(struct container_stats *c, const struct event_throttle *e);
 void container_stats_throttle_missed(struct container_stats *c, const struct event_throttle_missed *e);
 void container_stats_cycle_done(struct container_stats *c, int32_t pid,
@@ -46,6 +49,9 @@ void container_stats_runq_mean(struct container_stats *c, const struct event_run
 /* own: who ran instead is of this container. */
 void container_stats_runq(struct container_stats *c, const struct event_runq *e, bool own);
 void container_stats_oom(struct container_stats *c, uint64_t time_ns);
+/* go_runtime: waits for a P of one of its processes since the last reading; whether it had an idle P. */
+void container_stats_latency(struct container_stats *c, const struct runtime_latency *l, bool diluted);
+void container_stats_procs(struct container_stats *c, uint64_t time_ns, bool idle);
 /* The container's network; never NULL. */
 struct net_stats *container_stats_net(struct container_stats *c);
 /* Working set, for the slope of 5 minutes. */
@@ -64,8 +70,8 @@ void container_stats_cost(struct container_stats *c, uint64_t time_ns, double co
 
 /* Drops what is older than STATS_WINDOW_MAX_NS. */
 void container_stats_expire(struct container_stats *c, uint64_t now_ns);
-/* Fills net, cpu.runq_*, memory.oom_kills_window and growth, seen_ns, gc (not on, cycles_total and heap values), cpu
- * (not limits), cost_ratio of ret for [now - window, now]. A ret->seen_ns > 0 given by the caller says how long it was
+/* Fills net, cpu.runq_*, memory.oom_kills_window and growth, seen_ns, gc (not on, passive, cycles_total and heap values),
+ * sched.latency, diluted and idle_p_ratio, cpu (not limits), cost_ratio of ret for [now - window, now]. A ret->seen_ns > 0 given by the caller says how long it was
  * watched when container_stats_since() was not called. */
 void container_stats_fill(const struct container_stats *c, uint64_t now_ns, uint64_t window_ns,
 			  struct snapshot_container *ret);

@@ -40,6 +40,8 @@ struct snapshot_process {
 
 struct snapshot_gc {
 	bool on;              /* go_gc works for at least one process */
+	bool passive;         /* a process without go_gc: cycles and pause (one value a cycle, the sum of its stops) are the
+				 runtime's own; by reason and long ones are unknown unless `on` */
 	int64_t cycles;       /* finished in the window */
 	int64_t cycles_total; /* numgc, summed; STAT_UNKNOWN */
 	struct dist pause;    /* every stop-the-world, any reason */
@@ -162,7 +164,9 @@ struct snapshot_memory {
 	int64_t usage_bytes, working_set_bytes, limit_bytes, peak_bytes, oom_kills; /* oom_kills: of the cgroup, ever */
 	int64_t oom_kills_window;                                                   /* seen by mem_oom */
 	int64_t go_bytes;       /* all that the Go runtimes got from the system and did not give back; STAT_UNKNOWN */
-	int64_t non_go_bytes;   /* resident memory of these processes beyond that: cgo, mapped files; STAT_UNKNOWN */
+	int64_t non_go_bytes;   /* resident memory of these processes beyond that: cgo, mapped files; at least so much: pages
+				   that Go got and never touched count as Go's (seen: up to a few MB, or a ballast); within
+				   the 256 KB a CPU that the kernel's own counts of resident pages are late; STAT_UNKNOWN */
 	double growth_bytes_per_second; /* slope of the working set over the last 5 minutes; NAN unknown (younger than 1
 					   minute) */
 };
