@@ -14,7 +14,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "go_assist.h"
+#include "go_assist_state.h"
 #include "go_hit.bpf.h"
 
 /* Preallocated, both: before 6.1 the kernel warns of others in a uprobe's program (94dacdbd5d2d). */

@@ -23,7 +23,8 @@ enum event_kind {
 	EVENT_RUNQ_WINDOW = 15,    /* all waits of one cgroup in one armed window: struct event_runq_window */
 	EVENT_RUNQ_MEAN = 16,      /* between windows, from the kernel's sched_info: struct event_runq_mean */
 	EVENT_GC_DONE = 17,        /* a cycle's own numbers, copied when it ends: struct event_gc_done */
-	EVENT_GC_ASSIST = 18,      /* a goroutine was made to mark, or had to wait: struct event_gc_assist */
+	EVENT_GC_ASSIST = 18,      /* a goroutine had to wait for mark credit: struct event_gc_assist */
+	EVENT_GC_ASSISTS = 19,     /* how many were made to mark: struct event_gc_assists */
 };
 
 /* Ids and pids are those of the agent's own pid namespace; 0 where there is none (softirq, timers). */
@@ -253,6 +254,12 @@ struct event_gc_assist {
 	__u64 goid;           /* 0 unknown */
 };
 
+/* Made by user space, at most once a second and process, from the kernel's count. */
+struct event_gc_assists {
+	struct event_hdr hdr; /* time_ns: of the last one; tid 0 */
+	__u64 cnt;            /* assists that did mark work since the record before */
+};
+
 /* The largest record; the checker refuses any size that does not fit its kind. */
 union event {
 	struct event_hdr hdr;
@@ -273,6 +280,7 @@ union event {
 	struct event_runq_mean runq_mean;
 	struct event_gc_done gc_done;
 	struct event_gc_assist gc_assist;
+	struct event_gc_assists gc_assists;
 };
 
 _Static_assert(sizeof(struct event_hdr) == 40, "event_hdr");
@@ -293,3 +301,4 @@ _Static_assert(sizeof(struct event_runq_window) == 80 + 4 * RUNQ_BUCKETS, "event
 _Static_assert(sizeof(struct event_runq_mean) == 64, "event_runq_mean");
 _Static_assert(sizeof(struct event_gc_done) == 184, "event_gc_done");
 _Static_assert(sizeof(struct event_gc_assist) == 56, "event_gc_assist");
+_Static_assert(sizeof(struct event_gc_assists) == 48, "event_gc_assists");

@@ -362,6 +362,7 @@ void model_event(struct model *m, const union event *e)
 {
 	switch (e->hdr.kind) {
 	case EVENT_GC_ASSIST:
+	case EVENT_GC_ASSISTS:
 		break;
 	case EVENT_GC_DONE:
 	case EVENT_GC_START:

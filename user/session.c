@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "events/source.h"
+#include "probes/signal.h"
 #include "procs/proc_info.h"
 #include "target.h"
 
@@ -104,6 +105,14 @@ static void tell_changed_owners(struct session *s)
 	}
 }
 
+static uint32_t assist_flags(const struct session *s, const struct process *p)
+{
+	enum assist_view view = s->probes ? probes_assists(s->probes, p->pid) : ASSIST_NOT_SEEN;
+
+	return (view != ASSIST_NOT_SEEN ? RECORD_PROCESS_ASSISTS : 0) |
+	       (view == ASSIST_WHOLE ? RECORD_PROCESS_ASSIST_WAITS : 0);
+}
+
 void session_tell_process(struct session *s, const struct process *p)
 {
 	const struct watched *w = p->watched;
@@ -113,7 +122,7 @@ void session_tell_process(struct session *s, const struct process *p)
 	uint64_t age = clock_unix_ns() - p->start_unix_ns, now = clock_mono_ns();
 
 	r.flags = w->flags | (p->go_gc_on ? RECORD_PROCESS_GO_GC : 0) |
-		  (p->go_runtime_on ? RECORD_PROCESS_GO_RUNTIME : 0);
+		  (p->go_runtime_on ? RECORD_PROCESS_GO_RUNTIME : 0) | assist_flags(s, p);
 	r.start_unix_ns = p->start_unix_ns;
 	r.start_ns = age < now ? now - age : 0;
 	str_copy(r.comm, sizeof(r.comm), p->comm);
@@ -395,17 +404,19 @@ int session_drain(struct session *s)
 /* ---- timers -------------------------------------------------------------------------------------------------------
  */
 
-static void on_storm(pid_t pid, const char *why, void *arg)
+static void on_storm(pid_t pid, enum signal_id id, const char *why, void *arg)
 {
 	struct session *s = arg;
 	struct process *p = proc_table_find(s->procs, pid);
 
 	if (!p)
 		return;
-	p->attached = p->go_gc_on = false;
-	p->state = PROCESS_PARTIAL;
-	err_why(p->go_gc_why, 0, "%.190s", why);
-	log_warn("go_gc off for %s (pid %d): %s", p->exe, p->pid, why);
+	if (id == SIGNAL_GO_GC) {
+		p->attached = p->go_gc_on = false;
+		p->state = PROCESS_PARTIAL;
+		err_why(p->go_gc_why, 0, "%.190s", why);
+	}
+	log_warn("%s off for %s (pid %d): %s", signal_name(id), p->exe, p->pid, why);
 	if (p->watched)
 		session_tell_process(s, p);
 }

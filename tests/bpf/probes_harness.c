@@ -155,12 +155,13 @@ static void on_event(const union event *e, void *arg)
 		memcpy(&r->ev[r->ev_cnt++], e, e->hdr.size);
 }
 
-static void on_storm(pid_t pid, const char *why, void *arg)
+static void on_storm(pid_t pid, enum signal_id id, const char *why, void *arg)
 {
 	struct rig *r = arg;
 
 	r->storms++;
 	r->storm_pid = pid;
+	r->storm_signal = id;
 	str_copy(r->storm_why, sizeof(r->storm_why), why);
 }
 

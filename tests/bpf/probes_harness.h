@@ -49,6 +49,7 @@ struct rig {
 	unsigned int storms;
 	char storm_why[WHY_SZ];
 	pid_t storm_pid;
+	enum signal_id storm_signal;
 };
 
 /* A process to be wanted, as the process table would hold it. */

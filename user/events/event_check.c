@@ -36,6 +36,7 @@ static const uint16_t sizes[] = {
 	[EVENT_RUNQ_MEAN] = sizeof(struct event_runq_mean),
 	[EVENT_GC_DONE] = sizeof(struct event_gc_done),
 	[EVENT_GC_ASSIST] = sizeof(struct event_gc_assist),
+	[EVENT_GC_ASSISTS] = sizeof(struct event_gc_assists),
 };
 
 #define ENDS(text) (memchr((text), 0, sizeof(text)) != NULL)
@@ -162,6 +163,8 @@ static bool body_sane(const union event *e)
 		return gc_done_sane(&e->gc_done);
 	case EVENT_GC_ASSIST:
 		return e->gc_assist.start_ns <= e->hdr.time_ns;
+	case EVENT_GC_ASSISTS:
+		return e->gc_assists.cnt < COUNT_MAX;
 	}
 	return false;
 }

@@ -66,6 +66,8 @@ enum record_process_flag {
 	RECORD_PROCESS_PIE = 32u,
 	RECORD_PROCESS_STARTED = 64u,  /* it started while the session ran */
 	RECORD_PROCESS_WATCHED = 128u, /* it matches what the command is about */
+	RECORD_PROCESS_ASSISTS = 256u, /* go_assist counts its assists, */
+	RECORD_PROCESS_ASSIST_WAITS = 512u, /* and sees their waits */
 };
 
 struct record_process {

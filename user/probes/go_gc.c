@@ -17,11 +17,6 @@
 
 #define GO_MINOR_REGISTERS 22 /* startTheWorldWithSema carries the whole pause: no probe on the stop */
 
-static bool use_multi(const struct signal_env *env)
-{
-	return env->features->uprobe_multi && env->features->attach_cookie && !env->cfg->force_perf_links;
-}
-
 /* The program for a site: one for all, or one each. */
 static struct bpf_program *program_of(const struct go_gc_bpf *skel, enum go_site site)
 {
@@ -46,7 +41,7 @@ static void choose_programs(struct go_gc_bpf *skel, const struct signal_env *env
 	bpf_program__set_autoload(skel->progs.go_gc_stop_world, !cookies);
 	bpf_program__set_autoload(skel->progs.go_gc_start_world, !cookies);
 	bpf_program__set_autoload(skel->progs.go_gc_finish, !cookies);
-	if (use_multi(env))
+	if (signal_uses_multi(env))
 		bpf_program__set_expected_attach_type(skel->progs.go_gc, ATTACH_TYPE_UPROBE_MULTI);
 }
 
@@ -54,7 +49,7 @@ static int check_features(const struct signal_env *env, char *why)
 {
 	const struct kernel_features *f = env->features;
 
-	if (!use_multi(env) && !f->uprobe_perf)
+	if (!signal_uses_multi(env) && !f->uprobe_perf)
 		return err_why(why, -ENOTSUP,
 			       "this kernel has no uprobes (CONFIG_UPROBE_EVENTS); GC comes from passive reads");
 	return 0;
@@ -66,7 +61,7 @@ static int go_gc_open(struct signal *s, const struct signal_env *env, char *why)
 	int err = check_features(env, why);
 
 	snprintf(s->state.mechanism, sizeof(s->state.mechanism), "%s at %s",
-		 use_multi(env) ? "uprobe_multi" : "perf uprobes",
+		 signal_uses_multi(env) ? "uprobe_multi" : "perf uprobes",
 		 strcmp(env->features->machine, "aarch64") ? "push (emulated)" : "str (one hit a call)");
 	str_copy(s->state.note, sizeof(s->state.note), "6 hits a GC cycle");
 	if (err)
@@ -204,7 +199,7 @@ void go_gc_fill_entry(const struct binary *b, volatile struct binary_entry *ret)
 	ret->hits = ret->assist_hits = 0;
 }
 
-static uint64_t cookie_of(const struct binary *b, uint32_t index, enum go_site site)
+uint64_t go_gc_cookie(const struct binary *b, uint32_t index, enum go_site site)
 {
 	return COOKIE(index, site) | (b->sites[site].how == SITE_JBE ? COOKIE_JBE : 0);
 }
@@ -222,7 +217,7 @@ int go_gc_attach_binary(struct signal *s, const struct binary *b, uint32_t index
 			continue;
 		sites[cnt].prog = program_of(skel, i);
 		sites[cnt].file_offset = b->sites[i].file_offset;
-		sites[cnt].cookie = cookies ? cookie_of(b, index, i) : 0;
+		sites[cnt].cookie = cookies ? go_gc_cookie(b, index, i) : 0;
 		cnt++;
 	}
 	return link_set_new(path, sites, cnt, go_gc_is_multi(s), ret, why);

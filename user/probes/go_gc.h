@@ -19,6 +19,8 @@ int go_gc_check_binary(const struct binary *b, char *why);
 bool go_gc_copies_cycles(const struct binary *b);
 /* What the program needs to know of the binary. */
 void go_gc_fill_entry(const struct binary *b, volatile struct binary_entry *ret);
+/* What a hit on a site carries, where the kernel has cookies. */
+uint64_t go_gc_cookie(const struct binary *b, uint32_t index, enum go_site site);
 /* Probes on all sites of the binary at path, for every process that maps it; *ret is the caller's. */
 int go_gc_attach_binary(struct signal *s, const struct binary *b, uint32_t index, const char *path,
 			struct link_set **ret, char *why);

@@ -19,12 +19,17 @@
 #include "base/log.h"
 #include "probes/write_guard.h"
 
-struct link_set {
+/* The links of one signal. */
+struct link_part {
 	int multi_fd; /* owned, -1 with perf links */
-	struct write_guard *guard; /* owned, ends when the links are gone; NULL none */
 	struct bpf_link *links[LINK_SET_SITES_MAX];
 	size_t links_cnt;
-	struct link_set *next; /* queue of the releasing thread */
+};
+
+struct link_set {
+	struct link_part main, extra;
+	struct write_guard *guard; /* owned, ends when the links are gone; NULL none */
+	struct link_set *next;     /* queue of the releasing thread */
 	bool *done;
 };
 
@@ -52,7 +57,7 @@ int link_set_create_multi(int prog_fd, const char *path, const uint64_t *offsets
 	return fd < 0 ? -errno : fd;
 }
 
-static int attach_multi(struct link_set *s, const char *path, const struct link_site *sites, size_t cnt, char *why)
+static int attach_multi(struct link_part *p, const char *path, const struct link_site *sites, size_t cnt, char *why)
 {
 	uint64_t offsets[LINK_SET_SITES_MAX], cookies[LINK_SET_SITES_MAX];
 
@@ -60,13 +65,13 @@ static int attach_multi(struct link_set *s, const char *path, const struct link_
 		offsets[i] = sites[i].file_offset;
 		cookies[i] = sites[i].cookie;
 	}
-	s->multi_fd = link_set_create_multi(bpf_program__fd(sites[0].prog), path, offsets, cookies, (uint32_t)cnt, 0);
-	if (s->multi_fd < 0)
-		return err_why(why, s->multi_fd, "the kernel refused a uprobe_multi link: %s", strerror(-s->multi_fd));
+	p->multi_fd = link_set_create_multi(bpf_program__fd(sites[0].prog), path, offsets, cookies, (uint32_t)cnt, 0);
+	if (p->multi_fd < 0)
+		return err_why(why, p->multi_fd, "the kernel refused a uprobe_multi link: %s", strerror(-p->multi_fd));
 	return 0;
 }
 
-static int attach_perf(struct link_set *s, const char *path, const struct link_site *sites, size_t cnt, char *why)
+static int attach_perf(struct link_part *p, const char *path, const struct link_site *sites, size_t cnt, char *why)
 {
 	for (size_t i = 0; i < cnt; i++) {
 		LIBBPF_OPTS(bpf_uprobe_opts, opts, .bpf_cookie = sites[i].cookie);
@@ -75,27 +80,44 @@ static int attach_perf(struct link_set *s, const char *path, const struct link_s
 
 		if (!link)
 			return err_why(why, -errno, "the kernel refused a uprobe: %s", strerror(errno));
-		s->links[s->links_cnt++] = link;
+		p->links[p->links_cnt++] = link;
 	}
 	return 0;
+}
+
+static void drop_part(struct link_part *p)
+{
+	cleanup_close(&p->multi_fd);
+	p->multi_fd = -1;
+	for (size_t i = 0; i < p->links_cnt; i++)
+		bpf_link__destroy(p->links[i]);
+	p->links_cnt = 0;
+}
+
+/* All of the sites, or nothing. */
+static int attach_part(struct link_part *p, const char *path, const struct link_site *sites, size_t cnt, bool multi,
+		       char *why)
+{
+	int err;
+
+	if (!cnt || cnt > LINK_SET_SITES_MAX)
+		return err_why(why, -EINVAL, "%zu probe sites", cnt);
+	err = multi ? attach_multi(p, path, sites, cnt, why) : attach_perf(p, path, sites, cnt, why);
+	if (err)
+		drop_part(p);
+	return err;
 }
 
 int link_set_new(const char *path, const struct link_site *sites, size_t sites_cnt, bool multi, struct link_set **ret,
 		 char *why)
 {
-	struct link_set *s;
+	struct link_set *s = calloc(1, sizeof(*s));
 	int err;
 
-	if (!sites_cnt || sites_cnt > LINK_SET_SITES_MAX)
-		return err_why(why, -EINVAL, "%zu probe sites", sites_cnt);
-	s = calloc(1, sizeof(*s));
 	if (!s)
 		return err_why(why, -ENOMEM, "out of memory");
-	s->multi_fd = -1;
-	if (multi)
-		err = attach_multi(s, path, sites, sites_cnt, why);
-	else
-		err = attach_perf(s, path, sites, sites_cnt, why);
+	s->main.multi_fd = s->extra.multi_fd = -1;
+	err = attach_part(&s->main, path, sites, sites_cnt, multi, why);
 	if (err) {
 		link_set_free(s);
 		return err;
@@ -108,11 +130,23 @@ static void drop_links(void *arg)
 {
 	struct link_set *s = arg;
 
-	cleanup_close(&s->multi_fd);
-	s->multi_fd = -1;
-	for (size_t i = 0; i < s->links_cnt; i++)
-		bpf_link__destroy(s->links[i]);
-	s->links_cnt = 0;
+	drop_part(&s->extra);
+	drop_part(&s->main);
+}
+
+int link_set_add_extra(struct link_set *s, const char *path, const struct link_site *sites, size_t sites_cnt,
+		       bool multi, char *why)
+{
+	return attach_part(&s->extra, path, sites, sites_cnt, multi, why);
+}
+
+void link_set_drop_extra(struct link_set *s)
+{
+	if (s->guard)
+		write_guard_disarm(s->guard); /* its thread may be at it */
+	drop_part(&s->extra);
+	if (s->guard && !write_guard_called(s->guard))
+		write_guard_arm(s->guard, drop_links, s);
 }
 
 struct link_set *link_set_free(struct link_set *s)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The links of one signal on one binary: one uprobe_multi link, or one perf event a site. Released by threads of their
- * own, because detaching waits 30 to 100 ms for the kernel. */
+/* The links on one binary, of go_gc and of go_assist: one uprobe_multi link each, or one perf event a site. Released by
+ * threads of their own, because detaching waits 30 to 100 ms for the kernel. */
 #pragma once
 
 #include <stdbool.h>
@@ -29,6 +29,12 @@ struct link_set;
  * loaded for multi links. 0, or -errno with why and nothing attached. */
 int link_set_new(const char *path, const struct link_site *sites, size_t sites_cnt, bool multi, struct link_set **ret,
 		 char *why);
+/* The links of another signal on the same file, which go with the set or before it; once, ahead of the guard. 0, or
+ * -errno with why and nothing attached. */
+int link_set_add_extra(struct link_set *s, const char *path, const struct link_site *sites, size_t sites_cnt,
+		       bool multi, char *why);
+/* Detaches these at once: blocks. */
+void link_set_drop_extra(struct link_set *s);
 /* Detaches at once: blocks. NULL in, NULL out. */
 struct link_set *link_set_free(struct link_set *s);
 /* Takes over a guard of the file; NULL: none. When it is called the links go, in its thread. */

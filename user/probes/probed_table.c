@@ -18,6 +18,7 @@
 #include "base/hashmap.h"
 #include "base/log.h"
 #include "probes/file_key.h"
+#include "probes/go_assist.h"
 #include "probes/go_gc.h"
 #include "probes/link_set.h"
 #include "probes/shared_maps.h"
@@ -44,9 +45,10 @@ struct probed {
 	struct link_set *links; /* owned while attached */
 	bool released;          /* set by the releasing thread */
 	bool stormed;
+	enum assist_view assists; /* through links that go_assist has here */
 	unsigned int processes_cnt;
-	uint64_t hits_checked; /* hits at the last check of the guard */
-	uint64_t since_ns;     /* attached: of the last process's end; refused: of the storm */
+	uint64_t hits_checked, assist_hits_checked; /* hits at the last check of the guard */
+	uint64_t since_ns;                          /* attached: of the last process's end; refused: of the storm */
 };
 
 /* One wanted process. */
@@ -57,20 +59,21 @@ struct probed_process {
 
 struct probed_table {
 	const struct shared_maps *maps;
-	struct signal *go_gc;
+	struct signal *go_gc, *go_assist; /* go_assist: NULL while it is off */
 	struct link_release *release;
 	struct write_guards *guards;  /* owned */
 	struct file_key_reader *keys; /* owned; NULL where the kernel has no iterator */
 	uint64_t storm_hits_per_s;
-	uint64_t storms;
+	uint64_t storms, assist_storms;
 	uint64_t checked_ns;                       /* last check of the guard */
 	uint32_t others;                           /* signals besides go_gc that want each process of the table */
 	struct probed *binaries[BINARY_TABLE_MAX]; /* owned, by index */
 	struct hashmap *processes;                 /* pid -> struct probed_process, owned */
 };
 
-int probed_table_new(const struct shared_maps *maps, struct signal *go_gc, struct link_release *release,
-		     uint32_t wanted, uint64_t storm_hits_per_s, struct probed_table **ret)
+int probed_table_new(const struct shared_maps *maps, struct signal *go_gc, struct signal *go_assist,
+		     struct link_release *release, uint32_t wanted, uint64_t storm_hits_per_s,
+		     struct probed_table **ret)
 {
 	struct probed_table *t = calloc(1, sizeof(*t));
 	char why[WHY_SZ];
@@ -80,6 +83,7 @@ int probed_table_new(const struct shared_maps *maps, struct signal *go_gc, struc
 		return -ENOMEM;
 	t->maps = maps;
 	t->go_gc = go_gc;
+	t->go_assist = go_assist;
 	t->release = release;
 	t->others = wanted & ~(1u << SIGNAL_GO_GC);
 	t->storm_hits_per_s = storm_hits_per_s ? storm_hits_per_s : STORM_HITS_PER_S_DEFAULT;
@@ -182,7 +186,8 @@ static bool has_sites_of(int fd, const struct binary *binary)
 	struct stat st;
 	bool same = false;
 
-	if (now && !fstat(fd, &st) && (uint64_t)st.st_size == binary->size && !elf_image_open(&img, fd, binary->size, NULL)) {
+	if (now && !fstat(fd, &st) && (uint64_t)st.st_size == binary->size &&
+	    !elf_image_open(&img, fd, binary->size, NULL)) {
 		go_binary_read_build_id(&img, now);
 		same = !strcmp(now->build_id, binary->build_id);
 		if (!binary->build_id[0])
@@ -191,6 +196,16 @@ static bool has_sites_of(int fd, const struct binary *binary)
 	}
 	free(now);
 	return same;
+}
+
+/* Without them go_gc goes on. */
+static void attach_assists(struct probed_table *t, struct probed *b, const struct process *proc, const char *path)
+{
+	char why[WHY_SZ] = "";
+
+	if (t->go_assist &&
+	    go_assist_attach_binary(t->go_assist, proc->binary, b->index, path, b->links, &b->assists, why))
+		log_warn("cannot attach go_assist to %s (pid %d): %s", proc->exe, proc->pid, why);
 }
 
 /* The guard comes first: what is looked at behind it cannot change any more. */
@@ -211,6 +226,7 @@ static int attach_binary(struct probed_table *t, struct probed *b, const struct 
 		write_guard_free(guard);
 		return err;
 	}
+	attach_assists(t, b, proc, path);
 	if (no_guard)
 		log_debug("probed_table: %s: no lease: %s; its probes go with its last process", proc->exe,
 			  strerror(-no_guard));
@@ -234,7 +250,8 @@ static int add_entry(const struct probed_table *t, const struct process *proc, u
 	return err_why(why, -errno, "cannot enter it in the process table: %s", strerror(errno));
 }
 
-/* Takes go_gc's part out: the other signals still want the process, if it is there (proc_watch may have been faster). */
+/* Takes go_gc's part out: the other signals still want the process, if it is there (proc_watch may have been faster).
+ */
 static void reset_entry(const struct probed_table *t, pid_t pid)
 {
 	struct process_entry entry = {.signals = t->others};
@@ -357,7 +374,7 @@ static void switch_off(struct probed_table *t, struct probed *b, const char *why
 	for (size_t i = 0; i < cnt; i++) {
 		probed_table_remove(t, pids[i]);
 		if (on_storm)
-			on_storm(pids[i], why, arg);
+			on_storm(pids[i], SIGNAL_GO_GC, why, arg);
 	}
 	free(pids);
 }
@@ -382,12 +399,41 @@ static void give_way(struct probed_table *t, struct probed *b, probes_storm_fn o
 	switch_off(t, b, "its executable is being written: its probes are switched off", on_storm, arg);
 }
 
+/* go_gc goes on. Blocks for a grace period of the kernel: the hits end now, and it is seldom. */
+static void end_assist_storm(struct probed_table *t, struct probed *b, double rate, probes_storm_fn on_storm, void *arg)
+{
+	char why[WHY_SZ];
+	pid_t *pids;
+	size_t cnt;
+
+	t->assist_storms++;
+	b->assists = ASSIST_NOT_SEEN;
+	link_set_drop_extra(b->links);
+	err_why(why, 0, "its probes were hit %.0f times a second, more than %llu, and are switched off", rate,
+		(unsigned long long)t->storm_hits_per_s);
+	cnt = processes_of(t, b, &pids);
+	for (size_t i = 0; on_storm && i < cnt; i++)
+		on_storm(pids[i], SIGNAL_GO_ASSIST, why, arg);
+	free(pids);
+}
+
+/* Hits a second since the check before. */
+static double hit_rate(uint64_t hits, uint64_t *checked, uint64_t window_ns)
+{
+	double rate = (double)(hits - *checked) * 1e9 / (double)window_ns;
+
+	*checked = hits;
+	return rate;
+}
+
 static void guard(struct probed_table *t, struct probed *b, uint64_t window_ns, probes_storm_fn on_storm, void *arg)
 {
-	uint64_t hits = t->maps->binaries[b->index].hits;
-	double rate = (double)(hits - b->hits_checked) * 1e9 / (double)window_ns;
+	const volatile struct binary_entry *e = &t->maps->binaries[b->index];
+	double assists = hit_rate(e->assist_hits, &b->assist_hits_checked, window_ns);
+	double rate = hit_rate(e->hits, &b->hits_checked, window_ns);
 
-	b->hits_checked = hits;
+	if (assists > (double)t->storm_hits_per_s && b->assists != ASSIST_NOT_SEEN)
+		end_assist_storm(t, b, assists, on_storm, arg);
 	if (rate > (double)t->storm_hits_per_s)
 		end_storm(t, b, rate, on_storm, arg);
 }
@@ -406,6 +452,12 @@ static void reap(struct probed_table *t, struct probed *b, uint64_t now_ns)
 	}
 }
 
+static void take_hits(const struct probed_table *t, struct probed *b)
+{
+	b->hits_checked = t->maps->binaries[b->index].hits;
+	b->assist_hits_checked = t->maps->binaries[b->index].assist_hits;
+}
+
 void probed_table_tick(struct probed_table *t, uint64_t now_ns, probes_storm_fn on_storm, void *arg)
 {
 	/* Of now, not the caller's: after attaching for half a second its time is old, and hits look like a storm. */
@@ -416,7 +468,7 @@ void probed_table_tick(struct probed_table *t, uint64_t now_ns, probes_storm_fn 
 		struct probed *b = t->binaries[i];
 
 		if (b && check && !t->checked_ns) /* hits since the attach, which may be long ago */
-			b->hits_checked = t->maps->binaries[i].hits;
+			take_hits(t, b);
 		else if (b && check && b->state == PROBED_ATTACHED)
 			guard(t, b, window, on_storm, arg);
 		if (b && b->state == PROBED_ATTACHED && link_set_is_gone(b->links))
@@ -451,7 +503,14 @@ unsigned int probed_table_processes(const struct probed_table *t, pid_t pid)
 	return b ? b->processes_cnt : 0;
 }
 
-uint64_t probed_table_storms(const struct probed_table *t)
+enum assist_view probed_table_assists(const struct probed_table *t, pid_t pid)
 {
-	return t->storms;
+	const struct probed *b = binary_of(t, pid);
+
+	return b && b->state == PROBED_ATTACHED ? b->assists : ASSIST_NOT_SEEN;
+}
+
+uint64_t probed_table_storms(const struct probed_table *t, enum signal_id id)
+{
+	return id == SIGNAL_GO_GC ? t->storms : id == SIGNAL_GO_ASSIST ? t->assist_storms : 0;
 }

@@ -14,10 +14,11 @@ struct shared_maps;
 struct signal;
 struct probed_table;
 
-/* Pointers are borrowed for the life of the table. wanted: bits of the signals that filter by process. storm_hits_per_s 0:
- * default. */
-int probed_table_new(const struct shared_maps *maps, struct signal *go_gc, struct link_release *release,
-		     uint32_t wanted, uint64_t storm_hits_per_s, struct probed_table **ret);
+/* Pointers are borrowed for the life of the table. go_assist: NULL while it is off. wanted: bits of the signals that
+ * filter by process. storm_hits_per_s 0: default. */
+int probed_table_new(const struct shared_maps *maps, struct signal *go_gc, struct signal *go_assist,
+		     struct link_release *release, uint32_t wanted, uint64_t storm_hits_per_s,
+		     struct probed_table **ret);
 /* Hands all links to the releasing threads, which must be waited for before maps and signal go (link_release_free), and
  * only then the table may go: call detach, wait, free. */
 void probed_table_detach(struct probed_table *t);
@@ -30,5 +31,7 @@ void probed_table_tick(struct probed_table *t, uint64_t now_ns, probes_storm_fn 
 
 uint64_t probed_table_hits(const struct probed_table *t, pid_t pid);
 unsigned int probed_table_processes(const struct probed_table *t, pid_t pid);
-/* How often the guard switched a binary off. */
-uint64_t probed_table_storms(const struct probed_table *t);
+/* What is seen of its assists. */
+enum assist_view probed_table_assists(const struct probed_table *t, pid_t pid);
+/* How often the guard switched this signal off on a binary. */
+uint64_t probed_table_storms(const struct probed_table *t, enum signal_id id);

@@ -148,7 +148,8 @@ static void choose_signal(struct probes *p, enum signal_id id)
 	s->state.id = id;
 	s->state.name = signal_name(id);
 	if (!(p->cfg.wanted & (1u << id))) {
-		str_copy(s->state.why, sizeof(s->state.why), "not asked for");
+		str_copy(s->state.why, sizeof(s->state.why),
+			 id == SIGNAL_GO_ASSIST ? SIGNAL_GO_ASSIST_WHY : "not asked for");
 		return;
 	}
 	s->state.mode = SIGNAL_ON;
@@ -217,16 +218,31 @@ static void calibrate(struct probes *p, uint32_t pidns_inum)
 	link_release_consume(p->release, uprobe_cost_take_links(p->cost), &p->cost_released);
 }
 
+/* Its probes go with those of go_gc, which is off. */
+static void turn_off_assist(struct probes *p)
+{
+	struct signal *s = &p->signals[SIGNAL_GO_ASSIST];
+
+	if (s->state.mode == SIGNAL_OFF)
+		return;
+	err_why(s->state.why, 0, "go_gc is off: %.150s", p->signals[SIGNAL_GO_GC].state.why);
+	turn_off(s);
+}
+
 static int start_go_gc_table(struct probes *p, uint32_t pidns_inum)
 {
 	struct signal *s = &p->signals[SIGNAL_GO_GC];
+	struct signal_state *assist = &p->signals[SIGNAL_GO_ASSIST].state;
 
 	if (s->state.mode != SIGNAL_OFF)
 		calibrate(p, pidns_inum);
-	if (s->state.mode == SIGNAL_OFF)
+	if (s->state.mode == SIGNAL_OFF) {
+		turn_off_assist(p);
 		return 0;
-	return probed_table_new(&p->maps, s, p->release, p->cfg.wanted & SIGNALS_BY_PROCESS, p->cfg.storm_hits_per_s,
-				&p->probed);
+	}
+	assist->hit_cost_ns = assist->mode == SIGNAL_OFF ? 0 : p->features.uprobe_hit_ns;
+	return probed_table_new(&p->maps, s, assist->mode == SIGNAL_OFF ? NULL : &p->signals[SIGNAL_GO_ASSIST],
+				p->release, p->cfg.wanted & SIGNALS_BY_PROCESS, p->cfg.storm_hits_per_s, &p->probed);
 }
 
 static int start(struct probes *p, char *why)
@@ -280,9 +296,11 @@ struct probes *probes_free(struct probes *p)
 		return NULL;
 	probed_table_detach(p->probed);
 	for (int i = SIGNAL_CNT - 1; i > SIGNAL_GO_GC; i--)
-		close_signal(&p->signals[i]); /* while the uprobes are being released */
+		if (i != SIGNAL_GO_ASSIST)
+			close_signal(&p->signals[i]); /* while the uprobes are being released */
 	link_release_free(p->release);
 	probed_table_free(p->probed);
+	close_signal(&p->signals[SIGNAL_GO_ASSIST]);
 	close_signal(&p->signals[SIGNAL_GO_GC]);
 	uprobe_cost_free(p->cost);
 	shared_maps_deinit(&p->maps);
@@ -410,14 +428,19 @@ int probes_counters(const struct probes *p, enum signal_id id, struct signal_cou
 		return -EINVAL;
 	*ret = p->maps.counters[id];
 	add_unseen(ret, LOSS_RECURSION, p->recursion[id]);
-	if (id == SIGNAL_GO_GC && p->probed)
-		add_unseen(ret, LOSS_STORM, probed_table_storms(p->probed));
+	if (p->probed)
+		add_unseen(ret, LOSS_STORM, probed_table_storms(p->probed, id));
 	return 0;
 }
 
 uint64_t probes_binary_hits(const struct probes *p, pid_t pid)
 {
 	return p->probed ? probed_table_hits(p->probed, pid) : 0;
+}
+
+enum assist_view probes_assists(const struct probes *p, pid_t pid)
+{
+	return p->probed ? probed_table_assists(p->probed, pid) : ASSIST_NOT_SEEN;
 }
 
 unsigned int probes_binary_processes(const struct probes *p, pid_t pid)

@@ -11,6 +11,7 @@
 #include "loss.h"
 #include "process_table.h"
 #include "probes/kernel_features.h"
+#include "probes/go_assist.h"
 #include "procs/process.h"
 #include "signal_id.h"
 
@@ -20,10 +21,10 @@ struct signal_state {
 	enum signal_id id;
 	const char *name; /* "go_gc" */
 	enum signal_mode mode;
-	char mechanism[64]; /* "uprobe_multi at push (emulated)" */
-	char note[64];      /* "exact intervals" */
-	char why[WHY_SZ];   /* reason when off or degraded */
-	double hit_cost_ns; /* calibrated; 0 unknown */
+	char mechanism[64];  /* "uprobe_multi at push (emulated)" */
+	char note[64];       /* "exact intervals" */
+	char why[WHY_SZ];    /* reason when off or degraded */
+	double hit_cost_ns;  /* calibrated; 0 unknown */
 	double window_share; /* SIGNAL_WINDOW: share of the time in which it is armed, now or by plan; else 0 */
 };
 
@@ -58,26 +59,30 @@ int probes_ring_fd(const struct probes *p); /* map fd of the ring buffer, borrow
 /* Makes a process wanted: attaches its binary if this is the first process of it (key: the inode that the kernel uses),
  * adds it to the process table. 0, or an error with why; on error nothing stays attached. exe_fd: /proc/PID/exe. */
 int probes_add_process(struct probes *p, const struct process *proc, int exe_fd, char *why);
-/* Tells the signals that filter by process (net_tcp, net_dns, cpu_sched) that this one is wanted; its open connections are
- * looked up. Before probes_add_process(), whose failure does not matter here. 0 or -errno. */
+/* Tells the signals that filter by process (net_tcp, net_dns, cpu_sched) that this one is wanted; its open connections
+ * are looked up. Before probes_add_process(), whose failure does not matter here. 0 or -errno. */
 int probes_watch_process(struct probes *p, pid_t pid);
 /* A known Go process that nobody wants: its hits on a file that it shares with a wanted one are filtered, not lost. */
 void probes_ignore_process(struct probes *p, pid_t pid);
-/* Forgets it, wanted or ignored; the links of a binary without processes are released off the event loop after a while. */
+/* Forgets it, wanted or ignored; the links of a binary without processes are released off the event loop after a while.
+ */
 void probes_remove_process(struct probes *p, pid_t pid);
 
-/* Opens a window of cpu_sched for this long from now, or keeps the open one at least so long. 0, -ENOTSUP while the signal
- * is off, -errno. */
+/* Opens a window of cpu_sched for this long from now, or keeps the open one at least so long. 0, -ENOTSUP while the
+ * signal is off, -errno. */
 int probes_arm_sched(struct probes *p, uint64_t ns);
 
-/* Every 100 ms: storm guard (a binary above the hit rate is detached and its processes reported through on_storm),
+/* Every 100 ms: storm guard (a binary above the hit rate of go_gc or go_assist is detached from it and its processes
+ * reported through on_storm),
  * sweep of kernel state, release of links. */
-typedef void (*probes_storm_fn)(pid_t pid, const char *why, void *arg);
+typedef void (*probes_storm_fn)(pid_t pid, enum signal_id id, const char *why, void *arg);
 void probes_tick(struct probes *p, uint64_t now_ns, probes_storm_fn on_storm, void *arg);
 
 /* Sums since start; user-space losses (events/loss.h) are not in it. */
 int probes_counters(const struct probes *p, enum signal_id id, struct signal_counters *ret);
 /* Hits of all probes on the binary of this process since attach, 0 if none. All processes of the binary share it. */
 uint64_t probes_binary_hits(const struct probes *p, pid_t pid);
+/* What is seen of this process's mark assists. */
+enum assist_view probes_assists(const struct probes *p, pid_t pid);
 /* Number of wanted processes that share that binary. */
 unsigned int probes_binary_processes(const struct probes *p, pid_t pid);

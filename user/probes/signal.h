@@ -11,7 +11,8 @@
 struct bpf_object_skeleton;
 struct btf;
 
-/* What every signal may look at, during open() and attach(); what it points at stays for the life of the signal but for btf. */
+/* What every signal may look at, during open() and attach(); what it points at stays for the life of the signal but for
+ * btf. */
 struct signal_env {
 	const struct kernel_features *features;
 	const struct probes_cfg *cfg;
@@ -47,14 +48,20 @@ struct signal_ops {
 };
 
 extern const struct signal_ops go_gc_ops, cpu_throttle_ops, proc_watch_ops, cpu_sched_ops, net_tcp_ops, net_dns_ops,
-	mem_oom_ops;
+	mem_oom_ops, go_assist_ops;
 
 /* Opens a window of cpu_sched (which must be up), or keeps the open one so long; 0 or -errno. */
 int cpu_sched_arm(struct signal *s, uint64_t ns);
 
 /* Signals whose programs ask the process table whether a process is wanted. */
 #define SIGNALS_BY_PROCESS                                                                                             \
-	((1u << SIGNAL_GO_GC) | (1u << SIGNAL_CPU_SCHED) | (1u << SIGNAL_NET_TCP) | (1u << SIGNAL_NET_DNS))
+	((1u << SIGNAL_GO_GC) | (1u << SIGNAL_CPU_SCHED) | (1u << SIGNAL_NET_TCP) | (1u << SIGNAL_NET_DNS) |           \
+	 (1u << SIGNAL_GO_ASSIST))
+
+#define SIGNAL_GO_ASSIST_WHY "only when asked for: --signals +go_assist"
+
+/* Probes on Go programs: a link for all sites, where the kernel can do it and cookies as well. */
+bool signal_uses_multi(const struct signal_env *env);
 
 /* The table, in order of signal ids; rows without a kernel side are absent. */
 const struct signal_ops *signals_find(enum signal_id id);
