@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "procs/proc_scan.h"
 
-#define IOV_AT_ONCE 256 /* the kernel takes 1,024; this is 8 KB of stack */
+#define IOV_AT_ONCE 512 /* the kernel takes 1,024; this is 16 KB of stack */
 
 int memory_open(struct memory *m, const char *root, pid_t pid)
 {
@@ -62,20 +62,33 @@ int memory_read(const struct memory *m, uint64_t addr, void *buf, size_t sz)
 	return 0;
 }
 
-static int read_scattered(const struct memory *m, const struct memory_range *ranges, size_t cnt)
+/* Ranges that continue each other there are one for the kernel, which looks up the pages of each. */
+static size_t join(const struct memory_range *ranges, size_t cnt, struct iovec *here, struct iovec *there)
 {
-	struct iovec here[IOV_AT_ONCE], there[IOV_AT_ONCE];
-	size_t want = 0;
+	size_t n = 0;
 
 	for (size_t i = 0; i < cnt; i++) {
 		here[i] = (struct iovec){ranges[i].buf, ranges[i].sz};
-		there[i] = (struct iovec){(void *)(uintptr_t)ranges[i].addr, ranges[i].sz};
-		want += ranges[i].sz;
+		if (i && ranges[i].addr == ranges[i - 1].addr + ranges[i - 1].sz)
+			there[n - 1].iov_len += ranges[i].sz;
+		else
+			there[n++] = (struct iovec){(void *)(uintptr_t)ranges[i].addr, ranges[i].sz};
 	}
-	ssize_t n = process_vm_readv(m->pid, here, cnt, there, cnt, 0);
-	if (n < 0)
+	return n;
+}
+
+static int read_scattered(const struct memory *m, const struct memory_range *ranges, size_t cnt)
+{
+	struct iovec here[IOV_AT_ONCE], there[IOV_AT_ONCE];
+	size_t want = 0, n = join(ranges, cnt, here, there);
+	ssize_t got;
+
+	for (size_t i = 0; i < n; i++)
+		want += there[i].iov_len;
+	got = process_vm_readv(m->pid, here, cnt, there, n, 0);
+	if (got < 0)
 		return -errno;
-	return (size_t)n == want ? 0 : -EFAULT;
+	return (size_t)got == want ? 0 : -EFAULT;
 }
 
 static int read_one_by_one(const struct memory *m, const struct memory_range *ranges, size_t cnt)

@@ -24,5 +24,6 @@ int memory_open(struct memory *m, const char *root, pid_t pid);
 void memory_close(struct memory *m);
 /* Reads all sz bytes or fails: -ESRCH when that address space is gone, -EFAULT when nothing is mapped there, -errno. */
 int memory_read(const struct memory *m, uint64_t addr, void *buf, size_t sz);
-/* Reads all ranges or fails as memory_read does; not one moment, but microseconds apart. */
+/* Reads all ranges or fails as memory_read does; not one moment, but microseconds apart. In the
+ * order of ranges; ranges that continue each other cost little more than one. */
 int memory_read_many(struct memory *m, const struct memory_range *ranges, size_t cnt);

@@ -1,105 +1,91 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A snapshot of what the Go runtime counts anyway: one scattered read of globals and of two words of each P.
+/* A snapshot of what the Go runtime counts anyway: one scattered read of its globals and of a few words of each P.
  *
- * Layouts come from the binary (symbols/), formulas from the Go sources, the same in 1.18 to 1.27 unless said here: the
- * heap goal is gcControllerState.heapGoalInternal (runtime/mgcpacer.go), goroutines are gcount (runtime/proc.go), CPU
- * times are the cpuStats of the last finished cycle (runtime/mstats.go), as runtime/metrics reports them. Nothing is
- * stopped or locked meanwhile, so fields can be microseconds apart; a read that contradicts itself is repeated.
+ * Layouts come from the binary (symbols/); what the bytes mean is in sample_values.c. Nothing is stopped or locked
+ * meanwhile, so fields can be microseconds apart; a read that contradicts itself, or during which a collection ended,
+ * is repeated.
  *
- * A read costs 6.6 us with one P, 11.6 with 16, 27.6 with 64 (Go 1.26, kernel 6.18 in a virtual machine; means on the
- * loaded machine 10 to 37 us), however many goroutines there are. */
+ * COST */
 #include "runtime/sample.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cleanup.h"
 #include "procs/proc_info.h"
-#include "runtime/memory.h"
-#include "runtime/self_check.h"
+#include "runtime/runtime_hist.h"
+#include "runtime/sample_private.h"
 
-#define CONTROLLER_SZ 1024 /* runtime.gcController is 400 bytes at most */
-#define READ_TRIES    4    /* a snapshot in the middle of a stop-the-world or of an allocation contradicts itself */
-#define P_GFREE_MAX   64 /* gfput moves a P's dead goroutines to the global list when there are 64 (runtime/proc.go) */
+#define READ_TRIES   5  /* a snapshot in the middle of a stop-the-world or of an allocation contradicts itself */
+#define RETRY_US     25 /* before the second try, doubled for each further one: together a usual stop */
+#define FIXED_RANGES 12 /* of add_globals() */
+#define P_PIECES     10 /* fields and gaps between them */
+#define P_GAP_MAX    4096
 
-/* Order of cpuStats, 1.20 and newer (runtime/mstats.go). */
-enum { CPU_GC_ASSIST, CPU_GC_DEDICATED, CPU_GC_IDLE, CPU_GC_PAUSE, CPU_GC_TOTAL, CPU_CNT };
-
-/* Behind gcPercentHeapGoal in all versions that have it, 1.19 to 1.27: sweepDistMinTrigger, triggered. */
-enum { GOAL_TO_SWEEP_TRIGGER = 8, GOAL_TO_TRIGGERED = 16 };
-
-/* Bytes of the target, as they lie there. */
-struct raw {
-	int32_t gomaxprocs;
-	struct {
-		uint64_t ptr;
-		int64_t len, cap;
-	} allp;
-	uint64_t allglen;
-	uint8_t controller[CONTROLLER_SZ];
-	uint32_t numgc;
-	uint64_t pause_total_ns;
-	int64_t cpu[CPU_CNT];
-	int32_t ngsys, gfree_n, gfree_stack, gfree_nostack;
-	int32_t checked_id; /* id of one P, another one each time */
+static const struct read_want wants[] = {
+	{FIELD_GC_PERCENT, 4},
+	{FIELD_GC_MEMORY_LIMIT, 8},
+	{FIELD_GC_HEAP_MINIMUM, 8},
+	{FIELD_GC_HEAP_GOAL, 8 + GOAL_TO_TRIGGERED},
+	{FIELD_GC_LAST_HEAP_GOAL, 8},
+	{FIELD_GC_HEAP_LIVE, 8},
+	{FIELD_GC_LAST_STACK_SCAN, 8},
+	{FIELD_GC_GLOBALS_SCAN, 8},
+	{FIELD_GC_HEAP_MARKED, 8},
+	{FIELD_GC_ASSIST_TIME, 8},
+	{FIELD_GC_DEDICATED_TIME, 8},
+	{FIELD_GC_FRACTIONAL_TIME, 8},
+	{FIELD_GC_IDLE_TIME, 8},
+	{FIELD_GC_HEAP_RELEASED, 8},
+	{FIELD_GC_HEAP_FREE, 8},
+	{FIELD_GC_TOTAL_ALLOC, 8},
+	{FIELD_GC_TOTAL_FREE, 8},
+	{FIELD_GC_MAPPED_READY, 8},
+	{FIELD_MEMSTATS_NUMGC, 4},
+	{FIELD_MEMSTATS_NUMFORCEDGC, 4},
+	{FIELD_MEMSTATS_PAUSE_TOTAL, 8},
+	{FIELD_MEMSTATS_PAUSE_NS, 8 * RUNTIME_PAUSES},
+	{FIELD_MEMSTATS_PAUSE_END, 8 * RUNTIME_PAUSES},
+	{FIELD_MEMSTATS_LAST_GC_UNIX, 8},
+	{FIELD_MEMSTATS_LAST_GC_MONO, 8},
+	{FIELD_MEMSTATS_GC_CPU_FRACTION, 8},
+	{FIELD_MEMSTATS_STACKS_SYS, 8},
+	{FIELD_MEMSTATS_MSPAN_SYS, 8},
+	{FIELD_MEMSTATS_MCACHE_SYS, 8},
+	{FIELD_MEMSTATS_BUCKHASH_SYS, 8},
+	{FIELD_MEMSTATS_GCMISC_SYS, 8},
+	{FIELD_MEMSTATS_OTHER_SYS, 8},
+	{FIELD_WORK_TSWEEP_TERM, 8},
+	{FIELD_WORK_TMARK, 8},
+	{FIELD_WORK_TMARK_TERM, 8},
+	{FIELD_WORK_TEND, 8},
+	{FIELD_WORK_HEAP0, 8},
+	{FIELD_WORK_HEAP1, 8},
+	{FIELD_WORK_HEAP2, 8},
+	{FIELD_WORK_STWPROCS, 4},
+	{FIELD_WORK_MAXPROCS, 4},
+	{FIELD_WORK_USER_FORCED, 1},
+	{FIELD_WORK_CPUSTATS, 8 * RUNTIME_CPU_CNT},
+	{FIELD_SCHED_MNEXT, 8},
+	{FIELD_SCHED_NMFREED, 8},
+	{FIELD_SCHED_NMIDLE, 4},
+	{FIELD_SCHED_NGSYS, 4},
+	{FIELD_SCHED_NPIDLE, 4},
+	{FIELD_SCHED_NMSPINNING, 4},
+	{FIELD_SCHED_RUNQSIZE, 4},
+	{FIELD_SCHED_GFREE_N, 4},
+	{FIELD_SCHED_GFREE_STACK, 4},
+	{FIELD_SCHED_GFREE_NOSTACK, 4},
+	{FIELD_SCHED_GCWAITING, 4},
+	{FIELD_SCHED_MUTEX_WAIT, 8},
+	{FIELD_SCHED_CUSTOM_GOMAXPROCS, 1},
+	{FIELD_SCHED_CREATED, 8},
+	{FIELD_CNT, 0}, /* sched.timeToRun and memstats.heapStats: their sizes differ */
+	{FIELD_CNT, 0},
 };
-
-#define FIXED_RANGES 16 /* at least the ranges of add_fixed_ranges() */
-
-struct sampler {
-	struct memory mem;
-	uint64_t globals[GLOBAL_CNT]; /* in the process, 0 = unknown */
-	int16_t fields[FIELD_CNT];
-	int go_minor;
-	size_t controller_sz; /* bytes of gcController up to its last known field */
-
-	uint64_t allp_ptr;           /* the Ps below belong to this array */
-	uint64_t *ps;                /* owned, addresses of the Ps; a P never moves and is never freed */
-	int32_t *gfree;              /* owned, their gFree counts */
-	struct memory_range *ranges; /* owned, FIXED_RANGES + p_cnt */
-	size_t p_cnt, range_cnt, id_range;
-	uint32_t turn;
-
-	struct raw raw;
-	struct self_check last; /* values of the last good read */
-	bool has_last;
-	char why[WHY_SZ];
-};
-
-static bool known(const struct sampler *s, enum go_global global, enum go_field field)
-{
-	return s->globals[global] && s->fields[field] >= 0;
-}
-
-static bool in_controller(const struct sampler *s, enum go_field field)
-{
-	return known(s, GLOBAL_GCCONTROLLER, field);
-}
-
-static uint64_t controller_u64(const struct sampler *s, enum go_field field)
-{
-	uint64_t val;
-
-	memcpy(&val, s->raw.controller + s->fields[field], sizeof(val));
-	return val;
-}
-
-static int32_t controller_i32(const struct sampler *s, enum go_field field)
-{
-	int32_t val;
-
-	memcpy(&val, s->raw.controller + s->fields[field], sizeof(val));
-	return val;
-}
-
-/* Sizes and times are unsigned there; what does not fit is no size. */
-static int64_t controller_value(const struct sampler *s, enum go_field field)
-{
-	if (!in_controller(s, field) || controller_u64(s, field) > INT64_MAX)
-		return SAMPLE_UNKNOWN;
-	return (int64_t)controller_u64(s, field);
-}
 
 /* --- what to read --- */
 
@@ -108,66 +94,130 @@ static void add_range(struct sampler *s, uint64_t addr, void *buf, size_t sz)
 	s->ranges[s->range_cnt++] = (struct memory_range){addr, buf, sz};
 }
 
-static void add_field(struct sampler *s, enum go_global global, enum go_field field, void *buf, size_t sz)
+static void add_global(struct sampler *s, enum go_global global, void *buf, size_t sz)
 {
-	if (known(s, global, field))
-		add_range(s, s->globals[global] + (uint64_t)s->fields[field], buf, sz);
+	if (s->globals[global])
+		add_range(s, s->globals[global], buf, sz);
 }
 
-static void add_fixed_ranges(struct sampler *s)
+static void add_numgc(struct sampler *s, uint32_t *numgc)
+{
+	if (sampler_has(s, FIELD_MEMSTATS_NUMGC))
+		add_range(s, s->globals[GLOBAL_MEMSTATS] + (uint64_t)s->fields[FIELD_MEMSTATS_NUMGC], numgc,
+			  sizeof(*numgc));
+}
+
+/* allgs comes before allglen and allgptr, which are stored after it (allgadd). */
+static void add_globals(struct sampler *s)
 {
 	struct raw *r = &s->raw;
 
 	s->range_cnt = 0;
-	add_range(s, s->globals[GLOBAL_GOMAXPROCS], &r->gomaxprocs, sizeof(r->gomaxprocs));
-	add_range(s, s->globals[GLOBAL_ALLP], &r->allp, sizeof(r->allp));
-	if (s->controller_sz)
-		add_range(s, s->globals[GLOBAL_GCCONTROLLER], r->controller, s->controller_sz);
-	add_field(s, GLOBAL_MEMSTATS, FIELD_MEMSTATS_PAUSE_TOTAL, &r->pause_total_ns, sizeof(r->pause_total_ns));
-	add_field(s, GLOBAL_MEMSTATS, FIELD_MEMSTATS_NUMGC, &r->numgc, sizeof(r->numgc));
-	add_field(s, GLOBAL_WORK, FIELD_WORK_CPUSTATS, r->cpu, sizeof(r->cpu));
-	if (s->globals[GLOBAL_ALLGLEN])
-		add_range(s, s->globals[GLOBAL_ALLGLEN], &r->allglen, sizeof(r->allglen));
-	add_field(s, GLOBAL_SCHED, FIELD_SCHED_NGSYS, &r->ngsys, sizeof(r->ngsys));
-	add_field(s, GLOBAL_SCHED, FIELD_SCHED_GFREE_N, &r->gfree_n, sizeof(r->gfree_n));
-	add_field(s, GLOBAL_SCHED, FIELD_SCHED_GFREE_STACK, &r->gfree_stack, sizeof(r->gfree_stack));
-	add_field(s, GLOBAL_SCHED, FIELD_SCHED_GFREE_NOSTACK, &r->gfree_nostack, sizeof(r->gfree_nostack));
+	add_numgc(s, &r->numgc_first);
+	add_global(s, GLOBAL_GOMAXPROCS, &r->gomaxprocs, sizeof(r->gomaxprocs));
+	add_global(s, GLOBAL_ALLP, &r->allp, sizeof(r->allp));
+	add_global(s, GLOBAL_ALLGS, &r->allgs, sizeof(r->allgs));
+	add_global(s, GLOBAL_ALLGLEN, &r->allglen, sizeof(r->allglen));
+	add_global(s, GLOBAL_ALLGPTR, &r->allgptr, sizeof(r->allgptr));
+	add_global(s, GLOBAL_GCPHASE, &r->gcphase, sizeof(r->gcphase));
+	for (size_t i = 0; i < s->plan.range_cnt; i++)
+		add_range(s, s->plan.ranges[i].addr, s->plan.ranges[i].buf, s->plan.ranges[i].sz);
+	if (s->heap_sz)
+		add_range(s, s->globals[GLOBAL_MEMSTATS] + (uint64_t)s->fields[FIELD_MEMSTATS_HEAP_STATS],
+			  s->heap_again, s->heap_sz);
 }
 
-static void add_p_ranges(struct sampler *s)
+struct p_piece {
+	uint64_t from;
+	void *buf;
+	size_t sz;
+};
+
+/* The fields of one P in the order of their offsets, at most P_PIECES / 2. */
+static int p_pieces(const struct sampler *s, struct raw_p *p, struct p_piece *ret)
 {
-	s->id_range = s->range_cnt;
-	if (s->p_cnt) /* p.id is the first field of p in all versions */
-		add_range(s, s->ps[0], &s->raw.checked_id, sizeof(s->raw.checked_id));
-	if (s->fields[FIELD_P_GFREE] < 0)
-		return;
+	const struct {
+		enum go_field field;
+		void *buf;
+		size_t sz;
+	} rows[] = {
+		{FIELD_P_RUNQHEAD, &p->runqhead, sizeof(p->runqhead)},
+		{FIELD_P_RUNQTAIL, &p->runqtail, sizeof(p->runqtail)},
+		{FIELD_P_RUNNEXT, &p->runnext, sizeof(p->runnext)},
+		{FIELD_P_GFREE, &p->gfree, sizeof(p->gfree)},
+	};
+	int n = 0;
+
+	ret[n++] = (struct p_piece){0, p, offsetof(struct raw_p, runqhead)};
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int at = n;
+
+		if (s->fields[rows[i].field] < 0)
+			continue;
+		for (; at && ret[at - 1].from > (uint64_t)s->fields[rows[i].field]; at--)
+			ret[at] = ret[at - 1];
+		ret[at] = (struct p_piece){(uint64_t)s->fields[rows[i].field], rows[i].buf, rows[i].sz};
+		n++;
+	}
+	return n;
+}
+
+/* A P is one piece for the kernel: the bytes between its fields are read along, into one place for all. */
+static void add_p(struct sampler *s, uint64_t addr, struct raw_p *p)
+{
+	struct p_piece pieces[P_PIECES / 2];
+	int n = p_pieces(s, p, pieces);
+	uint64_t end = 0;
+
+	for (int i = 0; i < n; i++) {
+		if (pieces[i].from > end && pieces[i].from - end <= P_GAP_MAX)
+			add_range(s, addr + end, s->gap, pieces[i].from - end);
+		add_range(s, addr + pieces[i].from, pieces[i].buf, pieces[i].sz);
+		end = pieces[i].from + pieces[i].sz;
+	}
+}
+
+static void add_ranges(struct sampler *s)
+{
+	add_globals(s);
 	for (size_t i = 0; i < s->p_cnt; i++)
-		add_range(s, s->ps[i] + (uint64_t)s->fields[FIELD_P_GFREE], &s->gfree[i], sizeof(s->gfree[i]));
+		add_p(s, s->ps[i], &s->raw_ps[i]);
+	add_numgc(s, &s->raw.numgc_last);
 }
 
 /* --- the Ps --- */
 
 static int resize(struct sampler *s, size_t p_cnt)
 {
+	size_t range_cnt = FIXED_RANGES + s->plan.range_cnt + p_cnt * P_PIECES;
 	uint64_t *ps = realloc(s->ps, p_cnt * sizeof(*ps));
-	int32_t *gfree;
+	struct raw_p *raw_ps;
 	struct memory_range *ranges;
 
 	if (!ps)
 		return -ENOMEM;
 	s->ps = ps;
-	gfree = realloc(s->gfree, p_cnt * sizeof(*gfree));
-	if (!gfree)
+	raw_ps = realloc(s->raw_ps, p_cnt * sizeof(*raw_ps));
+	if (!raw_ps)
 		return -ENOMEM;
-	s->gfree = gfree;
-	ranges = realloc(s->ranges, (FIXED_RANGES + p_cnt) * sizeof(*ranges));
+	s->raw_ps = raw_ps;
+	memset(raw_ps, 0, p_cnt * sizeof(*raw_ps));
+	ranges = realloc(s->ranges, range_cnt * sizeof(*ranges));
 	if (!ranges)
 		return -ENOMEM;
 	s->ranges = ranges;
 	return 0;
 }
 
-static int check_ids(struct sampler *s, size_t p_cnt)
+static int check_ids(const struct sampler *s, size_t p_cnt, char *why)
+{
+	for (size_t i = 0; i < p_cnt; i++)
+		if (self_check_ids(&s->raw_ps[i].id, i, 1, why))
+			return SAMPLER_SELF_CHECK;
+	return 0;
+}
+
+static int check_places(struct sampler *s, size_t p_cnt)
 {
 	struct memory_range *r = calloc(p_cnt, sizeof(*r));
 	int err;
@@ -175,14 +225,12 @@ static int check_ids(struct sampler *s, size_t p_cnt)
 	if (!r)
 		return -ENOMEM;
 	for (size_t i = 0; i < p_cnt; i++)
-		r[i] = (struct memory_range){s->ps[i], &s->gfree[i], sizeof(s->gfree[i])};
+		r[i] = (struct memory_range){s->ps[i], &s->raw_ps[i].id, sizeof(s->raw_ps[i].id)};
 	err = memory_read_many(&s->mem, r, p_cnt);
 	free(r);
 	if (err == -EFAULT)
 		return err_why(s->why, SAMPLER_SELF_CHECK, "self-check failed (an entry of allp points nowhere)");
-	if (err)
-		return err;
-	return self_check_ids(s->gfree, 0, p_cnt, s->why) ? SAMPLER_SELF_CHECK : 0;
+	return err ? err : check_ids(s, p_cnt, s->why);
 }
 
 /* Learns where the Ps are, after allp changed (start, GOMAXPROCS), and checks them all. */
@@ -193,221 +241,132 @@ static int load_ps(struct sampler *s)
 
 	s->p_cnt = 0; /* until they are known to be good */
 	s->allp_ptr = 0;
-	add_fixed_ranges(s); /* forgets the ranges of Ps, whose buffers move now */
+	add_ranges(s); /* forgets the ranges of Ps, whose buffers move now */
 	err = resize(s, p_cnt);
 	if (!err)
 		err = memory_read(&s->mem, s->raw.allp.ptr, s->ps, p_cnt * sizeof(*s->ps));
 	if (err == -EFAULT)
 		return err_why(s->why, SAMPLER_SELF_CHECK, "self-check failed (allp points nowhere)");
 	if (!err)
-		err = check_ids(s, p_cnt);
+		err = check_places(s, p_cnt);
 	if (err)
 		return err;
 	s->p_cnt = p_cnt;
 	s->allp_ptr = s->raw.allp.ptr;
-	add_fixed_ranges(s);
-	add_p_ranges(s);
+	add_ranges(s);
 	return 0;
 }
 
 /* --- one read --- */
 
-static struct self_check values_to_check(const struct sampler *s)
+static int check_p(const struct raw_p *p, size_t i, char *why)
 {
-	struct self_check c = {.gomaxprocs = s->raw.gomaxprocs, .allp_len = s->raw.allp.len};
-
-	c.has_gc_percent = in_controller(s, FIELD_GC_PERCENT);
-	if (c.has_gc_percent)
-		c.gc_percent = controller_i32(s, FIELD_GC_PERCENT);
-	c.has_heap_minimum = in_controller(s, FIELD_GC_HEAP_MINIMUM);
-	if (c.has_heap_minimum)
-		c.heap_minimum = controller_u64(s, FIELD_GC_HEAP_MINIMUM);
-	c.has_memory_limit = in_controller(s, FIELD_GC_MEMORY_LIMIT);
-	if (c.has_memory_limit)
-		c.memory_limit = (int64_t)controller_u64(s, FIELD_GC_MEMORY_LIMIT);
-	c.has_numgc = known(s, GLOBAL_MEMSTATS, FIELD_MEMSTATS_NUMGC);
-	c.numgc = s->raw.numgc;
-	return c;
+	if (p->status > 4)
+		return err_why(why, SAMPLER_SELF_CHECK, "self-check failed (allp[%zu].status = %u)", i, p->status);
+	if (p->runqtail - p->runqhead > P_QUEUE_MAX)
+		return err_why(why, SAMPLER_SELF_CHECK, "self-check failed (allp[%zu] has a queue of %u)", i,
+			       p->runqtail - p->runqhead);
+	return 0;
 }
 
-/* The allocator updates its counts one after the other; the runtime itself reads them again until they fit. */
-static bool memory_counts_fit(const struct sampler *s)
+static int check_ps(const struct sampler *s, char *why)
 {
-	if (!in_controller(s, FIELD_GC_HEAP_FREE) || !in_controller(s, FIELD_GC_TOTAL_ALLOC) ||
-	    !in_controller(s, FIELD_GC_TOTAL_FREE) || !in_controller(s, FIELD_GC_MAPPED_READY))
-		return true;
-	return controller_u64(s, FIELD_GC_HEAP_FREE) + controller_u64(s, FIELD_GC_TOTAL_ALLOC) -
-		       controller_u64(s, FIELD_GC_TOTAL_FREE) <=
-	       controller_u64(s, FIELD_GC_MAPPED_READY);
+	int err = check_ids(s, s->p_cnt, why);
+
+	for (size_t i = 0; i < s->p_cnt && !err; i++)
+		err = check_p(&s->raw_ps[i], i, why);
+	return err;
+}
+
+/* What only a read of the same moment can tell. */
+static int check_read(struct sampler *s)
+{
+	if (s->raw.numgc_first != s->raw.numgc_last)
+		return err_why(s->why, -EAGAIN, "a collection ended during each read");
+	if (check_ps(s, s->why) || sampler_heap_check(s, s->why) || sampler_since_check(s, s->why))
+		return SAMPLER_SELF_CHECK;
+	return 0;
 }
 
 /* One try: 0, positive when it contradicts itself, -errno. */
 static int read_once(struct sampler *s)
 {
 	struct self_check now;
-	size_t id = s->p_cnt ? s->turn++ % s->p_cnt : 0;
-	int err;
+	int err = memory_read_many(&s->mem, s->ranges, s->range_cnt);
 
-	if (s->p_cnt)
-		s->ranges[s->id_range].addr = s->ps[id];
-	err = memory_read_many(&s->mem, s->ranges, s->range_cnt);
 	if (err)
 		return err;
-	now = values_to_check(s);
+	now = sampler_check_values(s);
 	if (self_check_values(&now, s->has_last ? &s->last : NULL, s->why))
 		return SAMPLER_SELF_CHECK;
 	if (s->raw.allp.ptr != s->allp_ptr || (size_t)s->raw.allp.len != s->p_cnt) {
 		err = load_ps(s);
 		return err ? err : err_why(s->why, -EAGAIN, "GOMAXPROCS changed");
 	}
-	if (self_check_ids(&s->raw.checked_id, id, 1, s->why))
-		return SAMPLER_SELF_CHECK;
+	err = check_read(s);
+	if (err)
+		return err;
 	s->last = now;
 	s->has_last = true;
 	return 0;
 }
 
-static int read_raw(struct sampler *s)
+int sampler_read_raw(struct sampler *s)
 {
 	int err = 0;
 
+	s->fresh = false;
 	for (int i = 0; i < READ_TRIES; i++) {
+		if (i && err != -EAGAIN)
+			usleep(RETRY_US << (i - 1));
 		err = read_once(s);
-		if (err == -ESRCH || err == -ENOMEM || (!err && memory_counts_fit(s)))
+		if (err == -ESRCH || err == -ENOMEM || (!err && sampler_memory_fits(s)))
 			return err;
 	}
-	if (err < 0)
+	if (err < 0 && err != -EAGAIN)
 		err_why(s->why, 0, "cannot read its memory: %s", strerror(-err));
 	return err;
 }
 
-/* --- from bytes to values --- */
+#define CONTRADICTIONS_MAX 3
 
-#define GOAL_NONE UINT64_MAX /* what the runtime stores when the collector is off */
-
-/* memoryLimitHeapGoal. The room left below the limit is 1 MiB in 1.19 and 1.20, 3 % but at least 1 MiB since 1.21. */
-static uint64_t memory_limit_goal(const struct sampler *s)
+static int refused(struct sampler *s)
 {
-	uint64_t limit = controller_u64(s, FIELD_GC_MEMORY_LIMIT), marked = controller_u64(s, FIELD_GC_HEAP_MARKED);
-	uint64_t ready = controller_u64(s, FIELD_GC_MAPPED_READY);
-	uint64_t non_heap = ready - controller_u64(s, FIELD_GC_HEAP_FREE) - controller_u64(s, FIELD_GC_TOTAL_ALLOC) +
-			    controller_u64(s, FIELD_GC_TOTAL_FREE);
-	uint64_t overage = ready > limit ? ready - limit : 0, headroom = 1 << 20, goal;
-
-	if (non_heap + overage >= limit)
-		return marked;
-	goal = limit - (non_heap + overage);
-	if (s->go_minor >= 21 && goal / 100 * 3 > headroom)
-		headroom = goal / 100 * 3;
-	goal = goal < headroom || goal - headroom < headroom ? headroom : goal - headroom;
-	return goal < marked ? marked : goal;
-}
-
-/* The corrections of heapGoalInternal while the memory limit is not what counts. */
-static uint64_t percent_goal(const struct sampler *s, uint64_t goal)
-{
-	const uint64_t min_runway = 64 << 10;
-	const uint8_t *at = s->raw.controller + s->fields[FIELD_GC_HEAP_GOAL];
-	uint64_t sweep, triggered;
-
-	memcpy(&sweep, at + GOAL_TO_SWEEP_TRIGGER, sizeof(sweep));
-	memcpy(&triggered, at + GOAL_TO_TRIGGERED, sizeof(triggered));
-	if (sweep > goal)
-		goal = sweep;
-	if (triggered != UINT64_MAX && goal < triggered + min_runway)
-		goal = triggered + min_runway;
-	return goal;
-}
-
-static bool has_limit_fields(const struct sampler *s)
-{
-	return in_controller(s, FIELD_GC_HEAP_MARKED) && in_controller(s, FIELD_GC_HEAP_FREE) &&
-	       in_controller(s, FIELD_GC_TOTAL_ALLOC) && in_controller(s, FIELD_GC_TOTAL_FREE) &&
-	       in_controller(s, FIELD_GC_MAPPED_READY) && memory_counts_fit(s);
-}
-
-/* As /gc/heap/goal:bytes, but -1 where that is a number near 2^63 because nothing sets a goal. Go 1.18 has no memory
- * limit and stores the goal as it is. Under a memory limit it can be off by the 64 KiB that the scavenger is just
- * handing back: mappedReady goes down before madvise and heapFree after it, and the runtime would compute the same at
- * that moment. */
-static int64_t heap_goal(const struct sampler *s)
-{
-	uint64_t goal, by_limit = GOAL_NONE;
-	bool limited;
-
-	if (!in_controller(s, FIELD_GC_HEAP_GOAL))
-		return SAMPLE_UNKNOWN;
-	goal = controller_u64(s, FIELD_GC_HEAP_GOAL);
-	if (s->go_minor < 19)
-		return goal > INT64_MAX ? -1 : (int64_t)goal;
-	if (!in_controller(s, FIELD_GC_MEMORY_LIMIT))
-		return SAMPLE_UNKNOWN;
-	limited = controller_u64(s, FIELD_GC_MEMORY_LIMIT) != INT64_MAX;
-	if (limited && !has_limit_fields(s))
-		return SAMPLE_UNKNOWN;
-	if (limited)
-		by_limit = memory_limit_goal(s);
-	if (by_limit < goal)
-		goal = by_limit;
-	else if (goal != GOAL_NONE)
-		goal = percent_goal(s, goal);
-	return goal > INT64_MAX ? -1 : (int64_t)goal;
-}
-
-/* gcount: all goroutines ever made less the dead ones, kept globally and by each P, less the runtime's own. */
-static int64_t goroutines(const struct sampler *s)
-{
-	bool one_list = known(s, GLOBAL_SCHED, FIELD_SCHED_GFREE_N); /* up to 1.24; two counts since */
-	bool two_lists =
-		known(s, GLOBAL_SCHED, FIELD_SCHED_GFREE_STACK) && known(s, GLOBAL_SCHED, FIELD_SCHED_GFREE_NOSTACK);
-	const struct raw *r = &s->raw;
-	int64_t n;
-
-	if (!s->globals[GLOBAL_ALLGLEN] || !known(s, GLOBAL_SCHED, FIELD_SCHED_NGSYS) || (!one_list && !two_lists) ||
-	    s->fields[FIELD_P_GFREE] < 0 || r->allglen > INT32_MAX)
-		return SAMPLE_UNKNOWN;
-	n = (int64_t)r->allglen - r->ngsys;
-	n -= one_list ? r->gfree_n : (int64_t)r->gfree_stack + r->gfree_nostack;
-	for (size_t i = 0; i < s->p_cnt; i++) {
-		if (s->gfree[i] < 0 || s->gfree[i] > P_GFREE_MAX)
-			return SAMPLE_UNKNOWN; /* not this field */
-		n -= s->gfree[i];
-	}
-	return n < 1 ? 1 : n;
-}
-
-static void read_gc_values(const struct sampler *s, struct runtime_sample *v)
-{
-	bool cpu = known(s, GLOBAL_WORK, FIELD_WORK_CPUSTATS);
-
-	v->gogc = in_controller(s, FIELD_GC_PERCENT) ? controller_i32(s, FIELD_GC_PERCENT) : SAMPLE_UNKNOWN;
-	v->memory_limit_bytes = controller_value(s, FIELD_GC_MEMORY_LIMIT);
-	if (v->memory_limit_bytes == INT64_MAX || s->go_minor < 19)
-		v->memory_limit_bytes = -1;
-	v->heap_live_bytes = controller_value(s, FIELD_GC_HEAP_MARKED);
-	v->heap_goal_bytes = heap_goal(s);
-	v->mapped_ready_bytes = controller_value(s, FIELD_GC_MAPPED_READY);
-	v->numgc = known(s, GLOBAL_MEMSTATS, FIELD_MEMSTATS_NUMGC) ? s->raw.numgc : SAMPLE_UNKNOWN;
-	v->pause_total_ns = known(s, GLOBAL_MEMSTATS, FIELD_MEMSTATS_PAUSE_TOTAL) && s->raw.pause_total_ns <= INT64_MAX
-				    ? (int64_t)s->raw.pause_total_ns
-				    : SAMPLE_UNKNOWN;
-	/* Idle marking uses CPUs that nothing else wanted, so it is not charged; pauses count for all Ps. */
-	v->gc_cpu_ns = cpu ? s->raw.cpu[CPU_GC_ASSIST] + s->raw.cpu[CPU_GC_DEDICATED] : SAMPLE_UNKNOWN;
-	v->assist_ns = cpu ? s->raw.cpu[CPU_GC_ASSIST] : SAMPLE_UNKNOWN;
+	return err_why(s->why, SAMPLER_SELF_CHECK,
+		       "self-check failed (numgc does not follow the collections that go_gc sees)");
 }
 
 int sampler_read(struct sampler *s, struct runtime_sample *ret)
 {
 	uint64_t time_ns = clock_mono_ns();
-	int err = read_raw(s);
+	int err = s->contradictions >= CONTRADICTIONS_MAX ? refused(s) : sampler_read_raw(s);
 
 	if (err)
 		return err;
-	ret->time_ns = time_ns;
-	ret->gomaxprocs = s->raw.gomaxprocs;
-	ret->goroutines = goroutines(s);
-	read_gc_values(s, ret);
+	sampler_values(s, time_ns, ret);
+	sampler_since_update(s, ret);
+	s->fresh = true;
 	return 0;
+}
+
+/* Two looks that are not at the same time can each be off by the cycle that ends between them. */
+bool sampler_confirm_cycles(struct sampler *s, uint64_t seen, uint64_t numgc_growth)
+{
+	const uint64_t slack = 2;
+
+	if (seen > numgc_growth + slack || numgc_growth > seen + slack)
+		s->contradictions += s->contradictions < CONTRADICTIONS_MAX;
+	else if (s->contradictions < CONTRADICTIONS_MAX)
+		s->contradictions = 0;
+	if (s->contradictions < CONTRADICTIONS_MAX)
+		return true;
+	refused(s);
+	return false;
+}
+
+const struct memory *sampler_memory(const struct sampler *s)
+{
+	return &s->mem;
 }
 
 const char *sampler_why(const struct sampler *s)
@@ -417,7 +376,7 @@ const char *sampler_why(const struct sampler *s)
 
 /* --- open --- */
 
-static int set_layout(struct sampler *s, const struct binary *b, uint64_t bias, char *why)
+static int check_layout(const struct binary *b, char *why)
 {
 	bool no_address = !b->globals[GLOBAL_GOMAXPROCS] || !b->globals[GLOBAL_ALLP];
 
@@ -428,35 +387,65 @@ static int set_layout(struct sampler *s, const struct binary *b, uint64_t bias, 
 	if (no_address)
 		return err_why(why, SAMPLER_NO_LAYOUT, "address of runtime.%s unknown",
 			       b->globals[GLOBAL_ALLP] ? "gomaxprocs" : "allp");
-	for (int i = 0; i < GLOBAL_CNT; i++)
-		s->globals[i] = b->globals[i] ? b->globals[i] + bias : 0;
-	memcpy(s->fields, b->fields, sizeof(s->fields));
-	s->go_minor = b->go_minor;
-	for (int i = FIELD_GC_PERCENT; i <= FIELD_GC_MAPPED_READY; i++) {
-		size_t end = (size_t)(s->fields[i] < 0 ? 0 : s->fields[i]) + sizeof(uint64_t);
-
-		if (i == FIELD_GC_HEAP_GOAL)
-			end += GOAL_TO_TRIGGERED;
-		if (end > CONTROLLER_SZ)
-			s->fields[i] = -1;
-		else if (s->fields[i] >= 0 && s->globals[GLOBAL_GCCONTROLLER] && end > s->controller_sz)
-			s->controller_sz = end;
-	}
 	return 0;
 }
 
-/* schedinit sets GOMAXPROCS and allp; a process that is held by its CPU quota may not have come that far. */
+/* Histograms and heap statistics are as long as the version has them. */
+static int make_plan(struct sampler *s)
+{
+	struct read_want all[ARRAY_SIZE(wants)];
+	int16_t heap_sz = s->fields[FIELD_HEAPSTATS_SIZE];
+	size_t n = ARRAY_SIZE(wants);
+
+	memcpy(all, wants, sizeof(all));
+	all[n - 2] = (struct read_want){FIELD_SCHED_TIME_TO_RUN, (uint32_t)runtime_hist_size(s->go_minor)};
+	all[n - 1] = (struct read_want){FIELD_MEMSTATS_HEAP_STATS, 0};
+	if (heap_sz > 0 && heap_sz % 8 == 0)
+		all[n - 1].sz = HEAP_STATS_CNT * (uint32_t)heap_sz + 8; /* the generation behind them */
+	if (read_plan_init(&s->plan, s->globals, s->fields, all, n))
+		return -ENOMEM;
+	if (!sampler_has(s, FIELD_MEMSTATS_HEAP_STATS))
+		return 0;
+	s->heap_sz = all[n - 1].sz;
+	s->heap_again = calloc(1, s->heap_sz);
+	return s->heap_again ? 0 : -ENOMEM;
+}
+
+static int set_layout(struct sampler *s, const struct process *p, char *why)
+{
+	const struct binary *b = p->binary;
+	int err = check_layout(b, why);
+
+	if (err)
+		return err;
+	for (int i = 0; i < GLOBAL_CNT; i++)
+		s->globals[i] = b->globals[i] ? b->globals[i] + p->bias : 0;
+	memcpy(s->fields, b->fields, sizeof(s->fields));
+	s->go_minor = b->go_minor;
+	s->nearest = b->layout == LAYOUT_NEAREST;
+	s->ignores_cpu_limit = b->ignores_cpu_limit;
+	s->gap = malloc(P_GAP_MAX);
+	if (!s->gap || make_plan(s) || resize(s, 1))
+		return err_why(why, -ENOMEM, "out of memory");
+	return 0;
+}
+
+/* schedinit sets GOMAXPROCS and allp; a process that is held by its CPU quota may not have come that far, and one that
+ * is held in the middle of a stop-the-world contradicts itself. */
 static bool is_not_ready(const struct sampler *s)
 {
-	return !s->raw.gomaxprocs && !s->raw.allp.len;
+	return (!s->raw.gomaxprocs && !s->raw.allp.len) ||
+	       (sampler_has(s, FIELD_SCHED_GCWAITING) && read_plan_u32(&s->plan, FIELD_SCHED_GCWAITING) == 1);
 }
 
 static int first_read(struct sampler *s, char *why)
 {
-	int err = read_raw(s);
+	int err = sampler_read_raw(s);
 
 	if (err == SAMPLER_SELF_CHECK && is_not_ready(s))
 		return err_why(why, SAMPLER_NOT_READY, "the Go runtime is still starting");
+	if (err == -EAGAIN)
+		return err_why(why, SAMPLER_NOT_READY, "%s", s->why);
 	if (err == -ESRCH)
 		return err_why(why, err, "the process is gone");
 	if (err)
@@ -472,7 +461,9 @@ static int open_memory(struct sampler *s, const char *root, const struct process
 		return err_why(why, err, "cannot open /proc/%d/mem: %s", (int)p->pid, strerror(-err));
 	if (!proc_info_same(root, p->pid, p->start_ticks)) /* opened first: what is pinned now is this process */
 		return err_why(why, -ESRCH, "the process is gone");
-	return 0;
+	s->pid = p->pid;
+	s->root = strdup(root);
+	return s->root ? 0 : err_why(why, -ENOMEM, "out of memory");
 }
 
 int sampler_open(const char *root, const struct process *p, struct sampler **ret, char *why)
@@ -483,13 +474,11 @@ int sampler_open(const char *root, const struct process *p, struct sampler **ret
 	if (!s)
 		return err_why(why, -ENOMEM, "out of memory");
 	s->mem.fd = -1;
-	err = set_layout(s, p->binary, p->bias, why);
+	err = set_layout(s, p, why);
 	if (!err)
 		err = open_memory(s, root, p, why);
-	if (!err && resize(s, 1))
-		err = err_why(why, -ENOMEM, "out of memory");
 	if (!err) {
-		add_fixed_ranges(s);
+		add_ranges(s);
 		err = first_read(s, why);
 	}
 	if (err) {
@@ -505,8 +494,12 @@ struct sampler *sampler_close(struct sampler *s)
 	if (!s)
 		return NULL;
 	memory_close(&s->mem);
+	read_plan_deinit(&s->plan);
+	free(s->heap_again);
+	free(s->gap);
+	free(s->root);
 	free(s->ranges);
-	free(s->gfree);
+	free(s->raw_ps);
 	free(s->ps);
 	free(s);
 	return NULL;

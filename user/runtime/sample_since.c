@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What happened between two reads: waits for a P, pauses of the cycles that ended, the last of these cycles. The pause
+ * ring has 256 entries, so nothing is missed unless more cycles than that ended in between. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "runtime/runtime_hist.h"
+#include "runtime/sample_private.h"
+
+/* --- waits for a P --- */
+
+static bool fold_waits(const struct sampler *s, uint64_t waits[RUNTIME_LATENCY_BUCKETS])
+{
+	struct runtime_hist h;
+
+	if (!sampler_has(s, FIELD_SCHED_TIME_TO_RUN))
+		return false;
+	runtime_hist_decode(s->go_minor, read_plan_get(&s->plan, FIELD_SCHED_TIME_TO_RUN), &h);
+	runtime_hist_fold(&h, waits);
+	return true;
+}
+
+int sampler_since_check(const struct sampler *s, char *why)
+{
+	uint64_t waits[RUNTIME_LATENCY_BUCKETS];
+
+	if (!s->now.known || !s->now.waits_known || !fold_waits(s, waits))
+		return 0;
+	for (int i = 0; i < RUNTIME_LATENCY_BUCKETS; i++)
+		if (waits[i] - s->now.waits[i] > UINT32_MAX)
+			return err_why(why, 1, "self-check failed (timeToRun went from %" PRIu64 " to %" PRIu64 ")",
+				       s->now.waits[i], waits[i]);
+	return 0;
+}
+
+static void count_waits(struct sampler *s)
+{
+	struct runtime_latency *l = &s->latency;
+
+	s->has_latency = s->before.known && s->before.waits_known && s->now.waits_known;
+	if (!s->has_latency)
+		return;
+	l->start_ns = s->before.time_ns;
+	l->end_ns = s->now.time_ns;
+	l->cnt = 0;
+	for (int i = 0; i < RUNTIME_LATENCY_BUCKETS; i++) {
+		l->buckets[i] = (uint32_t)(s->now.waits[i] - s->before.waits[i]);
+		l->cnt += l->buckets[i];
+	}
+}
+
+void sampler_since_update(struct sampler *s, const struct runtime_sample *v)
+{
+	s->before = s->now;
+	s->now.known = true;
+	s->now.time_ns = v->time_ns;
+	s->now.numgc = v->numgc;
+	s->now.numforcedgc = v->numforcedgc;
+	s->now.waits_known = fold_waits(s, s->now.waits);
+	count_waits(s);
+}
+
+bool sampler_latency(const struct sampler *s, struct runtime_latency *ret)
+{
+	if (!s->fresh || !s->has_latency)
+		return false;
+	*ret = s->latency;
+	return true;
+}
+
+/* --- pauses --- */
+
+int sampler_raw_pauses(const struct sampler *s, int64_t after, struct runtime_pause *ret, int max, uint64_t *missed)
+{
+	uint64_t pause[RUNTIME_PAUSES], end[RUNTIME_PAUSES];
+	int64_t numgc = read_plan_u32(&s->plan, FIELD_MEMSTATS_NUMGC), first = after + 1;
+	int n = 0;
+
+	memcpy(pause, read_plan_get(&s->plan, FIELD_MEMSTATS_PAUSE_NS), sizeof(pause));
+	memcpy(end, read_plan_get(&s->plan, FIELD_MEMSTATS_PAUSE_END), sizeof(end));
+	if (max > RUNTIME_PAUSES)
+		max = RUNTIME_PAUSES;
+	if (numgc - after > max)
+		first = numgc - max + 1;
+	*missed = (uint64_t)(first - after - 1);
+	for (int64_t cycle = first; cycle <= numgc; cycle++) {
+		size_t i = (size_t)(cycle - 1) % RUNTIME_PAUSES;
+
+		ret[n++] = (struct runtime_pause){end[i], pause[i], (uint64_t)cycle};
+	}
+	return n;
+}
+
+int sampler_pauses(const struct sampler *s, struct runtime_pause *ret, int max, uint64_t *missed)
+{
+	*missed = 0;
+	if (!s->fresh || !s->before.known || !sampler_has(s, FIELD_MEMSTATS_NUMGC) ||
+	    !sampler_has(s, FIELD_MEMSTATS_PAUSE_NS) || !sampler_has(s, FIELD_MEMSTATS_PAUSE_END) || max < 1)
+		return 0;
+	return sampler_raw_pauses(s, s->before.numgc, ret, max, missed);
+}
+
+/* --- the last cycle --- */
+
+static bool has_cycle(const struct sampler *s)
+{
+	static const enum go_field needed[] = {
+		FIELD_MEMSTATS_NUMGC,
+		FIELD_WORK_TSWEEP_TERM,
+		FIELD_WORK_TMARK,
+		FIELD_WORK_TMARK_TERM,
+		FIELD_WORK_TEND,
+		FIELD_WORK_HEAP0,
+		FIELD_WORK_HEAP1,
+		FIELD_WORK_HEAP2,
+		FIELD_WORK_STWPROCS,
+		FIELD_WORK_MAXPROCS,
+		FIELD_WORK_USER_FORCED,
+		FIELD_GC_LAST_HEAP_GOAL,
+		FIELD_GC_ASSIST_TIME,
+		FIELD_GC_DEDICATED_TIME,
+		FIELD_GC_FRACTIONAL_TIME,
+		FIELD_GC_IDLE_TIME,
+		FIELD_GC_GLOBALS_SCAN,
+		FIELD_GC_LAST_STACK_SCAN,
+		FIELD_MEMSTATS_GC_CPU_FRACTION,
+	};
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (!sampler_has(s, needed[i]))
+			return false;
+	return s->globals[GLOBAL_GCPHASE] != 0;
+}
+
+static int64_t i64(const struct sampler *s, enum go_field field)
+{
+	return (int64_t)read_plan_u64(&s->plan, field);
+}
+
+static void read_cycle(const struct sampler *s, struct runtime_cycle *c)
+{
+	c->numgc = read_plan_u32(&s->plan, FIELD_MEMSTATS_NUMGC);
+	c->sweep_term_ns = i64(s, FIELD_WORK_TSWEEP_TERM);
+	c->mark_ns = i64(s, FIELD_WORK_TMARK);
+	c->mark_term_ns = i64(s, FIELD_WORK_TMARK_TERM);
+	c->end_ns = i64(s, FIELD_WORK_TEND);
+	c->assist_ns = i64(s, FIELD_GC_ASSIST_TIME);
+	c->dedicated_ns = i64(s, FIELD_GC_DEDICATED_TIME);
+	c->fractional_ns = i64(s, FIELD_GC_FRACTIONAL_TIME);
+	c->idle_ns = i64(s, FIELD_GC_IDLE_TIME);
+	c->heap0 = read_plan_u64(&s->plan, FIELD_WORK_HEAP0);
+	c->heap1 = read_plan_u64(&s->plan, FIELD_WORK_HEAP1);
+	c->heap2 = read_plan_u64(&s->plan, FIELD_WORK_HEAP2);
+	c->goal = read_plan_u64(&s->plan, FIELD_GC_LAST_HEAP_GOAL);
+	c->stacks = read_plan_u64(&s->plan, FIELD_GC_LAST_STACK_SCAN);
+	c->globals = read_plan_u64(&s->plan, FIELD_GC_GLOBALS_SCAN);
+	memcpy(&c->cpu_fraction, read_plan_get(&s->plan, FIELD_MEMSTATS_GC_CPU_FRACTION), sizeof(c->cpu_fraction));
+	c->stwprocs = (int32_t)read_plan_u32(&s->plan, FIELD_WORK_STWPROCS);
+	c->maxprocs = (int32_t)read_plan_u32(&s->plan, FIELD_WORK_MAXPROCS);
+	c->forced = *(const uint8_t *)read_plan_get(&s->plan, FIELD_WORK_USER_FORCED) == 1;
+}
+
+/* gcStart sets heap0 and the number of Ps a few instructions before tSweepTerm, which tells that a cycle has begun, and
+ * userForced long before both: so who asked for the last cycle is taken from the count where that is possible. */
+bool sampler_raw_cycle(const struct sampler *s, int forced, struct runtime_cycle *ret)
+{
+	struct runtime_cycle c;
+
+	if (!has_cycle(s) || s->raw.gcphase)
+		return false;
+	read_cycle(s, &c);
+	if (!c.numgc || c.sweep_term_ns <= 0 || c.mark_ns < c.sweep_term_ns || c.mark_term_ns < c.mark_ns ||
+	    c.end_ns < c.mark_term_ns)
+		return false;
+	if (forced >= 0)
+		c.forced = forced;
+	*ret = c;
+	return true;
+}
+
+bool sampler_cycle(const struct sampler *s, struct runtime_cycle *ret)
+{
+	int forced = -1;
+
+	if (!s->fresh)
+		return false;
+	if (s->before.known && s->now.numgc == s->before.numgc + 1 && s->now.numforcedgc != SAMPLE_UNKNOWN)
+		forced = s->now.numforcedgc > s->before.numforcedgc;
+	return sampler_raw_cycle(s, forced, ret);
+}
