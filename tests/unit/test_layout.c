@@ -49,8 +49,8 @@ static void test_dwarf_is_table(void **state)
 		const char *version;
 	} rows[] = {
 		{18, 10, "1.18.10"}, {19, 13, "1.19.13"}, {20, 14, "1.20.14"}, {21, 13, "1.21.13"},
-		{22, 12, "1.22.12"}, {23, 3, "1.23.3"},   {23, 4, "1.23.4"},   {23, 12, "1.23.12"},
-		{24, 13, "1.24.13"}, {25, 5, "1.25.5"},   {26, 8, "1.26.8"},   {27, 4, "1.27.4"},
+		{22, 12, "1.22.12"}, {23, 3, "1.23.3"},   {23, 4, "1.23.4"},   {23, 11, "1.23.11"},
+		{23, 12, "1.23.12"}, {24, 5, "1.24.5"},   {24, 6, "1.24.6"},   {24, 13, "1.24.13"}, {25, 5, "1.25.5"},   {26, 8, "1.26.8"},   {27, 4, "1.27.4"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -77,7 +77,11 @@ static void test_numbers(void **state)
 		{20, 1, "arm64", FIELD_WORK_CPUSTATS, 488},
 		{23, 3, "amd64", FIELD_WORK_CPUSTATS, 472},
 		{23, 4, "amd64", FIELD_WORK_CPUSTATS, 504},
+		{23, 11, "amd64", FIELD_M_ALLLINK, 328},
+		{23, 12, "amd64", FIELD_M_ALLLINK, 352},
 		{24, 1, "amd64", FIELD_SCHED_GFREE_N, 184},
+		{24, 5, "arm64", FIELD_M_ALLLINK, 328},
+		{24, 6, "arm64", FIELD_M_ALLLINK, 352},
 		{25, 0, "amd64", FIELD_SCHED_GFREE_N, -1},
 		{25, 0, "amd64", FIELD_SCHED_GFREE_NOSTACK, 200},
 		{26, 0, "amd64", FIELD_SCHED_GFREE_STACK, 200},
