@@ -5,11 +5,9 @@
  * process that go_gc cannot tell of is read every POLL_NS instead: of cycles that follow each other faster, the last
  * one is seen. What is missing shows in the runtime's own count of cycles, and is told at the end. */
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/hashmap.h"
@@ -219,27 +217,6 @@ static void on_record(const struct record *r, void *arg)
 		on_done(g, &e->gc_done);
 }
 
-/* The one process that was asked for by number; 0: none was. */
-static pid_t only_pid(const struct options *opts)
-{
-	uint64_t pid;
-
-	if (opts->pid || !opts->target)
-		return opts->pid;
-	return !str_to_u64(opts->target, &pid) && pid <= INT_MAX ? (pid_t)pid : 0;
-}
-
-static bool has_ended(const struct gctrace *g)
-{
-	pid_t pid = only_pid(&g->opts);
-	char path[PATH_MAX];
-
-	if (!pid || session_watched_cnt(g->session))
-		return false;
-	snprintf(path, sizeof(path), "%s/proc/%d", g->opts.root, (int)pid);
-	return access(path, F_OK);
-}
-
 static void on_look(void *arg)
 {
 	struct gctrace *g = arg;
@@ -255,7 +232,7 @@ static void on_look(void *arg)
 		if (!f->sampler && !f->off && !tells_itself(p))
 			poll_instead(g, f, p);
 	}
-	if (has_ended(g))
+	if (output_target_ended(g->session, &g->opts))
 		loop_stop(g->loop, 0);
 }
 

@@ -40,6 +40,8 @@ int output_nothing(const struct session *s, const struct options *opts);
  * negative exit code after its message: none, or several containers where no glob asked for several. */
 struct process;
 int output_targets(const struct session *s, const struct options *opts, struct process **ret, int max);
+/* The TARGET is one process by its number, and that has ended: nothing will come any more. */
+bool output_target_ended(const struct session *s, const struct options *opts);
 /* "pod:container pid: ", what each line begins with where a glob matches several; "" else. */
 void output_target_prefix(const struct options *opts, const struct process *p, char *buf, size_t sz);
 /* Exit code for an error of output_text(): a closed pipe is a normal end. */

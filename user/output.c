@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <langinfo.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <locale.h>
 #include <stdio.h>
@@ -138,6 +139,28 @@ int output_targets(const struct session *s, const struct options *opts, struct p
 	if (!cnt)
 		return -output_nothing(s, opts);
 	return several && !target_is_glob(opts) ? ambiguous(opts, ret, cnt) : cnt;
+}
+
+/* The one process that was asked for by number; 0: none was. */
+static pid_t only_pid(const struct options *opts)
+{
+	uint64_t pid;
+
+	if (opts->pid || !opts->target)
+		return opts->pid;
+	return !str_to_u64(opts->target, &pid) && pid <= INT_MAX ? (pid_t)pid : 0;
+}
+
+bool output_target_ended(const struct session *s, const struct options *opts)
+{
+	pid_t pid = only_pid(opts);
+	char path[PATH_MAX], link[8];
+
+	if (!pid || session_watched_cnt(s))
+		return false;
+	/* What nobody waited for has no executable any more. */
+	snprintf(path, sizeof(path), "%s/proc/%d/exe", opts->root, (int)pid);
+	return readlink(path, link, sizeof(link)) < 0 && (errno == ENOENT || errno == ESRCH);
 }
 
 void output_target_prefix(const struct options *opts, const struct process *p, char *buf, size_t sz)
