@@ -35,7 +35,8 @@ static void remove_private(void)
 }
 
 /* A copy of our own: a uprobe fires in every process of a file, also in those of a test that runs at the same time. */
-static int make_private(const char *from, const char *version, const char *variant, char *path, size_t sz)
+static int make_private(const char *from, const char *fixture, const char *version, const char *variant, char *path,
+			size_t sz)
 {
 	char cmd[1200];
 
@@ -45,12 +46,12 @@ static int make_private(const char *from, const char *version, const char *varia
 			return -errno;
 		atexit(remove_private);
 	}
-	snprintf(path, sz, "%s/gcforce-%s-%s", private_dir, version, variant);
+	snprintf(path, sz, "%s/%s-%s-%s", private_dir, fixture, version, variant);
 	snprintf(cmd, sizeof(cmd), "cp %s %s", from, path);
 	return access(path, X_OK) && system(cmd) ? -EIO : 0;
 }
 
-int prey_find(const char *version, const char *variant, char *path, size_t sz)
+int prey_find_fixture(const char *fixture, const char *version, const char *variant, char *path, size_t sz)
 {
 	const char *dir = getenv("GCFORCE_DIR");
 	char cmd[512], from[512];
@@ -58,10 +59,10 @@ int prey_find(const char *version, const char *variant, char *path, size_t sz)
 	bool good;
 
 	if (dir) {
-		snprintf(from, sizeof(from), "%s/gcforce-%s-%s", dir, version, variant);
-		return make_private(from, version, variant, path, sz);
+		snprintf(from, sizeof(from), "%s/%s-%s-%s", dir, fixture, version, variant);
+		return make_private(from, fixture, version, variant, path, sz);
 	}
-	snprintf(cmd, sizeof(cmd), "tools/go-fixture tests/fixtures/go/gcforce %s %s", version, variant);
+	snprintf(cmd, sizeof(cmd), "tools/go-fixture tests/fixtures/go/%s %s %s", fixture, version, variant);
 	f = popen(cmd, "r");
 	if (!f)
 		return -errno;
@@ -69,7 +70,12 @@ int prey_find(const char *version, const char *variant, char *path, size_t sz)
 	if (pclose(f) || !good)
 		return -ENOENT;
 	from[strcspn(from, "\n")] = '\0';
-	return make_private(from, version, variant, path, sz);
+	return make_private(from, fixture, version, variant, path, sz);
+}
+
+int prey_find(const char *version, const char *variant, char *path, size_t sz)
+{
+	return prey_find_fixture("gcforce", version, variant, path, sz);
 }
 
 static void run_prey(const char *path, int in, int out)
@@ -341,13 +347,14 @@ bool expect(bool good, const char *fmt, ...)
 	return good;
 }
 
-int scene_set_up(struct scene *s, const char *version, const char *variant, const struct probes_cfg *cfg)
+int scene_set_up_fixture(struct scene *s, const char *fixture, const char *version, const char *variant,
+			 const struct probes_cfg *cfg)
 {
 	char path[512], why[WHY_SZ] = "";
 	int err;
 
 	memset(s, 0, sizeof(*s));
-	err = prey_find(version, variant, path, sizeof(path));
+	err = prey_find_fixture(fixture, version, variant, path, sizeof(path));
 	if (!err)
 		err = prey_start(path, &s->prey);
 	if (!err)
@@ -357,6 +364,11 @@ int scene_set_up(struct scene *s, const char *version, const char *variant, cons
 	if (err)
 		expect(false, "set up with Go %s %s: %d %s", version, variant, err, why);
 	return err;
+}
+
+int scene_set_up(struct scene *s, const char *version, const char *variant, const struct probes_cfg *cfg)
+{
+	return scene_set_up_fixture(s, "gcforce", version, variant, cfg);
 }
 
 bool scene_add(struct scene *s)
@@ -374,12 +386,17 @@ void scene_tear_down(struct scene *s)
 	watched_deinit(&s->watched);
 }
 
-bool rig_explained(const struct rig *r, struct signal_counters *c)
+bool rig_explained_of(const struct rig *r, enum signal_id id, struct signal_counters *c)
 {
-	int64_t gap = rig_unexplained(r, SIGNAL_GO_GC, c);
+	int64_t gap = rig_unexplained(r, id, c);
 
 	return expect(!gap, "hits %" PRIu64 " = events %" PRIu64 " + filtered %" PRIu64 " + losses (gap %" PRId64 ")",
 		      (uint64_t)c->hits, (uint64_t)c->events, (uint64_t)c->filtered, gap);
+}
+
+bool rig_explained(const struct rig *r, struct signal_counters *c)
+{
+	return rig_explained_of(r, SIGNAL_GO_GC, c);
 }
 
 uint64_t rig_losses(const struct signal_counters *c)

@@ -30,6 +30,8 @@ struct prey_answer {
 /* Path of a private copy of the fixture built with that toolchain ("1.26.8", "stripped"), by tools/go-fixture or, in a
  * virtual machine, from the folder that GCFORCE_DIR names (gcforce-VERSION-VARIANT): 0 or -errno. */
 int prey_find(const char *version, const char *variant, char *path, size_t sz);
+/* The same of another program that takes commands so. */
+int prey_find_fixture(const char *fixture, const char *version, const char *variant, char *path, size_t sz);
 /* Starts a program and waits for its first line. 0 or -errno. */
 int prey_start(const char *path, struct prey *ret);
 /* Sends one command and waits for its answer. 0 or -errno. */
@@ -99,11 +101,14 @@ extern bool harness_slow; /* lengths and times are not judged */
 bool expect(bool good, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Starts program and probes, and reads the executable; 0 or an error that was printed. Tear down in any case. */
 int scene_set_up(struct scene *s, const char *version, const char *variant, const struct probes_cfg *cfg);
+int scene_set_up_fixture(struct scene *s, const char *fixture, const char *version, const char *variant,
+			 const struct probes_cfg *cfg);
 bool scene_add(struct scene *s);
 /* Both, with the probe of endCycle on main.hot. */
 bool scene_set_up_hot(struct scene *s, const struct probes_cfg *cfg);
 void scene_tear_down(struct scene *s);
-bool rig_explained(const struct rig *r, struct signal_counters *ret);
+bool rig_explained(const struct rig *r, struct signal_counters *ret); /* of go_gc */
+bool rig_explained_of(const struct rig *r, enum signal_id id, struct signal_counters *ret);
 uint64_t rig_losses(const struct signal_counters *c);
 
 /* Runs the cases whose names contain an argument, or all; prints "ok NAME" or "not ok NAME". Options: -v say what was
