@@ -30,10 +30,11 @@ static void compare(int minor, int patch, const char *variant, const char *versi
 	int16_t dwarf[FIELD_CNT], table[FIELD_CNT];
 	struct elf_image img;
 	char why[WHY_SZ] = "";
+	bool nearest;
 
 	strcpy(b.arch, strcmp(variant, "arm64") == 0 ? "arm64" : "amd64");
 	open_image(&img, fixture_open(version, variant));
-	if (layout_from_dwarf(&img, dwarf, why) != 0 || layout_from_table(&b, table, why) != 0)
+	if (layout_from_dwarf(&img, dwarf, why) != 0 || layout_from_table(&b, table, &nearest, why) != 0)
 		fail_msg("%s %s: %s", version, variant, why);
 	for (int f = 0; f < FIELD_CNT; f++)
 		if (dwarf[f] != table[f])
@@ -48,9 +49,9 @@ static void test_dwarf_is_table(void **state)
 		int minor, patch;
 		const char *version;
 	} rows[] = {
-		{18, 10, "1.18.10"}, {19, 13, "1.19.13"}, {20, 14, "1.20.14"}, {21, 13, "1.21.13"},
-		{22, 12, "1.22.12"}, {23, 3, "1.23.3"},   {23, 4, "1.23.4"},   {23, 11, "1.23.11"},
-		{23, 12, "1.23.12"}, {24, 5, "1.24.5"},   {24, 6, "1.24.6"},   {24, 13, "1.24.13"}, {25, 5, "1.25.5"},   {26, 8, "1.26.8"},   {27, 4, "1.27.4"},
+		{18, 10, "1.18.10"}, {19, 13, "1.19.13"}, {20, 14, "1.20.14"}, {21, 13, "1.21.13"}, {22, 12, "1.22.12"},
+		{23, 3, "1.23.3"},   {23, 4, "1.23.4"},   {23, 11, "1.23.11"}, {23, 12, "1.23.12"}, {24, 5, "1.24.5"},
+		{24, 6, "1.24.6"},   {24, 13, "1.24.13"}, {25, 5, "1.25.5"},   {26, 8, "1.26.8"},   {27, 4, "1.27.4"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -92,9 +93,10 @@ static void test_numbers(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct binary b = {.go_minor = rows[i].minor, .go_patch = rows[i].patch};
 		int16_t fields[FIELD_CNT];
+		bool nearest;
 
 		strcpy(b.arch, rows[i].arch);
-		assert_int_equal(layout_from_table(&b, fields, NULL), 0);
+		assert_int_equal(layout_from_table(&b, fields, &nearest, NULL), 0);
 		if (fields[rows[i].field] != rows[i].want)
 			fail_msg("1.%d.%d %s field %d: %d", rows[i].minor, rows[i].patch, rows[i].arch, rows[i].field,
 				 fields[rows[i].field]);
@@ -104,27 +106,39 @@ static void test_numbers(void **state)
 static void test_source(void **state)
 {
 	static const struct {
-		const char *variant;
-		int minor;
+		const char *variant, *version;
+		int minor, patch;
 		bool devel;
 		enum layout_source want;
 	} rows[] = {
-		{"plain", 27, false, LAYOUT_DWARF},   {"plain", 28, true, LAYOUT_DWARF},
-		{"nodwarf", 27, false, LAYOUT_TABLE}, {"nodwarf", 27, true, LAYOUT_NONE},
-		{"nodwarf", 28, false, LAYOUT_NONE},  {"stripped", 27, false, LAYOUT_TABLE},
+		{"plain", "go1.27.4", 27, 4, false, LAYOUT_DWARF},
+		{"plain", "go1.28-devel_0123", 28, -1, true, LAYOUT_DWARF},
+		{"nodwarf", "go1.27.4", 27, 4, false, LAYOUT_TABLE},
+		{"stripped", "go1.27.4", 27, 4, false, LAYOUT_TABLE},
+		{"nodwarf", "go1.27.9", 27, 9, false, LAYOUT_TABLE},
+		/* newer than the table: the newest row is tried */
+		{"nodwarf", "go1.28.0", 28, 0, false, LAYOUT_NEAREST},
+		{"nodwarf", "go1.28rc1", 28, -1, true, LAYOUT_NEAREST},
+		{"nodwarf", "devel go1.29-abcdef Tue", 29, -1, true, LAYOUT_NEAREST},
+		{"nodwarf", "go1.28.1 X:nogreenteagc", 28, 1, true, LAYOUT_NONE},
+		/* of the table's releases, but not quite */
+		{"nodwarf", "go1.27.4 X:nogreenteagc", 27, 4, true, LAYOUT_NONE},
+		{"nodwarf", "go1.27rc1", 27, -1, true, LAYOUT_NONE},
+		{"nodwarf", "go1.17.3", 17, 3, false, LAYOUT_NONE},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct binary b = {.go_version = "go1.27.4",
-				   .go_minor = rows[i].minor,
-				   .go_patch = 4,
+		struct binary b = {.go_minor = rows[i].minor,
+				   .go_patch = rows[i].patch,
 				   .arch = "amd64",
 				   .go_devel = rows[i].devel};
 		struct elf_image img;
 
+		strcpy(b.go_version, rows[i].version);
 		open_image(&img, fixture_open("1.27.4", rows[i].variant));
 		assert_int_equal(layout_read(&img, &b), 0);
-		assert_int_equal(b.layout, rows[i].want);
+		if (b.layout != rows[i].want)
+			fail_msg("%s %s: %d", rows[i].version, rows[i].variant, b.layout);
 		assert_int_equal(b.layout_why[0] != '\0', rows[i].want == LAYOUT_NONE);
 		assert_int_equal(b.fields[FIELD_G_M], rows[i].want == LAYOUT_NONE ? -1 : 48);
 		close_image(&img);

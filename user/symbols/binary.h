@@ -10,11 +10,11 @@
 #include "go_site.h"
 
 enum probe_how {
-	SITE_NONE = 0, /* no probe: see why */
-	SITE_PUSH,     /* amd64 `push rbp`: emulated by the kernel */
-	SITE_JBE,      /* amd64 `jbe`, arm64 `b.ls`: emulated; hits with the branch taken are dropped */
-	SITE_STORE,    /* arm64 `str x30, [sp, #-N]!`: one hit a call */
-	SITE_FIRST,    /* first instruction, single-stepped: only for functions declared cold */
+	SITE_NONE = 0,   /* no probe: see why */
+	SITE_PUSH,       /* amd64 `push rbp`: emulated by the kernel */
+	SITE_JBE,        /* amd64 `jbe`, arm64 `b.ls`: emulated; hits with the branch taken are dropped */
+	SITE_STORE,      /* arm64 `str x30, [sp, #-N]!`: one hit a call */
+	SITE_FIRST,      /* first instruction, single-stepped: only for functions declared cold */
 	SITE_AFTER_CALL, /* amd64 `jcc`, arm64 `tbz`: tests what a call gave back; emulated, one hit a call */
 };
 
@@ -209,6 +209,9 @@ struct binary *binary_free(struct binary *b);
 
 /* True if the package is plumbing of containers (runc, a containerd shim): known by build information, never probed. */
 bool binary_is_runtime_helper(const struct binary *b);
+
+/* Built with experiments that are not its version's defaults ("go1.24.3 X:boringcrypto"). */
+bool binary_has_experiments(const struct binary *b);
 
 /* Name of a site's function ("runtime.startTheWorldWithSema") and of the instruction ("push (emulated)"). */
 const char *go_site_symbol(enum go_site site);

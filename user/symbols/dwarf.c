@@ -25,8 +25,8 @@
 #define FIELD_OFFSET_MAX (1 << 20)
 #define TYPE_HOPS        4
 
-enum { TAG_MEMBER = 0x0d, TAG_COMPILE_UNIT = 0x11, TAG_STRUCTURE = 0x13, TAG_TYPEDEF = 0x16 };
-enum { AT_NAME = 0x03, AT_MEMBER_LOCATION = 0x38, AT_TYPE = 0x49 };
+enum { TAG_MEMBER = 0x0d, TAG_COMPILE_UNIT = 0x11, TAG_STRUCTURE = 0x13, TAG_TYPEDEF = 0x16, TAG_VARIABLE = 0x34 };
+enum { AT_NAME = 0x03, AT_BYTE_SIZE = 0x0b, AT_MEMBER_LOCATION = 0x38, AT_TYPE = 0x49 };
 // clang-format off
 enum {
 	FORM_ADDR = 0x01, FORM_BLOCK2 = 0x03, FORM_BLOCK4, FORM_DATA2, FORM_DATA4, FORM_DATA8, FORM_STRING, FORM_BLOCK,
@@ -73,6 +73,7 @@ struct die {
 	bool has_location, has_type;
 	uint64_t location;
 	uint64_t type; /* position in .debug_info */
+	uint64_t size; /* of a struct in bytes; 0 without */
 };
 
 struct dwarf_types {
@@ -81,7 +82,8 @@ struct dwarf_types {
 	size_t unit_sz;
 	uint64_t unit_at; /* position in .debug_info */
 	size_t first_die;
-	size_t found[DWARF_TYPES_MAX]; /* position of the entry in unit, 0 = not found */
+	size_t found[DWARF_TYPES_MAX];       /* position of the entry in unit, 0 = not found */
+	uint64_t variables[DWARF_TYPES_MAX]; /* type of the variable, position in .debug_info, 0 = not found */
 };
 
 static const uint8_t *take(struct cursor *c, uint64_t n)
@@ -247,6 +249,8 @@ static void take_die(struct cursor *c, const struct abbrevs *ab, uint64_t unit_a
 		} else if (a->at == AT_TYPE) {
 			d->has_type = true;
 			d->type = a->form == FORM_REF_ADDR ? v : unit_at + v;
+		} else if (a->at == AT_BYTE_SIZE) {
+			d->size = v;
 		}
 	}
 }
@@ -346,7 +350,7 @@ static bool unit_is_runtime(struct abbrevs *ab, const uint8_t *head, size_t len,
 }
 
 /* One pass over the unit's top level. Number of types found. */
-static unsigned walk_unit(struct dwarf_types *t, const char *const *names, unsigned cnt)
+static unsigned walk_unit(struct dwarf_types *t, const struct dwarf_want *wants, unsigned cnt)
 {
 	struct cursor c = {t->unit + t->first_die, t->unit + t->unit_sz, false};
 	unsigned depth = 0, found = 0;
@@ -365,7 +369,7 @@ static unsigned walk_unit(struct dwarf_types *t, const char *const *names, unsig
 			continue;
 		}
 		for (unsigned i = 0; depth == 1 && d.abbrev->tag == TAG_STRUCTURE && d.name && i < cnt; i++) {
-			if (t->found[i] == 0 && strcmp(d.name, names[i]) == 0) {
+			if (t->found[i] == 0 && strcmp(d.name, wants[i].type) == 0) {
 				t->found[i] = at;
 				found++;
 			}
@@ -375,9 +379,43 @@ static unsigned walk_unit(struct dwarf_types *t, const char *const *names, unsig
 	return found;
 }
 
+/* Variables are in another unit than types, before it. An entry begins with its abbreviation and its name, so that the
+ * name's text leads to it without a walk over all functions of the package. */
+static void find_variable(struct dwarf_types *t, unsigned i, const char *name)
+{
+	size_t len = strlen(name) + 1;
+	const uint8_t *p = t->unit + t->first_die, *end = t->unit + t->unit_sz;
+	struct cursor c;
+	struct die d;
+
+	while (t->variables[i] == 0 && (p = memmem(p, (size_t)(end - p), name, len))) {
+		c = (struct cursor){p - 1, end, false};
+		take_die(&c, &t->abbrevs, t->unit_at, &d);
+		if (!c.broken && d.abbrev && d.abbrev->tag == TAG_VARIABLE && d.name == (const char *)p && d.has_type)
+			t->variables[i] = d.type;
+		p += len;
+	}
+}
+
+/* Types without a name, through their variables. */
+static unsigned take_variables(struct dwarf_types *t, unsigned cnt)
+{
+	unsigned found = 0;
+
+	for (unsigned i = 0; i < cnt; i++) {
+		uint64_t at = t->variables[i] - t->unit_at;
+
+		if (t->found[i] || t->variables[i] <= t->unit_at || at >= t->unit_sz)
+			continue;
+		t->found[i] = (size_t)at;
+		found++;
+	}
+	return found;
+}
+
 /* Keeps the unit whose head was read and walks it. 1 if it had the types, 0 if not, -errno. */
 static int take_unit(struct dwarf_types *t, struct elf_stream *s, const uint8_t *head, size_t head_sz, size_t unit_sz,
-		     const char *const *names, unsigned cnt)
+		     const struct dwarf_want *wants, unsigned cnt)
 {
 	int err;
 
@@ -392,14 +430,19 @@ static int take_unit(struct dwarf_types *t, struct elf_stream *s, const uint8_t 
 	if (err)
 		return err;
 	/* a search for the name is far cheaper than the walk: the unit of the functions fails it */
-	if (memmem(t->unit, unit_sz, names[0], strlen(names[0]) + 1) && walk_unit(t, names, cnt) > 0)
+	if (memmem(t->unit, unit_sz, wants[0].type, strlen(wants[0].type) + 1) &&
+	    walk_unit(t, wants, cnt) + take_variables(t, cnt) > 0)
 		return 1;
+	for (unsigned i = 0; i < cnt; i++)
+		if (wants[i].variable)
+			find_variable(t, i, wants[i].variable);
 	free(t->unit);
 	t->unit = NULL;
 	return 0;
 }
 
-static int next_unit(struct dwarf_types *t, struct elf_stream *s, uint64_t *pos, const char *const *names, unsigned cnt)
+static int next_unit(struct dwarf_types *t, struct elf_stream *s, uint64_t *pos, const struct dwarf_want *wants,
+		     unsigned cnt)
 {
 	uint8_t head[UNIT_HEADER_MAX + DIE_PREFIX];
 	size_t head_sz = s->left < sizeof(head) ? (size_t)s->left : sizeof(head);
@@ -422,7 +465,7 @@ static int next_unit(struct dwarf_types *t, struct elf_stream *s, uint64_t *pos,
 	t->unit_at = *pos;
 	*pos += length + 4;
 	if (head_sz >= UNIT_HEADER_MAX && unit_is_runtime(&t->abbrevs, head, head_sz, &t->first_die))
-		return take_unit(t, s, head, head_sz, (size_t)length + 4, names, cnt);
+		return take_unit(t, s, head, head_sz, (size_t)length + 4, wants, cnt);
 	return elf_stream_skip(s, length + 4 - head_sz);
 }
 
@@ -431,7 +474,7 @@ bool dwarf_exists(const struct elf_image *img)
 	return elf_image_find_section(img, ".debug_info") || elf_image_find_section(img, ".zdebug_info");
 }
 
-int dwarf_types_open(struct elf_image *img, const char *const *names, unsigned cnt, struct dwarf_types **ret)
+int dwarf_types_open(struct elf_image *img, const struct dwarf_want *wants, unsigned cnt, struct dwarf_types **ret)
 {
 	struct dwarf_types *t;
 	struct elf_stream s;
@@ -451,7 +494,7 @@ int dwarf_types_open(struct elf_image *img, const char *const *names, unsigned c
 		return err;
 	}
 	for (unsigned i = 0; i < UNITS_MAX && err == 0; i++)
-		err = next_unit(t, &s, &pos, names, cnt);
+		err = next_unit(t, &s, &pos, wants, cnt);
 	elf_stream_close(&s);
 	if (err != 1) {
 		dwarf_types_free(t);
@@ -472,7 +515,7 @@ struct dwarf_types *dwarf_types_free(struct dwarf_types *t)
 }
 
 /* Cursor behind the struct entry at `at`, following typedefs; false if there is no struct with members. */
-static bool enter_struct(struct dwarf_types *t, uint64_t at, struct cursor *c)
+static bool enter_struct(struct dwarf_types *t, uint64_t at, struct cursor *c, uint64_t *size)
 {
 	struct die d;
 
@@ -483,8 +526,10 @@ static bool enter_struct(struct dwarf_types *t, uint64_t at, struct cursor *c)
 		take_die(c, &t->abbrevs, t->unit_at, &d);
 		if (c->broken || !d.abbrev)
 			return false;
-		if (d.abbrev->tag == TAG_STRUCTURE)
+		if (d.abbrev->tag == TAG_STRUCTURE) {
+			*size = d.size;
 			return d.abbrev->children;
+		}
 		if (d.abbrev->tag != TAG_TYPEDEF || !d.has_type || d.type < t->unit_at)
 			return false;
 		at = d.type - t->unit_at;
@@ -496,8 +541,9 @@ static bool find_member(struct dwarf_types *t, uint64_t at, const char *name, si
 {
 	unsigned depth = 1;
 	struct cursor c;
+	uint64_t size;
 
-	if (!enter_struct(t, at, &c))
+	if (!enter_struct(t, at, &c, &size))
 		return false;
 	while (c.p < c.end && depth > 0) {
 		take_die(&c, &t->abbrevs, t->unit_at, d);
@@ -516,12 +562,15 @@ static bool find_member(struct dwarf_types *t, uint64_t at, const char *name, si
 
 int64_t dwarf_types_field(struct dwarf_types *t, unsigned type, const char *path)
 {
-	uint64_t at, sum = 0;
+	uint64_t at, sum = 0, size;
+	struct cursor c;
 	struct die d;
 
 	if (type >= DWARF_TYPES_MAX || t->found[type] == 0)
 		return -ENOENT;
 	at = t->found[type];
+	if (path[0] == '\0')
+		return enter_struct(t, at, &c, &size) && size > 0 && size <= FIELD_OFFSET_MAX ? (int64_t)size : -ENOENT;
 	for (;;) {
 		size_t len = strcspn(path, ".");
 

@@ -238,7 +238,7 @@ const struct globals_row *globals_find_row(const struct binary *b, bool *nearest
 		if (!newest || r->minor >= newest->minor)
 			newest = r;
 	}
-	*nearest = newest && b->go_minor > newest->minor && !strchr(b->go_version, ' ');
+	*nearest = newest && b->go_minor > newest->minor && !binary_has_experiments(b);
 	return *nearest ? newest : NULL;
 }
 

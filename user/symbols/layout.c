@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Offsets come from the binary's own DWARF when it has any: right for each version, experiment and fork. Else from a
  * table that tools/offsetgen makes from real toolchains, by exact release: layouts change between minor versions and
- * once did inside of one (`work` in 1.23.4), and `work` differs between amd64 and arm64 (padding to cache lines). Rows
- * go on for later patch releases of their minor. Development versions and builds with experiments never use the table.
+ * three times did inside of one (`work` in 1.23.4, m in 1.23.12 and 1.24.6), and `work` differs between amd64 and arm64
+ * (padding to cache lines). Rows go on for later patch releases of their minor. A version newer than all rows is tried
+ * with the newest one, and the sampler's self-check decides. Older development versions and builds with experiments
+ * never use the table.
  */
 #include "symbols/layout.h"
 
@@ -13,15 +15,15 @@
 
 enum { TYPE_GC_CONTROLLER, TYPE_MSTATS, TYPE_SCHEDT, TYPE_P, TYPE_G, TYPE_M, TYPE_WORK, TYPE_HEAPSTATS, TYPE_CNT };
 
-static const char *const type_names[TYPE_CNT] = {
-	[TYPE_GC_CONTROLLER] = "runtime.gcControllerState",
-	[TYPE_MSTATS] = "runtime.mstats",
-	[TYPE_SCHEDT] = "runtime.schedt",
-	[TYPE_P] = "runtime.p",
-	[TYPE_G] = "runtime.g",
-	[TYPE_M] = "runtime.m",
-	[TYPE_WORK] = "runtime.workType", /* 1.20+; an unnamed type before */
-	[TYPE_HEAPSTATS] = "runtime.heapStatsDelta",
+static const struct dwarf_want types[TYPE_CNT] = {
+	[TYPE_GC_CONTROLLER] = {"runtime.gcControllerState", NULL},
+	[TYPE_MSTATS] = {"runtime.mstats", NULL},
+	[TYPE_SCHEDT] = {"runtime.schedt", NULL},
+	[TYPE_P] = {"runtime.p", NULL},
+	[TYPE_G] = {"runtime.g", NULL},
+	[TYPE_M] = {"runtime.m", NULL},
+	[TYPE_WORK] = {"runtime.workType", "runtime.work"}, /* the type has a name from 1.20 on */
+	[TYPE_HEAPSTATS] = {"runtime.heapStatsDelta", NULL},
 };
 
 /* The second path is the field's name in other versions. */
@@ -159,7 +161,7 @@ int layout_from_dwarf(struct elf_image *img, int16_t fields[FIELD_CNT], char *wh
 
 	if (!dwarf_exists(img))
 		return err_why(why, -ENOENT, "no debug information");
-	err = dwarf_types_open(img, type_names, TYPE_CNT, &t);
+	err = dwarf_types_open(img, types, TYPE_CNT, &t);
 	if (err)
 		return err_why(why, err, "%s", dwarf_reason(err));
 	for (int f = 0; f < FIELD_CNT; f++) {
@@ -174,48 +176,53 @@ int layout_from_dwarf(struct elf_image *img, int16_t fields[FIELD_CNT], char *wh
 	return found ? 0 : err_why(why, -ENOENT, "%s", dwarf_reason(-ENOENT));
 }
 
-int layout_from_table(const struct binary *b, int16_t fields[FIELD_CNT], char *why)
+/* The row that holds for the release; the newest one (*nearest) for versions newer than all. */
+static const struct layout_row *find_row(const struct binary *b, bool *nearest)
 {
-	if (b->go_devel)
-		return err_why(why, -ENOENT, "%s is no plain release, so the built-in table does not apply",
-			       b->go_version);
+	const struct layout_row *newest = NULL;
+
+	*nearest = false;
 	for (size_t i = 0; i < layout_table_cnt; i++) {
 		const struct layout_row *r = &layout_table[i];
 
-		if (r->minor == b->go_minor && b->go_patch >= r->patch_min && b->go_patch <= r->patch_max &&
-		    strcmp(r->arch, b->arch) == 0) {
-			memcpy(fields, r->fields, sizeof(r->fields));
-			return 0;
-		}
+		if (strcmp(r->arch, b->arch) != 0)
+			continue;
+		if (!b->go_devel && r->minor == b->go_minor && b->go_patch >= r->patch_min &&
+		    b->go_patch <= r->patch_max)
+			return r;
+		if (!newest || r->minor >= newest->minor)
+			newest = r;
 	}
-	return err_why(why, -ENOENT, "%s is not in the built-in table", b->go_version);
+	*nearest = newest && b->go_minor > newest->minor && !binary_has_experiments(b);
+	return *nearest ? newest : NULL;
 }
 
-/* Before 1.20 the type of `work` has no name in DWARF, and a size is no field: from the row of the same release. */
-static void complete_from_table(struct binary *b)
+int layout_from_table(const struct binary *b, int16_t fields[FIELD_CNT], bool *nearest, char *why)
 {
-	int16_t row[FIELD_CNT];
+	const struct layout_row *r = find_row(b, nearest);
 
-	if (layout_from_table(b, row, NULL))
-		return;
-	for (int f = FIELD_WORK_TSWEEP_TERM; f <= FIELD_WORK_CPUSTATS; f++)
-		if (b->go_minor < 20)
-			b->fields[f] = row[f];
-	b->fields[FIELD_HEAPSTATS_SIZE] = row[FIELD_HEAPSTATS_SIZE];
+	if (r) {
+		memcpy(fields, r->fields, sizeof(r->fields));
+		return 0;
+	}
+	if (b->go_devel)
+		return err_why(why, -ENOENT, "%s is no plain release, so the built-in table does not apply",
+			       b->go_version);
+	return err_why(why, -ENOENT, "%s is not in the built-in table", b->go_version);
 }
 
 int layout_read(struct elf_image *img, struct binary *b)
 {
 	char no_dwarf[WHY_SZ], no_table[WHY_SZ];
+	bool nearest;
 	int err;
 
 	b->layout = LAYOUT_NONE;
 	err = layout_from_dwarf(img, b->fields, no_dwarf);
 	if (!err) {
 		b->layout = LAYOUT_DWARF;
-		complete_from_table(b);
-	} else if (layout_from_table(b, b->fields, no_table) == 0) {
-		b->layout = LAYOUT_TABLE;
+	} else if (layout_from_table(b, b->fields, &nearest, no_table) == 0) {
+		b->layout = nearest ? LAYOUT_NEAREST : LAYOUT_TABLE;
 	} else {
 		for (int f = 0; f < FIELD_CNT; f++)
 			b->fields[f] = -1;
