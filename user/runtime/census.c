@@ -108,6 +108,16 @@ static bool is_system(struct taker *t, uint64_t startpc)
 	       strcmp(f, "runtime.handleAsyncEvent");
 }
 
+/* What only names and words can tell: it began with a function, a function made it, it waits for a known reason. */
+static bool is_believable(struct taker *t, const struct goroutine *g)
+{
+	bool waits = g->state == GOROUTINE_WAITING || g->state == GOROUTINE_LEAKED;
+
+	if (goroutine_is_wrong(g) || (waits && t->reasons.cnt && g->waitreason >= t->reasons.cnt))
+		return false;
+	return (!g->startpc || function_of(t, g->startpc)) && (!g->gopc || function_of(t, g->gopc));
+}
+
 /* --- stacks --- */
 
 static bool is_the_place(void *arg, uint64_t pc)
@@ -141,7 +151,7 @@ static void set_stack(struct taker *t, const struct goroutine *g, struct stack_w
 	s->bp_at = s->caller_at = 0;
 	s->pc[0] = g->pc;
 	s->cnt = 1;
-	s->enough = false;
+	s->enough = s->whole = false;
 	if (g->state == GOROUTINE_SYSCALL && t->process->binary->fields[FIELD_G_SYSCALLBP] < 0)
 		set_syscall_frame(t, g, s);
 }
@@ -169,15 +179,11 @@ static bool cut_goexit(struct taker *t, struct stack_walk *s)
 
 static void finish_stack(struct taker *t, struct stack_walk *s)
 {
-	bool whole = cut_goexit(t, s);
-
+	s->whole = cut_goexit(t, s);
 	for (int i = 0; i < s->cnt; i++)
 		if (!function_of(t, s->pc[i]))
-			s->cnt = i; /* no code: the rest is none either */
-	if (whole || s->enough)
-		t->stacks_cnt++;
-	else if (!t->cfg->stacks)
-		s->cnt = 0;
+			s->cnt = i, s->whole = false; /* no code: the rest is none either */
+	t->stacks_cnt += s->whole || s->enough;
 }
 
 /* Stacks of the batch, in the order of gs; cnt 0 where nothing is known. */
@@ -216,6 +222,23 @@ static int walk_stacks(struct taker *t, size_t cnt)
 
 /* --- groups --- */
 
+/* "runtime.gcenable.gowrap1" (1.18: ".func1") is what the compiler makes of `go bgsweep(c)`. */
+static bool is_wrapper(const char *function)
+{
+	const char *dot = strrchr(function, '.');
+
+	return dot && (!strncmp(dot, ".gowrap", 7) || !strncmp(dot, ".func", 5));
+}
+
+/* Without any other place: the outermost function that somebody wrote. */
+static int outermost(struct taker *t, const struct stack_walk *s)
+{
+	int i = s->cnt - 1;
+
+	return i > 0 && is_wrapper(function_of(t, s->pc[i])) && !is_function(t, s->pc[i - 1], "runtime.gopark") ? i - 1
+														: i;
+}
+
 static uint64_t blocked_pc(struct taker *t, const struct stack_walk *s)
 {
 	if (!s->cnt)
@@ -223,7 +246,19 @@ static uint64_t blocked_pc(struct taker *t, const struct stack_walk *s)
 	for (int i = 0; i < s->cnt; i++)
 		if (is_the_place(t, s->pc[i]))
 			return s->pc[i] - t->process->bias;
-	return s->pc[s->cnt - 1] - t->process->bias;
+	return s->whole ? s->pc[outermost(t, s)] - t->process->bias : 0;
+}
+
+/* The runtime looks at it when it scans a stack, and has the end of the mark phase before that one as the begin of the
+ * wait (runtime/mgcmark.go, markroot: waitsince = work.tstart). Known after the second collection that found it
+ * waiting, and up to a cycle too long. */
+static int64_t wait_ns(const struct taker *t, const struct goroutine *g)
+{
+	bool waits = g->state == GOROUTINE_WAITING || g->state == GOROUTINE_LEAKED || g->state == GOROUTINE_SYSCALL;
+
+	if (!waits || !g->waitsince || g->waitsince > t->census.time_ns)
+		return -1;
+	return (int64_t)(t->census.time_ns - g->waitsince);
 }
 
 static uint64_t link_address(const struct taker *t, uint64_t addr)
@@ -242,9 +277,7 @@ static void describe(struct taker *t, const struct goroutine *g, const struct st
 	ret->start_pc = link_address(t, g->startpc);
 	ret->blocked_pc = blocked_pc(t, s);
 	ret->oldest_goid = g->goid;
-	ret->oldest_wait_ns = -1;
-	if (*ret->reason && g->waitsince && g->waitsince <= t->census.time_ns)
-		ret->oldest_wait_ns = (int64_t)(t->census.time_ns - g->waitsince);
+	ret->oldest_wait_ns = wait_ns(t, g);
 	ret->system = is_system(t, g->startpc);
 	for (int i = 0; t->cfg->stacks && i < s->cnt; i++)
 		ret->stack[ret->stack_cnt++] = s->pc[i] - t->process->bias;
@@ -322,7 +355,7 @@ static int count_batch(struct taker *t, size_t cnt)
 		if (g->readable && g->dead)
 			continue;
 		c->walked++;
-		if (!g->readable || goroutine_is_wrong(g)) {
+		if (!g->readable || !is_believable(t, g)) {
 			c->unreadable++;
 			c->states[GOROUTINE_OTHER]++;
 			continue;
@@ -506,92 +539,4 @@ void census_deinit(struct census *c)
 {
 	free(c->groups);
 	*c = (struct census){0};
-}
-
-/* --- differences --- */
-
-static bool is_same_place(const struct census_group *a, const struct census_group *b)
-{
-	return a->state == b->state && a->created_pc == b->created_pc && a->blocked_pc == b->blocked_pc &&
-	       !strcmp(a->reason, b->reason);
-}
-
-static uint64_t hash_place(const struct census_group *g)
-{
-	struct census_group place = {.state = g->state, .created_pc = g->created_pc, .blocked_pc = g->blocked_pc};
-
-	memcpy(place.reason, g->reason, sizeof(place.reason));
-	return hash_group(&place);
-}
-
-/* Goroutines there are, by a sample. */
-static int64_t scaled(const struct census *c, uint64_t cnt)
-{
-	return (int64_t)((double)cnt * c->scale + 0.5);
-}
-
-/* Index of the group of that place, -1 none; *hash is where one would be added. */
-static ssize_t find_place(const struct hashmap *m, const struct census_group *of, const struct census_group *g,
-			  uint64_t *hash)
-{
-	uintptr_t i;
-
-	for (*hash = hash_place(g); (i = (uintptr_t)hashmap_find(m, *hash)); (*hash)++)
-		if (is_same_place(&of[i - 1], g))
-			return (ssize_t)i - 1;
-	return -1;
-}
-
-/* Sums of before by place, at the first group of each place. */
-static int sum_places(const struct census *before, struct hashmap *m, int64_t *sums)
-{
-	uint64_t hash;
-	int err = 0;
-
-	for (size_t i = 0; i < before->group_cnt && !err; i++) {
-		const struct census_group *g = &before->groups[i];
-		ssize_t at = find_place(m, before->groups, g, &hash);
-
-		if (at < 0) {
-			at = (ssize_t)i;
-			err = hashmap_add(m, hash, (void *)(uintptr_t)(i + 1));
-		}
-		sums[at] += scaled(before, g->cnt);
-	}
-	return err;
-}
-
-/* Groups of one place (other stacks, other functions) share what was there before: the largest ones first. */
-static void subtract(const struct census *before, const struct hashmap *m, int64_t *sums, const struct census *now,
-		     int64_t *growth)
-{
-	uint64_t hash;
-
-	for (size_t i = 0; i < now->group_cnt; i++) {
-		ssize_t at = find_place(m, before->groups, &now->groups[i], &hash);
-		int64_t cnt = scaled(now, now->groups[i].cnt), had = at < 0 ? 0 : sums[at];
-
-		growth[i] = cnt - had;
-		if (at >= 0)
-			sums[at] = 0;
-	}
-}
-
-int census_diff(const struct census *before, const struct census *now, int64_t **growth)
-{
-	_cleanup_free_ int64_t *sums = calloc(before->group_cnt + 1, sizeof(*sums));
-	int64_t *ret = calloc(now->group_cnt + 1, sizeof(*ret));
-	struct hashmap *m = NULL;
-	int err = sums && ret ? hashmap_new(before->group_cnt + 1, &m) : -ENOMEM;
-
-	if (!err)
-		err = sum_places(before, m, sums);
-	if (!err)
-		subtract(before, m, sums, now, ret);
-	hashmap_free(m);
-	if (err)
-		free(ret);
-	else
-		*growth = ret;
-	return err;
 }

@@ -19,6 +19,7 @@ struct stack_walk {
 	uint64_t pc[CENSUS_STACK_MAX];
 	int cnt;
 	bool enough; /* wanted() said so */
+	bool whole;  /* the caller's to use: it is known to go to the outermost function */
 };
 
 /* True when pc is what was looked for: the frames outside of it are not followed. */
