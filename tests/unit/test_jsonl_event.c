@@ -59,7 +59,13 @@ static void add_cycles(struct str *all)
 	struct trace_event e = t_cycle(TRACE_GC_CYCLE, 0, 112, &d);
 
 	add(all, &e,
-	    ROWS({"trigger", 's'}, {"gomaxprocs", 'i'}, {"pauses", 'i'}, {"pause_seconds", 'r'}, {"tid", 'n'}));
+	    ROWS({"trigger", 's'}, {"gomaxprocs", 'i'}, {"pauses", 'i'}, {"pause_seconds", 'r'}, {"tid", 'n'},
+		 {"number", 'n'}, {"cpu_seconds", 'n'}, {"heap_goal_bytes", 'n'}));
+	t_cycle_numbers(&d);
+	add(all, &e,
+	    ROWS({"number", 'i'}, {"forced", 'b'}, {"cpu_ratio", 'r'}, {"clock_seconds.mark", 'r'},
+		 {"cpu_seconds.assist", 'r'}, {"heap_before_bytes", 'i'}, {"stacks_bytes", 'i'}));
+	d.known = false;
 	e.kind = TRACE_GC_MARK;
 	add(all, &e, NULL, 0);
 	e.kind = TRACE_GC_CYCLE;

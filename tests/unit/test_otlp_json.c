@@ -316,6 +316,35 @@ static void test_many_links(void **state)
 	run_close(&r);
 }
 
+/* What the runtime counted of the cycle itself goes before what was read of the process some time ago. */
+static void test_cycle_numbers(void **state)
+{
+	static const char *const wanted[] = {
+		"gopherscope.go.gc.number\",\"value\":{\"intValue\":\"18121\"}",
+		"gopherscope.go.gc.heap.before\",\"value\":{\"intValue\":\"74448896\"}",
+		"gopherscope.go.gc.heap.after\",\"value\":{\"intValue\":\"80740352\"}",
+		"gopherscope.go.gc.heap.live\",\"value\":{\"intValue\":\"39845888\"}",
+		"gopherscope.go.gc.heap.goal\",\"value\":{\"intValue\":\"79691776\"}",
+		/* (32 Ps x 1.2 ms + 88 + 12 + 0.5 ms) / (32 x 500 ms) */
+		"gopherscope.go.gc.cpu.share\",\"value\":{\"doubleValue\":0.00868125",
+		"gopherscope.go.gogc\",\"value\":{\"intValue\":\"100\"}",
+	};
+	struct runtime_sample sample = {.gogc = 100, .heap_live_bytes = 1, .heap_goal_bytes = 2};
+	struct gc_cycle_done d = {0};
+	struct trace_event e = t_cycle(TRACE_GC_CYCLE, 2, 500, &d);
+	struct run r;
+
+	t_cycle_numbers(&d);
+	e.sample = &sample;
+	run_open(&r, DEFAULTS);
+	feed(&r, e);
+	run_end(&r);
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		if (!strstr(r.text, wanted[i]))
+			fail_msg("no %s in %s", wanted[i], r.text);
+	run_close(&r);
+}
+
 /* Parts whose cycle never came: roots when they are long, after 30 s or at the end; never of another process's cycle.
  */
 static void test_orphans(void **state)
@@ -442,6 +471,7 @@ int main(void)
 		cmocka_unit_test(test_golden),
 		cmocka_unit_test(test_seed),
 		cmocka_unit_test(test_parents),
+		cmocka_unit_test(test_cycle_numbers),
 		cmocka_unit_test(test_cycle_thresholds),
 		cmocka_unit_test(test_other_thresholds),
 		cmocka_unit_test(test_links),

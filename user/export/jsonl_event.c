@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "diagnose/verdicts.h"
+#include "export/gctrace.h"
 #include "export/jw.h"
 #include "export/names.h"
 
@@ -24,6 +25,7 @@ static void add_cycle(struct jw *w, const struct trace_event *e)
 		jw_null(w, "gomaxprocs");
 	jw_int(w, "pauses", d->pauses);
 	jw_seconds(w, "pause_seconds", d->pause_sum_ns);
+	gctrace_fields(w, d->known ? &d->numbers : NULL);
 }
 
 static void add_pause(struct jw *w, const struct trace_event *e)

@@ -190,16 +190,41 @@ static void attr_known(struct jw *w, enum attr a, int64_t v)
 		attr_int(w, a, v);
 }
 
-/* Heap and GOGC are those of the last reading, at most a second old. */
+/* Of the CPU time that GOMAXPROCS Ps had while the cycle ran; idle marking is free, as the runtime counts. */
+static double cycle_cpu_share(const struct runtime_cycle *c)
+{
+	const int64_t stopped = c->mark_ns - c->sweep_term_ns + c->end_ns - c->mark_term_ns;
+	const int64_t used = c->stwprocs * stopped + c->assist_ns + c->dedicated_ns + c->fractional_ns;
+
+	return (double)used / ((double)(c->end_ns - c->sweep_term_ns) * c->maxprocs);
+}
+
+static void add_cycle_numbers(struct jw *w, const struct runtime_cycle *c)
+{
+	attr_int(w, ATTR_GC_NUMBER, (int64_t)c->numgc);
+	if (c->maxprocs > 0 && c->end_ns > c->sweep_term_ns)
+		attr_real(w, ATTR_GC_CPU_SHARE, cycle_cpu_share(c));
+	attr_int(w, ATTR_GC_HEAP_BEFORE, (int64_t)c->heap0);
+	attr_int(w, ATTR_GC_HEAP_AFTER, (int64_t)c->heap1);
+	attr_int(w, ATTR_GC_HEAP_LIVE, (int64_t)c->heap2);
+	attr_int(w, ATTR_GC_HEAP_GOAL, (int64_t)c->goal);
+}
+
+/* GOGC is that of the last reading, at most a second old; so are heap and goal where the cycle did not bring its own.
+ */
 static void add_cycle(struct jw *w, const struct trace_event *e)
 {
 	attr_text(w, ATTR_GC_TRIGGER, names_gc_trigger(e->u.cycle->trigger));
 	if (e->u.cycle->procs)
 		attr_int(w, ATTR_PROCESSOR_LIMIT, e->u.cycle->procs);
+	if (e->u.cycle->known)
+		add_cycle_numbers(w, &e->u.cycle->numbers);
 	if (!e->sample)
 		return;
-	attr_known(w, ATTR_GC_HEAP_LIVE, e->sample->heap_live_bytes);
-	attr_known(w, ATTR_GC_HEAP_GOAL, e->sample->heap_goal_bytes);
+	if (!e->u.cycle->known) {
+		attr_known(w, ATTR_GC_HEAP_LIVE, e->sample->heap_live_bytes);
+		attr_known(w, ATTR_GC_HEAP_GOAL, e->sample->heap_goal_bytes);
+	}
 	attr_known(w, ATTR_GOGC, e->sample->gogc);
 }
 
