@@ -192,11 +192,6 @@ struct binary *binary_free(struct binary *b)
 	return NULL;
 }
 
-bool binary_has_experiments(const struct binary *b)
-{
-	return strstr(b->go_version, " X:") != NULL;
-}
-
 /* path is `module` itself, or a package below it, also of a later major version (".../v2"). */
 static bool is_package_of(const char *path, const char *module)
 {
