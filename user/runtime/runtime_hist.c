@@ -90,12 +90,16 @@ static unsigned int bucket_of(uint64_t value)
 	return bucket < RUNTIME_LATENCY_BUCKETS ? bucket : RUNTIME_LATENCY_BUCKETS - 1;
 }
 
-void runtime_hist_fold(const struct runtime_hist *h, uint64_t ret[RUNTIME_LATENCY_BUCKETS])
+void runtime_hist_fold(int go_minor, const void *bytes, uint64_t ret[RUNTIME_LATENCY_BUCKETS])
 {
+	const uint64_t *counts = bytes;
+	int cnt = bucket_cnt(go_minor);
+
 	memset(ret, 0, RUNTIME_LATENCY_BUCKETS * sizeof(*ret));
-	ret[0] = h->underflow;
-	ret[RUNTIME_LATENCY_BUCKETS - 1] = h->overflow;
-	for (int i = 0; i < h->buckets; i++)
-		if (h->counts[i])
-			ret[bucket_of(runtime_hist_edge(h->buckets, i))] += h->counts[i];
+	ret[0] = counts[cnt];
+	if (go_minor >= 20)
+		ret[RUNTIME_LATENCY_BUCKETS - 1] = counts[cnt + 1];
+	for (int i = 0; i < cnt; i++)
+		if (counts[i])
+			ret[bucket_of(runtime_hist_edge(cnt, i))] += counts[i];
 }

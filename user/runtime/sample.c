@@ -21,9 +21,9 @@
 
 #define READ_TRIES   5  /* a snapshot in the middle of a stop-the-world or of an allocation contradicts itself */
 #define RETRY_US     25 /* before the second try, doubled for each further one: together a usual stop */
-#define FIXED_RANGES 12 /* of add_globals() */
+#define FIXED_RANGES 24 /* of add_globals(), gaps between them included */
 #define P_PIECES     10 /* fields and gaps between them */
-#define P_GAP_MAX    4096
+#define GAP_SZ       4096
 
 static const struct read_want wants[] = {
 	{FIELD_GC_PERCENT, 4},
@@ -100,20 +100,33 @@ static void add_global(struct sampler *s, enum go_global global, void *buf, size
 		add_range(s, s->globals[global], buf, sz);
 }
 
-static void add_numgc(struct sampler *s, uint32_t *numgc)
+static int by_address(const void *a, const void *b)
 {
-	if (sampler_has(s, FIELD_MEMSTATS_NUMGC))
-		add_range(s, s->globals[GLOBAL_MEMSTATS] + (uint64_t)s->fields[FIELD_MEMSTATS_NUMGC], numgc,
-			  sizeof(*numgc));
+	const struct memory_range *x = a, *y = b;
+
+	return x->addr < y->addr ? -1 : x->addr > y->addr;
 }
 
-/* allgs comes before allglen and allgptr, which are stored after it (allgadd). */
+/* Linkers put most of the runtime's globals near each other: what lies between two is read along, too. */
+static void close_gaps(struct sampler *s)
+{
+	size_t cnt = s->range_cnt;
+
+	qsort(s->ranges, cnt, sizeof(*s->ranges), by_address);
+	for (size_t i = 0; i + 1 < cnt; i++) {
+		uint64_t end = s->ranges[i].addr + s->ranges[i].sz, next = s->ranges[i + 1].addr;
+
+		if (next > end && next - end <= GAP_SZ)
+			add_range(s, end, s->gap, next - end);
+	}
+	qsort(s->ranges, s->range_cnt, sizeof(*s->ranges), by_address);
+}
+
 static void add_globals(struct sampler *s)
 {
 	struct raw *r = &s->raw;
 
 	s->range_cnt = 0;
-	add_numgc(s, &r->numgc_first);
 	add_global(s, GLOBAL_GOMAXPROCS, &r->gomaxprocs, sizeof(r->gomaxprocs));
 	add_global(s, GLOBAL_ALLP, &r->allp, sizeof(r->allp));
 	add_global(s, GLOBAL_ALLGS, &r->allgs, sizeof(r->allgs));
@@ -122,9 +135,7 @@ static void add_globals(struct sampler *s)
 	add_global(s, GLOBAL_GCPHASE, &r->gcphase, sizeof(r->gcphase));
 	for (size_t i = 0; i < s->plan.range_cnt; i++)
 		add_range(s, s->plan.ranges[i].addr, s->plan.ranges[i].buf, s->plan.ranges[i].sz);
-	if (s->heap_sz)
-		add_range(s, s->globals[GLOBAL_MEMSTATS] + (uint64_t)s->fields[FIELD_MEMSTATS_HEAP_STATS],
-			  s->heap_again, s->heap_sz);
+	close_gaps(s);
 }
 
 struct p_piece {
@@ -162,19 +173,47 @@ static int p_pieces(const struct sampler *s, struct raw_p *p, struct p_piece *re
 	return n;
 }
 
+/* Fields that lie as far apart in struct raw_p as they do there come in one. */
+static int join_pieces(struct p_piece *pieces, int cnt)
+{
+	int n = 0;
+
+	for (int i = 1; i < cnt; i++) {
+		struct p_piece *last = &pieces[n];
+		uint64_t gap = pieces[i].from - (last->from + last->sz);
+
+		if (gap <= 8 && (uint8_t *)last->buf + last->sz + gap == pieces[i].buf)
+			last->sz += gap + pieces[i].sz;
+		else
+			pieces[++n] = pieces[i];
+	}
+	return n + 1;
+}
+
 /* A P is one piece for the kernel: the bytes between its fields are read along, into one place for all. */
 static void add_p(struct sampler *s, uint64_t addr, struct raw_p *p)
 {
 	struct p_piece pieces[P_PIECES / 2];
-	int n = p_pieces(s, p, pieces);
+	int n = join_pieces(pieces, p_pieces(s, p, pieces));
 	uint64_t end = 0;
 
 	for (int i = 0; i < n; i++) {
-		if (pieces[i].from > end && pieces[i].from - end <= P_GAP_MAX)
+		if (pieces[i].from > end && pieces[i].from - end <= GAP_SZ)
 			add_range(s, addr + end, s->gap, pieces[i].from - end);
 		add_range(s, addr + pieces[i].from, pieces[i].buf, pieces[i].sz);
 		end = pieces[i].from + pieces[i].sz;
 	}
+}
+
+/* numgc once more after all else: it may not have moved. The heap statistics, too. */
+static void add_again(struct sampler *s)
+{
+	if (s->heap_sz)
+		add_range(s, s->globals[GLOBAL_MEMSTATS] + (uint64_t)s->fields[FIELD_MEMSTATS_HEAP_STATS],
+			  s->heap_again, s->heap_sz);
+	if (sampler_has(s, FIELD_MEMSTATS_NUMGC))
+		add_range(s, s->globals[GLOBAL_MEMSTATS] + (uint64_t)s->fields[FIELD_MEMSTATS_NUMGC], &s->raw.numgc,
+			  sizeof(s->raw.numgc));
 }
 
 static void add_ranges(struct sampler *s)
@@ -182,7 +221,7 @@ static void add_ranges(struct sampler *s)
 	add_globals(s);
 	for (size_t i = 0; i < s->p_cnt; i++)
 		add_p(s, s->ps[i], &s->raw_ps[i]);
-	add_numgc(s, &s->raw.numgc_last);
+	add_again(s);
 }
 
 /* --- the Ps --- */
@@ -281,7 +320,7 @@ static int check_ps(const struct sampler *s, char *why)
 /* What only a read of the same moment can tell. */
 static int check_read(struct sampler *s)
 {
-	if (s->raw.numgc_first != s->raw.numgc_last)
+	if (sampler_has(s, FIELD_MEMSTATS_NUMGC) && s->raw.numgc != read_plan_u32(&s->plan, FIELD_MEMSTATS_NUMGC))
 		return err_why(s->why, -EAGAIN, "a collection ended during each read");
 	if (check_ps(s, s->why) || sampler_heap_check(s, s->why) || sampler_since_check(s, s->why))
 		return SAMPLER_SELF_CHECK;
@@ -424,7 +463,7 @@ static int set_layout(struct sampler *s, const struct process *p, char *why)
 	s->go_minor = b->go_minor;
 	s->nearest = b->layout == LAYOUT_NEAREST;
 	s->ignores_cpu_limit = b->ignores_cpu_limit;
-	s->gap = malloc(P_GAP_MAX);
+	s->gap = malloc(GAP_SZ);
 	if (!s->gap || make_plan(s) || resize(s, 1))
 		return err_why(why, -ENOMEM, "out of memory");
 	return 0;

@@ -25,7 +25,7 @@ struct raw_slice {
 struct raw_p {
 	int32_t id;
 	uint32_t status, runqhead, runqtail;
-	uint64_t runnext;
+	uint64_t runnext, unwanted;
 	int32_t gfree;
 };
 
@@ -35,7 +35,7 @@ struct raw {
 	uint32_t gcphase;
 	struct raw_slice allp, allgs;
 	uint64_t allglen, allgptr;
-	uint32_t numgc_first, numgc_last; /* read before and after all else */
+	uint32_t numgc; /* read after all else */
 };
 
 /* What is kept of one read for the next. */
@@ -71,7 +71,11 @@ struct sampler {
 	struct raw raw;
 	struct self_check last; /* values of the last good read */
 	bool has_last;
-	struct since before, now; /* the two last good sampler_read() */
+	struct since now; /* the last good sampler_read() */
+	bool has_before;  /* and the one before it */
+	int64_t before_numgc, before_forced;
+	bool waits_known;
+	uint64_t waits[RUNTIME_LATENCY_BUCKETS]; /* of the read that is being made */
 	struct runtime_latency latency;
 	bool has_latency;
 	bool fresh;         /* raw is that of the last sampler_read(), which was good */
@@ -97,7 +101,7 @@ struct self_check sampler_check_values(const struct sampler *s);
 /* sample_since.c */
 void sampler_since_update(struct sampler *s, const struct runtime_sample *v);
 /* 0, 1 a counter went back: why. */
-int sampler_since_check(const struct sampler *s, char *why);
+int sampler_since_check(struct sampler *s, char *why);
 /* The cycle in raw; forced: -1 what work.userForced says. */
 bool sampler_raw_cycle(const struct sampler *s, int forced, struct runtime_cycle *ret);
 /* Entries of the pause ring of the cycles above `after`, oldest first. */

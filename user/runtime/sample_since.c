@@ -9,55 +9,50 @@
 
 /* --- waits for a P --- */
 
-static bool fold_waits(const struct sampler *s, uint64_t waits[RUNTIME_LATENCY_BUCKETS])
+/* Of the read that is being made: counts and that none of them went back since the last good one. */
+int sampler_since_check(struct sampler *s, char *why)
 {
-	struct runtime_hist h;
-
-	if (!sampler_has(s, FIELD_SCHED_TIME_TO_RUN))
-		return false;
-	runtime_hist_decode(s->go_minor, read_plan_get(&s->plan, FIELD_SCHED_TIME_TO_RUN), &h);
-	runtime_hist_fold(&h, waits);
-	return true;
-}
-
-int sampler_since_check(const struct sampler *s, char *why)
-{
-	uint64_t waits[RUNTIME_LATENCY_BUCKETS];
-
-	if (!s->now.known || !s->now.waits_known || !fold_waits(s, waits))
+	s->waits_known = sampler_has(s, FIELD_SCHED_TIME_TO_RUN);
+	if (!s->waits_known)
+		return 0;
+	runtime_hist_fold(s->go_minor, read_plan_get(&s->plan, FIELD_SCHED_TIME_TO_RUN), s->waits);
+	if (!s->now.known || !s->now.waits_known)
 		return 0;
 	for (int i = 0; i < RUNTIME_LATENCY_BUCKETS; i++)
-		if (waits[i] - s->now.waits[i] > UINT32_MAX)
+		if (s->waits[i] - s->now.waits[i] > UINT32_MAX)
 			return err_why(why, 1, "self-check failed (timeToRun went from %" PRIu64 " to %" PRIu64 ")",
-				       s->now.waits[i], waits[i]);
+				       s->now.waits[i], s->waits[i]);
 	return 0;
 }
 
-static void count_waits(struct sampler *s)
+static void count_waits(struct sampler *s, uint64_t time_ns)
 {
 	struct runtime_latency *l = &s->latency;
 
-	s->has_latency = s->before.known && s->before.waits_known && s->now.waits_known;
+	s->has_latency = s->now.known && s->now.waits_known && s->waits_known;
 	if (!s->has_latency)
 		return;
-	l->start_ns = s->before.time_ns;
-	l->end_ns = s->now.time_ns;
+	l->start_ns = s->now.time_ns;
+	l->end_ns = time_ns;
 	l->cnt = 0;
 	for (int i = 0; i < RUNTIME_LATENCY_BUCKETS; i++) {
-		l->buckets[i] = (uint32_t)(s->now.waits[i] - s->before.waits[i]);
+		l->buckets[i] = (uint32_t)(s->waits[i] - s->now.waits[i]);
 		l->cnt += l->buckets[i];
 	}
 }
 
 void sampler_since_update(struct sampler *s, const struct runtime_sample *v)
 {
-	s->before = s->now;
+	count_waits(s, v->time_ns);
+	s->has_before = s->now.known;
+	s->before_numgc = s->now.numgc;
+	s->before_forced = s->now.numforcedgc;
 	s->now.known = true;
 	s->now.time_ns = v->time_ns;
 	s->now.numgc = v->numgc;
 	s->now.numforcedgc = v->numforcedgc;
-	s->now.waits_known = fold_waits(s, s->now.waits);
-	count_waits(s);
+	s->now.waits_known = s->waits_known;
+	memcpy(s->now.waits, s->waits, sizeof(s->now.waits));
 }
 
 bool sampler_latency(const struct sampler *s, struct runtime_latency *ret)
@@ -94,10 +89,10 @@ int sampler_raw_pauses(const struct sampler *s, int64_t after, struct runtime_pa
 int sampler_pauses(const struct sampler *s, struct runtime_pause *ret, int max, uint64_t *missed)
 {
 	*missed = 0;
-	if (!s->fresh || !s->before.known || !sampler_has(s, FIELD_MEMSTATS_NUMGC) ||
+	if (!s->fresh || !s->has_before || !sampler_has(s, FIELD_MEMSTATS_NUMGC) ||
 	    !sampler_has(s, FIELD_MEMSTATS_PAUSE_NS) || !sampler_has(s, FIELD_MEMSTATS_PAUSE_END) || max < 1)
 		return 0;
-	return sampler_raw_pauses(s, s->before.numgc, ret, max, missed);
+	return sampler_raw_pauses(s, s->before_numgc, ret, max, missed);
 }
 
 /* --- the last cycle --- */
@@ -184,7 +179,7 @@ bool sampler_cycle(const struct sampler *s, struct runtime_cycle *ret)
 
 	if (!s->fresh)
 		return false;
-	if (s->before.known && s->now.numgc == s->before.numgc + 1 && s->now.numforcedgc != SAMPLE_UNKNOWN)
-		forced = s->now.numforcedgc > s->before.numforcedgc;
+	if (s->has_before && s->now.numgc == s->before_numgc + 1 && s->now.numforcedgc != SAMPLE_UNKNOWN)
+		forced = s->now.numforcedgc > s->before_forced;
 	return sampler_raw_cycle(s, forced, ret);
 }
