@@ -68,7 +68,7 @@ void goroutine_table_header(const struct goroutine_table *t, struct str *out)
 	pen_right(&p, GRADE_FINE, at.shift + OLDEST_END, "OLDEST");
 	pen_to(&p, at.shift + SITES_AT);
 	if (at.below) {
-		pen_text(&p, GRADE_FINE, "below: created by, blocked at");
+		pen_text(&p, GRADE_FINE, t->pids ? "by and at: below" : "below: created by, blocked at");
 	} else {
 		pen_text(&p, GRADE_FINE, "CREATED BY");
 		pen_to(&p, at.sites_at + at.site_width + GAP);
@@ -112,24 +112,56 @@ static const char *without_path(const char *function)
 
 	while (len && function[len - 1] != '/')
 		len--;
-	return function + len;
+	return function[len] ? function + len : function;
+}
+
+/* "cart.(*Hub[...]).Subscribe" as "cart.Hub.Subscribe" */
+static void without_decoration(const char *function, char *buf, size_t sz)
+{
+	size_t len = 0;
+	int depth = 0;
+
+	for (const char *at = function; *at && len + 1 < sz; at++) {
+		depth += *at == '[';
+		if (!depth && *at != '(' && *at != '*' && *at != ')')
+			buf[len++] = *at;
+		depth -= *at == ']' && depth;
+	}
+	buf[len] = 0;
+}
+
+static int columns_of(const char *text, const struct pen *p)
+{
+	char clean[SITE_SZ];
+
+	return format_clean(text, p->ascii, clean, sizeof(clean));
+}
+
+/* The longest form that fits; if none does, the shortest without its middle. */
+static void function_text(const struct pen *p, const char *function, int room, char *buf, size_t sz)
+{
+	char brief[SITE_SZ];
+
+	if (columns_of(function, p) > room)
+		function = without_path(function);
+	if (columns_of(function, p) > room) {
+		without_decoration(function, brief, sizeof(brief));
+		function = *brief ? brief : function;
+	}
+	format_squeeze(function, room, p->ascii, buf, sz);
 }
 
 static void site(struct pen *p, const char *function, const char *place, int width)
 {
-	char name[SITE_SZ], line[SITE_SZ], clean[SITE_SZ];
+	char name[SITE_SZ], line[SITE_SZ];
 	const char *slash = strrchr(place, '/');
-	int room = width;
 
 	if (!*function) {
 		pen_text(p, GRADE_DIM, "?");
 		return;
 	}
 	format_squeeze(slash ? slash + 1 : place, width / 2, p->ascii, line, sizeof(line));
-	room -= *line ? format_clean(line, p->ascii, clean, sizeof(clean)) + GAP : 0;
-	if (format_clean(function, p->ascii, clean, sizeof(clean)) > room)
-		function = without_path(function);
-	format_squeeze(function, room, p->ascii, name, sizeof(name));
+	function_text(p, function, width - (*line ? columns_of(line, p) + GAP : 0), name, sizeof(name));
 	pen_textf(p, GRADE_FINE, "%s%s%s", name, *line ? "  " : "", line);
 }
 
@@ -167,6 +199,8 @@ void goroutine_table_row(const struct goroutine_table *t, const struct goroutine
 	count_text(row, text, sizeof(text));
 	pen_right(&p, GRADE_FINE, at.shift + COUNT_END, text);
 	rate_text(row->per_minute, text, sizeof(text));
+	if (t->one_look)
+		str_copy(text, sizeof(text), "-");
 	pen_right(&p, GRADE_FINE, at.shift + RATE_END, text);
 	pen_to(&p, at.shift + STATE_AT);
 	pen_textf(&p, GRADE_FINE, "%.8s", row->state);

@@ -25,6 +25,7 @@ struct goroutine_row {
 struct goroutine_table {
 	struct plain_style style; /* width: at least 80 */
 	bool pids;                /* a column for the process: rows of several are shown */
+	bool one_look;            /* growth does not apply: `-` */
 };
 
 /* The titles, one line. Below 110 columns (118 with pids) a row takes two lines: the sites stand on the second one. */
