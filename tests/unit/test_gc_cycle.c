@@ -193,12 +193,88 @@ static void implausible(void **state)
 	assert_false(gc_cycle_feed(&s, &e, &done));
 }
 
+/* The runtime's own numbers come between the end of mark and the last pause, and belong to the cycle whose mark ended
+ * at the stamp that they carry. */
+static void numbers(void **state)
+{
+	static const struct {
+		const char *events; /* N: numbers with the stamp of the last E; W: with another */
+		int cycles;
+		bool known; /* in the last cycle */
+	} rows[] = {
+		{"SPENT", 1, true},      {"SPET", 1, false}, /* layout not known, or the copy was lost */
+		{"SPEWT", 1, false},                         /* of another cycle */
+		{"SPEWNT", 1, true},     {"SPMMENT", 1, true},
+		{"SPENTSPET", 2, false},                      /* not the ones of the cycle before */
+		{"SPETNSPET", 2, false},                      /* too late */
+		{"NSPET", 1, false},     {"SPNET", 1, false}, /* mark had not ended */
+		{"SPENTSPENT", 2, true},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct gc_cycle_state s = {0};
+		struct gc_cycle_done done, last = {0};
+		uint64_t at = 10 * STEP, mark_end = 0;
+		int cycles = 0;
+
+		for (const char *c = rows[i].events; *c; c++, at += STEP) {
+			union event e = event_of(*c, at, at - 700);
+
+			if (*c == 'N' || *c == 'W') {
+				memset(&e, 0, sizeof(e));
+				e.hdr.kind = EVENT_GC_DONE;
+				e.gc_done.mark_term_ns = (int64_t)mark_end + (*c == 'W');
+				e.gc_done.numgc = 7;
+			}
+			if (*c == 'E')
+				mark_end = at;
+			if (gc_cycle_feed(&s, &e, &done) && done.cycle) {
+				cycles++;
+				last = done;
+			}
+		}
+		if (cycles != rows[i].cycles || last.known != rows[i].known || (last.numbers.numgc == 7) != last.known)
+			fail_msg("%s: %d cycles, known %d", rows[i].events, cycles, last.known);
+	}
+}
+
+static void copied(void **state)
+{
+	double fraction = 0.215;
+	struct event_gc_done e = {.numgc = 1,
+				  .sweep_term_ns = 2,
+				  .mark_ns = 3,
+				  .mark_term_ns = 4,
+				  .end_ns = 5,
+				  .assist_ns = 6,
+				  .dedicated_ns = 7,
+				  .fractional_ns = 8,
+				  .idle_ns = 9,
+				  .heap0 = 10,
+				  .heap1 = 11,
+				  .heap2 = 12,
+				  .goal = 13,
+				  .stacks = 14,
+				  .globals = 15,
+				  .stwprocs = 16,
+				  .maxprocs = 17,
+				  .flags = GC_DONE_FORCED};
+	struct runtime_cycle c;
+
+	memcpy(&e.cpu_fraction, &fraction, sizeof(fraction));
+	gc_cycle_numbers(&e, &c);
+	assert_true(c.numgc == 1 && c.sweep_term_ns == 2 && c.mark_ns == 3 && c.mark_term_ns == 4 && c.end_ns == 5);
+	assert_true(c.assist_ns == 6 && c.dedicated_ns == 7 && c.fractional_ns == 8 && c.idle_ns == 9);
+	assert_true(c.heap0 == 10 && c.heap1 == 11 && c.heap2 == 12 && c.goal == 13 && c.stacks == 14);
+	assert_true(c.globals == 15 && c.stwprocs == 16 && c.maxprocs == 17 && c.forced);
+	assert_memory_equal(&c.cpu_fraction, &fraction, sizeof(fraction));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sequences),
-		cmocka_unit_test(stamps),
-		cmocka_unit_test(implausible),
+		cmocka_unit_test(sequences), cmocka_unit_test(stamps),      cmocka_unit_test(numbers),
+		cmocka_unit_test(copied),    cmocka_unit_test(implausible),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

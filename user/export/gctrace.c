@@ -33,13 +33,13 @@ static const char *divided(uint64_t val, int dec, char buf[static NUMBER_SZ])
 }
 
 /* fmtNSAsMS of the runtime: two digits that count, at most three decimals, whole from 10 ms on. */
-static const char *milliseconds(int64_t ns, char buf[static NUMBER_SZ])
+static const char *milliseconds(uint64_t ns, char buf[static NUMBER_SZ])
 {
-	uint64_t x = (uint64_t)ns / 1000;
+	uint64_t x = ns / 1000;
 	int dec = 3;
 
 	if (ns >= 10000000)
-		return divided((uint64_t)ns / 1000000, 0, buf);
+		return divided(ns / 1000000, 0, buf);
 	if (!x)
 		return divided(0, 0, buf);
 	for (; x >= 100; x /= 10)
@@ -68,20 +68,39 @@ static unsigned long long mib(uint64_t bytes)
 	return bytes >> MIB_SHIFT;
 }
 
+/* The phases. Unsigned, as the runtime prints them: what a recording may hold wraps and breaks nothing. */
+struct phases {
+	uint64_t sweep_term, mark, mark_term, sweep_term_cpu, mark_term_cpu; /* ns */
+};
+
+static struct phases phases_of(const struct runtime_cycle *c)
+{
+	struct phases p = {
+		.sweep_term = (uint64_t)c->mark_ns - (uint64_t)c->sweep_term_ns,
+		.mark = (uint64_t)c->mark_term_ns - (uint64_t)c->mark_ns,
+		.mark_term = (uint64_t)c->end_ns - (uint64_t)c->mark_term_ns,
+	};
+
+	p.sweep_term_cpu = (uint64_t)c->stwprocs * p.sweep_term;
+	p.mark_term_cpu = (uint64_t)c->stwprocs * p.mark_term;
+	return p;
+}
+
 void gctrace_line(const struct runtime_cycle *c, uint64_t init_ns, char buf[static GCTRACE_LINE_SZ])
 {
-	const int64_t sweep = c->mark_ns - c->sweep_term_ns, term = c->end_ns - c->mark_term_ns;
+	const struct phases p = phases_of(c);
 	char n[10][NUMBER_SZ];
 
 	snprintf(buf, GCTRACE_LINE_SZ,
 		 "gc %llu @%ss %s%%: %s+%s+%s ms clock, %s+%s/%s/%s+%s ms cpu, %llu->%llu->%llu MB, %llu MB goal, "
 		 "%llu MB stacks, %llu MB globals, %d P%s",
 		 (unsigned long long)c->numgc, since(c->sweep_term_ns, init_ns, n[0]), percent(c->cpu_fraction, n[1]),
-		 milliseconds(sweep, n[2]), milliseconds(c->mark_term_ns - c->mark_ns, n[3]), milliseconds(term, n[4]),
-		 milliseconds(c->stwprocs * sweep, n[5]), milliseconds(c->assist_ns, n[6]),
-		 milliseconds(c->dedicated_ns + c->fractional_ns, n[7]), milliseconds(c->idle_ns, n[8]),
-		 milliseconds(c->stwprocs * term, n[9]), mib(c->heap0), mib(c->heap1), mib(c->heap2), mib(c->goal),
-		 mib(c->stacks), mib(c->globals), c->maxprocs, c->forced ? " (forced)" : "");
+		 milliseconds(p.sweep_term, n[2]), milliseconds(p.mark, n[3]), milliseconds(p.mark_term, n[4]),
+		 milliseconds(p.sweep_term_cpu, n[5]), milliseconds((uint64_t)c->assist_ns, n[6]),
+		 milliseconds((uint64_t)c->dedicated_ns + (uint64_t)c->fractional_ns, n[7]),
+		 milliseconds((uint64_t)c->idle_ns, n[8]), milliseconds(p.mark_term_cpu, n[9]), mib(c->heap0),
+		 mib(c->heap1), mib(c->heap2), mib(c->goal), mib(c->stacks), mib(c->globals), c->maxprocs,
+		 c->forced ? " (forced)" : "");
 }
 
 static void null_fields(struct jw *w)
@@ -97,20 +116,20 @@ static void null_fields(struct jw *w)
 
 static void phase_fields(struct jw *w, const struct runtime_cycle *c)
 {
-	const int64_t sweep = c->mark_ns - c->sweep_term_ns, term = c->end_ns - c->mark_term_ns;
+	const struct phases p = phases_of(c);
 
 	jw_begin(w, "clock_seconds", '{');
-	jw_seconds(w, "sweep_termination", (uint64_t)sweep);
-	jw_seconds(w, "mark", (uint64_t)(c->mark_term_ns - c->mark_ns));
-	jw_seconds(w, "mark_termination", (uint64_t)term);
+	jw_seconds(w, "sweep_termination", p.sweep_term);
+	jw_seconds(w, "mark", p.mark);
+	jw_seconds(w, "mark_termination", p.mark_term);
 	jw_end(w, '}');
 	jw_begin(w, "cpu_seconds", '{');
-	jw_seconds(w, "sweep_termination", (uint64_t)(c->stwprocs * sweep));
+	jw_seconds(w, "sweep_termination", p.sweep_term_cpu);
 	jw_seconds(w, "assist", (uint64_t)c->assist_ns);
 	jw_seconds(w, "dedicated", (uint64_t)c->dedicated_ns);
 	jw_seconds(w, "fractional", (uint64_t)c->fractional_ns);
 	jw_seconds(w, "idle", (uint64_t)c->idle_ns);
-	jw_seconds(w, "mark_termination", (uint64_t)(c->stwprocs * term));
+	jw_seconds(w, "mark_termination", p.mark_term_cpu);
 	jw_end(w, '}');
 }
 

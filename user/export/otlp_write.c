@@ -193,10 +193,11 @@ static void attr_known(struct jw *w, enum attr a, int64_t v)
 /* Of the CPU time that GOMAXPROCS Ps had while the cycle ran; idle marking is free, as the runtime counts. */
 static double cycle_cpu_share(const struct runtime_cycle *c)
 {
-	const int64_t stopped = c->mark_ns - c->sweep_term_ns + c->end_ns - c->mark_term_ns;
-	const int64_t used = c->stwprocs * stopped + c->assist_ns + c->dedicated_ns + c->fractional_ns;
+	const double stopped = (double)(c->mark_ns - c->sweep_term_ns) + (double)(c->end_ns - c->mark_term_ns);
+	const double used =
+		c->stwprocs * stopped + (double)c->assist_ns + (double)c->dedicated_ns + (double)c->fractional_ns;
 
-	return (double)used / ((double)(c->end_ns - c->sweep_term_ns) * c->maxprocs);
+	return used / ((double)(c->end_ns - c->sweep_term_ns) * c->maxprocs);
 }
 
 static void add_cycle_numbers(struct jw *w, const struct runtime_cycle *c)
@@ -294,11 +295,19 @@ static void add_dns(struct jw *w, const struct trace_event *e)
 	add_peer(w, &q->addr);
 }
 
+static void add_assist(struct jw *w, const struct trace_event *e)
+{
+	if (e->u.event->gc_assist.goid)
+		attr_int(w, ATTR_GOID, (int64_t)e->u.event->gc_assist.goid);
+	attr_real(w, ATTR_ASSIST_WAIT, (double)e->duration_ns / (double)NS_PER_SEC);
+}
+
 void otlp_attributes(struct jw *w, const char *key, const struct trace_event *e)
 {
 	static void (*const add[TRACE_KIND_CNT])(struct jw *w, const struct trace_event *e) = {
-		[TRACE_GC_CYCLE] = add_cycle, [TRACE_GC_PAUSE] = add_pause,      [TRACE_THROTTLE] = add_throttle,
-		[TRACE_RUNQ] = add_runq,      [TRACE_TCP_CONNECT] = add_connect, [TRACE_DNS_QUERY] = add_dns,
+		[TRACE_GC_CYCLE] = add_cycle,   [TRACE_GC_PAUSE] = add_pause,      [TRACE_THROTTLE] = add_throttle,
+		[TRACE_RUNQ] = add_runq,        [TRACE_TCP_CONNECT] = add_connect, [TRACE_DNS_QUERY] = add_dns,
+		[TRACE_GC_ASSIST] = add_assist,
 	};
 	char buf[NAMES_TEXT_SZ];
 
