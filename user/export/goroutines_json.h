@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* JSON: the goroutines of one process (schema gopherscope.goroutines/1, docs/goroutines.md). */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "pods/owner.h"
+#include "procs/process.h"
+#include "runtime/census.h"
+
+/* One look at a process, or what has changed since another one; everything is borrowed. */
+struct goroutines_look {
+	const struct process *process;
+	const struct owner *owner; /* NULL unknown */
+	const struct census *census;
+	struct code_lines *lines;
+	uint64_t time_unix_ns;
+	const int64_t *growth;    /* of each group since the first look; NULL: there was one look */
+	double growth_seconds;    /* between the two */
+	const char *const *marks; /* of each group: "", "leak?", "blocked", "leaked" */
+	bool system;              /* the runtime's own goroutines as well */
+	bool stacks;
+};
+
+/* Goroutines that there are, by what was seen: a sample is scaled up. */
+int64_t goroutines_scaled(const struct census *c, uint64_t cnt);
+/* Where a goroutine was created or is blocked, by an address of its group: the innermost call there, inlined or not,
+ * that is no wrapper; blocked: nor a call of what blocks (census_is_plumbing). False: unknown. */
+bool goroutines_site(struct code_lines *lines, uint64_t pc, bool blocked, struct code_frame *ret);
+/* The go statement's address; 0 for the program's first goroutine, which no statement made, and where unknown. */
+uint64_t goroutines_created(struct code_lines *lines, const struct census_group *g);
+/* A line without newline on the heap (the caller's), NULL when out of memory. */
+char *goroutines_json(const struct goroutines_look *l);
