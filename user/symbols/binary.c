@@ -63,10 +63,10 @@ const char *binary_layout_text(const struct binary *b)
 {
 	static const char *const texts[4][3] = {
 		[LAYOUT_NONE] = {"no layout", "no layout", "no layout"},
-		[LAYOUT_DWARF] = {"DWARF, no addresses", "DWARF, symbol table", "DWARF, references in code"},
-		[LAYOUT_TABLE] = {"table, no addresses", "table, symbol table", "table, references in code"},
+		[LAYOUT_DWARF] = {"DWARF, no addresses", "DWARF, symbol table", "DWARF, code refs"},
+		[LAYOUT_TABLE] = {"table, no addresses", "table, symbol table", "table, code refs"},
 		[LAYOUT_NEAREST] = {"newest table, no addresses", "newest table, symbol table",
-				    "newest table, references in code"},
+				    "newest table, code refs"},
 	};
 
 	return texts[b->layout][b->globals_source];

@@ -220,7 +220,7 @@ static inline bool binary_has_experiments(const struct binary *b)
 /* Name of a site's function ("runtime.startTheWorldWithSema") and of the instruction ("push (emulated)"). */
 const char *go_site_symbol(enum go_site site);
 const char *probe_how_text(enum probe_how how);
-/* By which way layout and globals are known, for people: "DWARF, symbol table"; "table, references in code". */
+/* By which way layout and globals are known, for people: "DWARF, symbol table"; "table, code refs". */
 const char *binary_layout_text(const struct binary *b);
 
 /* Cache: one struct binary a content, also when it is reached through different overlay mounts: dev and ino are then

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* `list` as text (screens.md 6): one line a process, and in the last column what can be observed of it. `all`, or what
- * works and then why the rest does not: "cpu net mem go_gc; go_runtime: no layout for go1.29-dev". `cpu`, `net` and
+ * works and then why the rest does not: "cpu net mem go_gc; go_runtime: no layout for go1.29-dev". How
+ * the runtime's values are found is said unless DWARF and symbol table tell: "all (table, code refs)". `cpu`, `net` and
  * `mem` need no Go at all, only a cgroup that is known. */
 #include "view/plain.h"
 
@@ -85,6 +86,15 @@ static const char *reason(const struct process *p, const char *why)
 	return *why ? why : *p->why ? p->why : "not observed";
 }
 
+/* How the runtime's values are found, where the program does not say it by itself. */
+static void add_way(const struct process *p, struct str *ret)
+{
+	const struct binary *b = p->binary;
+
+	if (b && !(b->layout == LAYOUT_DWARF && b->globals_source == GLOBALS_SYMTAB))
+		str_addf(ret, " (%s)", binary_layout_text(b));
+}
+
 static void observable_text(const struct process *p, const struct owner *o, struct str *ret)
 {
 	const char *gc = reason(p, p->go_gc_why), *runtime = reason(p, p->go_runtime_why);
@@ -98,10 +108,13 @@ static void observable_text(const struct process *p, const struct owner *o, stru
 	}
 	if (p->go_gc_on && p->go_runtime_on && o) {
 		str_add(ret, "all");
+		add_way(p, ret);
 		return;
 	}
 	str_add(ret, o ? "cpu net mem" : "");
 	str_addf(ret, "%s%s", p->go_gc_on ? " go_gc" : "", p->go_runtime_on ? " go_runtime" : "");
+	if (p->go_runtime_on)
+		add_way(p, ret);
 	if (!o)
 		str_add(ret, "; cpu net mem: its cgroup is not known");
 	if (!p->go_gc_on && !p->go_runtime_on && !strcmp(gc, runtime)) {
