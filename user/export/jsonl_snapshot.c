@@ -89,7 +89,7 @@ static void process_signals(struct jw *w, const struct process *p)
 		snprintf(via, sizeof(via), "uprobe at %s", probe_how_text(b->sites[GO_SITE_START_WORLD].how));
 	jw_begin(w, "signals", '{');
 	process_signal(w, "go_gc", p->go_gc_on, gc_why, via);
-	process_signal(w, "go_runtime", p->go_runtime_on, runtime_why, "passive reads");
+	process_signal(w, "go_runtime", p->go_runtime_on, runtime_why, b ? binary_layout_text(b) : NULL);
 	jw_end(w, '}');
 }
 
