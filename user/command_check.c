@@ -44,12 +44,22 @@ static void cap_values(const struct kernel_features *f, bool have[CAPS])
 	have[5] = f->cap_net_admin || f->cap_sys_admin;
 }
 
-static int off_cnt(const struct check *c)
+/* Off because nobody asked for it: no fault. */
+static bool is_unasked(const struct signal_state *st)
+{
+	return st->mode == SIGNAL_OFF && !strcmp(st->why, SIGNAL_UNASKED_WHY);
+}
+
+/* Of *asked. */
+static int off_cnt(const struct check *c, int *asked)
 {
 	int cnt = 0;
 
-	for (int id = 0; id < SIGNAL_CNT; id++)
-		cnt += c->signals[id].mode == SIGNAL_OFF;
+	*asked = 0;
+	for (int id = 0; id < SIGNAL_CNT; id++) {
+		cnt += c->signals[id].mode == SIGNAL_OFF && !is_unasked(&c->signals[id]);
+		*asked += !is_unasked(&c->signals[id]);
+	}
 	return cnt;
 }
 
@@ -92,7 +102,8 @@ static const char *state_text(const struct signal_state *st)
 static void add_signal(const struct signal_state *st, int mechanism_width, struct str *out)
 {
 	const char *note = works(st) ? st->note : st->why;
-	const char *state = st->mode == SIGNAL_OFF ? "OFF" : st->mode == SIGNAL_DEGRADED ? "DEGRADED" : state_text(st);
+	bool fault = st->mode == SIGNAL_OFF && !is_unasked(st);
+	const char *state = fault ? "OFF" : st->mode == SIGNAL_DEGRADED ? "DEGRADED" : state_text(st);
 	char cost[32] = "-";
 
 	if (st->hit_cost_ns > 0)
@@ -121,7 +132,7 @@ static int print_text(const struct check *c)
 {
 	const struct kernel_features *f = &c->features;
 	struct str out;
-	int err;
+	int err, off, asked;
 
 	str_init(&out);
 	str_addf(&out, "%-5s kernel %s %s, %s, cgroup %s, %ld CPUs, lockdown: %s\n", f->btf ? "OK" : "FAIL", f->release,
@@ -131,8 +142,8 @@ static int print_text(const struct check *c)
 	if (!c->can_run)
 		str_addf(&out, "FAIL  %s\n", c->why);
 	add_signals(c, &out);
-	str_addf(&out, "RESULT  %s; %d of %d signals off\n", c->can_run ? "can run" : "cannot run", off_cnt(c),
-		 SIGNAL_CNT);
+	off = off_cnt(c, &asked);
+	str_addf(&out, "RESULT  %s; %d of %d signals off\n", c->can_run ? "can run" : "cannot run", off, asked);
 	err = out.failed ? -ENOMEM : output_text(str_get(&out));
 	str_deinit(&out);
 	return err;

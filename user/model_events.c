@@ -287,6 +287,28 @@ static bool rival_is_own(const struct model *m, const struct event_runq *e, cons
 	return p && p->container == c;
 }
 
+/* The number of a process may come after its end. Each wait is two hits, where it began and where it ended. */
+static void on_assist(struct model *m, const union event *e)
+{
+	struct model_container *c = container_of_event(m, e);
+	struct model_process *p = model_process_find(m, e->hdr.tgid);
+	uint64_t hits = e->hdr.kind == EVENT_GC_ASSIST ? 2 : e->gc_assists.cnt;
+
+	if (!c) {
+		m->lost[SIGNAL_GO_ASSIST][LOSS_UNKNOWN_PROCESS]++;
+		return;
+	}
+	if (p)
+		p->hits += hits;
+	c->cost_ns += (double)hits * m->signals[SIGNAL_GO_ASSIST].hit_cost_ns;
+	if (e->hdr.kind == EVENT_GC_ASSISTS) {
+		container_stats_assists(c->stats, &e->gc_assists);
+		return;
+	}
+	container_stats_assist(c->stats, &e->gc_assist);
+	trace_raw(m, TRACE_GC_ASSIST, e, e->gc_assist.start_ns, c);
+}
+
 static void on_runq(struct model *m, const union event *e)
 {
 	struct model_container *c = container_of_event(m, e);
@@ -363,6 +385,7 @@ void model_event(struct model *m, const union event *e)
 	switch (e->hdr.kind) {
 	case EVENT_GC_ASSIST:
 	case EVENT_GC_ASSISTS:
+		on_assist(m, e);
 		break;
 	case EVENT_GC_DONE:
 	case EVENT_GC_START:

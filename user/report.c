@@ -300,8 +300,23 @@ static void hide_stops(struct snapshot_gc *g)
 	g->pause = pause;
 }
 
+/* Known where no process is missing: part of the assists would look like few. */
+static void hide_assists(const struct model *m, const struct model_container *c, struct snapshot_container *x)
+{
+	bool on = signal_works(m, SIGNAL_GO_ASSIST), counted = on, waits = on;
+
+	for (const struct model_process *p = c->processes; p; p = p->next) {
+		counted &= (p->rec.flags & RECORD_PROCESS_ASSISTS) != 0;
+		waits &= (p->rec.flags & RECORD_PROCESS_ASSIST_WAITS) != 0;
+	}
+	if (!counted)
+		snapshot_assists_unknown(&x->gc);
+	else if (!waits)
+		snapshot_assist_waits_unknown(&x->gc);
+}
+
 /* What a signal that is off would have told is unknown, not nothing. */
-static void hide_unknown(const struct model *m, struct snapshot_container *x)
+static void hide_unknown(const struct model *m, const struct model_container *c, struct snapshot_container *x)
 {
 	x->net.on = signal_works(m, SIGNAL_NET_TCP);
 	x->net.dns_on = signal_works(m, SIGNAL_NET_DNS);
@@ -315,6 +330,7 @@ static void hide_unknown(const struct model *m, struct snapshot_container *x)
 		snapshot_dns_unknown(&x->net);
 	if (!x->gc.on && !x->gone)
 		hide_stops(&x->gc);
+	hide_assists(m, c, x);
 }
 
 static int fill_container(const struct model *m, const struct model_container *c, uint64_t now, uint64_t window_ns,
@@ -337,7 +353,7 @@ static int fill_container(const struct model *m, const struct model_container *c
 	fill_go_memory(c, &x->memory);
 	container_stats_fill(c->stats, now, window_ns, x);
 	fill_limits(c, x);
-	hide_unknown(m, x);
+	hide_unknown(m, c, x);
 	return 0;
 }
 

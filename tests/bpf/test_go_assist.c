@@ -143,7 +143,8 @@ static bool test_storm(void)
 	struct scene s;
 	bool good;
 
-	cfg.storm_hits_per_s = 500; /* go_gc has some hundred: 40 cycles a second with 6 hits each */
+	cfg.storm_hits_per_s =
+		3000; /* go_gc has some hundred: 60 cycles a second with 8 hits each; go_assist 10,000 and more */
 	good = set_up(&s, "1.27.4", &cfg);
 	if (good) {
 		rig_run(&s.rig, 250);

@@ -18,7 +18,7 @@
 #include "signal_id.h"
 
 #define ARGS_MAX 24
-#define ALL      ((1u << SIGNAL_CNT) - 1)
+#define ALL      (((1u << SIGNAL_CNT) - 1) & ~(1u << SIGNAL_GO_ASSIST)) /* by default */
 
 static char said[4096]; /* both streams of the last parse() */
 
@@ -163,6 +163,8 @@ static void test_signals(void **state)
 
 	assert_int_equal(parse("--signals -go_gc,-proc_watch,+go_gc", &o), 0);
 	assert_int_equal(o.signals, ALL & ~(1u << SIGNAL_PROC_WATCH));
+	assert_int_equal(parse("--signals +go_assist", &o), 0);
+	assert_int_equal(o.signals, ALL | 1u << SIGNAL_GO_ASSIST);
 	assert_int_equal(parse("--signals -cpu_runq,-net_tcp,-net_dns,-mem_oom", &o), 0);
 	assert_int_equal(o.signals, ALL & ~(1u << SIGNAL_CPU_SCHED | 1u << SIGNAL_NET_TCP | 1u << SIGNAL_NET_DNS |
 					    1u << SIGNAL_MEM_OOM));

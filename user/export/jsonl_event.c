@@ -211,6 +211,7 @@ static const fields_fn fields[TRACE_KIND_CNT] = {
 	[TRACE_GC_CYCLE] = add_cycle,
 	[TRACE_GC_MARK] = add_nothing,
 	[TRACE_GC_PAUSE] = add_pause,
+	[TRACE_GC_ASSIST] = add_nothing,
 	[TRACE_THROTTLE] = add_throttle,
 	[TRACE_THROTTLE_MISSED] = add_throttle_missed,
 	[TRACE_RUNQ] = add_runq,
@@ -230,6 +231,19 @@ bool jsonl_event_has(enum trace_kind k)
 	return (size_t)k < ARRAY_SIZE(fields) && fields[k];
 }
 
+static uint64_t goid_of(const struct trace_event *e)
+{
+	return e->kind == TRACE_GC_ASSIST ? e->u.event->gc_assist.goid : 0;
+}
+
+static void add_goid(struct jw *w, const struct trace_event *e)
+{
+	if (goid_of(e))
+		jw_int(w, "goid", (int64_t)goid_of(e));
+	else
+		jw_null(w, "goid");
+}
+
 void jsonl_event_add(struct jw *w, const struct trace_event *e, const char *owner)
 {
 	uint64_t duration_ns = names_duration_ns(e);
@@ -241,7 +255,7 @@ void jsonl_event_add(struct jw *w, const struct trace_event *e, const char *owne
 	jw_seconds(w, "duration_seconds", duration_ns);
 	add_id(w, "pid", (uint32_t)e->pid);
 	add_id(w, "tid", (uint32_t)e->tid);
-	jw_raw(w, "goid", "null");
+	add_goid(w, e);
 	jw_raw(w, "owner", owner);
 	fields[e->kind](w, e);
 	jw_end(w, '}');
@@ -251,5 +265,7 @@ void jsonl_event_fields(struct jw *w, const struct trace_event *e)
 {
 	add_id(w, "pid", (uint32_t)e->pid);
 	add_id(w, "tid", (uint32_t)e->tid);
+	if (goid_of(e))
+		add_goid(w, e);
 	fields[e->kind](w, e);
 }

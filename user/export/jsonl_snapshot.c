@@ -225,6 +225,9 @@ static void gc(struct jw *w, const struct snapshot_gc *g)
 	jw_end(w, '}');
 	jw_real(w, "cpu_ratio", g->cpu_ratio);
 	jw_real(w, "assist_seconds", g->assist_seconds);
+	integer(w, "assists", g->assists);
+	integer(w, "assist_waits", g->assist_waits);
+	dist_if(w, "assist_wait_seconds", g->assist_waits != STAT_UNKNOWN, &g->assist_wait);
 	integer(w, "heap_live_bytes", g->heap_live_bytes);
 	integer(w, "heap_goal_bytes", g->heap_goal_bytes);
 	integer(w, "gogc", g->gogc);

@@ -43,6 +43,8 @@ static const char *const attrs[ATTR_CNT] = {
 	[ATTR_DNS_QUESTION_NAME] = "dns.question.name",
 	[ATTR_GC_TRIGGER] = "gopherscope.go.gc.trigger",
 	[ATTR_PROCESSOR_LIMIT] = "gopherscope.go.processor.limit",
+	[ATTR_GOID] = "gopherscope.goid",
+	[ATTR_ASSIST_WAIT] = "gopherscope.go.assist.wait_seconds",
 	[ATTR_GC_NUMBER] = "gopherscope.go.gc.number",
 	[ATTR_GC_CPU_SHARE] = "gopherscope.go.gc.cpu.share",
 	[ATTR_GC_HEAP_BEFORE] = "gopherscope.go.gc.heap.before",
@@ -62,9 +64,9 @@ static const char *const attrs[ATTR_CNT] = {
 
 /* A mark phase goes with its cycle; one whose cycle never ended counts as long as a cycle must. */
 static const uint64_t span_min_ns[TRACE_KIND_CNT] = {
-	[TRACE_GC_CYCLE] = 100 * NS_PER_MS,  [TRACE_GC_MARK] = 100 * NS_PER_MS, [TRACE_GC_PAUSE] = 10 * NS_PER_MS,
-	[TRACE_THROTTLE] = 20 * NS_PER_MS,   [TRACE_RUNQ] = 20 * NS_PER_MS,     [TRACE_TCP_CONNECT] = 100 * NS_PER_MS,
-	[TRACE_DNS_QUERY] = 100 * NS_PER_MS,
+	[TRACE_GC_CYCLE] = 100 * NS_PER_MS,  [TRACE_GC_MARK] = 100 * NS_PER_MS,  [TRACE_GC_PAUSE] = 10 * NS_PER_MS,
+	[TRACE_THROTTLE] = 20 * NS_PER_MS,   [TRACE_RUNQ] = 20 * NS_PER_MS,      [TRACE_TCP_CONNECT] = 100 * NS_PER_MS,
+	[TRACE_DNS_QUERY] = 100 * NS_PER_MS, [TRACE_GC_ASSIST] = 10 * NS_PER_MS,
 };
 
 const char *names_attr(enum attr a)

@@ -71,7 +71,7 @@ static void orphan(struct exporter *x, struct otlp_span *s)
 	settle_consume(x, s);
 }
 
-/* The cycle takes what waited for it. A pause that is long alone makes the whole cycle worth sending. */
+/* The cycle takes what waited for it. A pause or wait that is long alone makes the whole cycle worth sending. */
 static void adopt(struct exporter *x, struct otlp_span *cycle)
 {
 	struct otlp_span_list *waiting = &cycle->resource->waiting, others;
@@ -89,7 +89,7 @@ static void adopt(struct exporter *x, struct otlp_span *cycle)
 		s->next = NULL;
 		*tail = s;
 		tail = &s->next;
-		cycle->send |= s->kind == TRACE_GC_PAUSE && is_long(x, s);
+		cycle->send |= (s->kind == TRACE_GC_PAUSE || s->kind == TRACE_GC_ASSIST) && is_long(x, s);
 	}
 	while ((s = otlp_list_pop(&others)))
 		otlp_list_add(waiting, s);
@@ -205,6 +205,12 @@ static bool has_cycle(const struct trace_event *e)
 	return e->kind == TRACE_GC_MARK || reason == STW_GC_MARK_TERM || reason == STW_GC_SWEEP_TERM;
 }
 
+/* Waits of assists are part of a cycle, too, but there are hundreds a second: only long ones get so far. */
+static bool waits_for_cycle(const struct trace_event *e)
+{
+	return has_cycle(e) || e->kind == TRACE_GC_ASSIST;
+}
+
 /* Cheap first: nearly all events of a busy node end here. */
 static bool is_short(const struct exporter *x, const struct trace_event *e)
 {
@@ -243,7 +249,7 @@ static int otlp_event(struct exporter *x, const struct trace_event *e)
 	} else {
 		if (otlp_lines_span(&x->lines, e, &s))
 			return x->lines.err = -ENOMEM;
-		take_span_consume(x, s, has_cycle(e));
+		take_span_consume(x, s, waits_for_cycle(e));
 	}
 	settle(x);
 	return x->lines.err;

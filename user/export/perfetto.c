@@ -106,6 +106,12 @@ static int put_runq(struct exporter *x, const struct trace_event *e)
 	return 0;
 }
 
+static int put_assist(struct exporter *x, const struct trace_event *e)
+{
+	put_lane(x, e, perfetto_tracks_process(x->tracks, e), SLOT_ASSISTS, 0, "GC assist waits");
+	return 0;
+}
+
 static int put_network(struct exporter *x, const struct trace_event *e)
 {
 	put_lane(x, e, perfetto_tracks_process(x->tracks, e), SLOT_NETWORK, 0, "network");
@@ -186,6 +192,7 @@ static int (*const writers[TRACE_KIND_CNT])(struct exporter *x, const struct tra
 	[TRACE_GC_CYCLE] = put_gc,
 	[TRACE_GC_MARK] = put_gc,
 	[TRACE_GC_PAUSE] = put_gc,
+	[TRACE_GC_ASSIST] = put_assist,
 	[TRACE_THROTTLE] = put_throttle,
 	[TRACE_THROTTLE_MISSED] = put_throttle_missed,
 	[TRACE_RUNQ] = put_runq,

@@ -25,6 +25,7 @@ enum track_slot {
 	SLOT_GC,
 	SLOT_GC_MARK,
 	SLOT_PAUSES,
+	SLOT_ASSISTS,
 	SLOT_RUNQ, /* index: thread */
 	SLOT_NETWORK,
 	SLOT_NETWORK_MARKS,

@@ -149,7 +149,7 @@ static void choose_signal(struct probes *p, enum signal_id id)
 	s->state.name = signal_name(id);
 	if (!(p->cfg.wanted & (1u << id))) {
 		str_copy(s->state.why, sizeof(s->state.why),
-			 id == SIGNAL_GO_ASSIST ? SIGNAL_GO_ASSIST_WHY : "not asked for");
+			 id == SIGNAL_GO_ASSIST ? SIGNAL_UNASKED_WHY : "not asked for");
 		return;
 	}
 	s->state.mode = SIGNAL_ON;

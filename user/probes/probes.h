@@ -17,6 +17,9 @@
 
 enum signal_mode { SIGNAL_OFF, SIGNAL_ON, SIGNAL_DEGRADED, SIGNAL_WINDOW /* armed for a share of the time */ };
 
+/* Why an optional signal is off: no fault, and not to be shown as one. */
+#define SIGNAL_UNASKED_WHY "only when asked for: --signals +go_assist"
+
 struct signal_state {
 	enum signal_id id;
 	const char *name; /* "go_gc" */

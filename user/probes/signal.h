@@ -58,8 +58,6 @@ int cpu_sched_arm(struct signal *s, uint64_t ns);
 	((1u << SIGNAL_GO_GC) | (1u << SIGNAL_CPU_SCHED) | (1u << SIGNAL_NET_TCP) | (1u << SIGNAL_NET_DNS) |           \
 	 (1u << SIGNAL_GO_ASSIST))
 
-#define SIGNAL_GO_ASSIST_WHY "only when asked for: --signals +go_assist"
-
 /* Probes on Go programs: a link for all sites, where the kernel can do it and cookies as well. */
 bool signal_uses_multi(const struct signal_env *env);
 

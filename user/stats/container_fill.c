@@ -151,6 +151,8 @@ static void fill_gc(const struct container_stats *c, const struct window *w, str
 	fill_dist(&c->marks, w, &gc->mark);
 	span_ring_cover(&c->marks, w->watched_ns, w->to_ns, &cover);
 	gc->mark_wall_ratio = seconds > 0 ? rounded((double)cover.union_ns / NS_PER_SEC / seconds) : NAN;
+	assist_stats_fill(&c->assists, w->from_ns, w->to_ns, gc);
+	fill_dist(&c->assists.waits, w, &gc->assist_wait);
 }
 
 /* The missing time lies somewhere in its span: by its share where the window cuts it. Signed: stamps that are late

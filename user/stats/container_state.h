@@ -3,6 +3,7 @@
  * detail.c, which shows it piece by piece. */
 #pragma once
 
+#include "stats/assist_stats.h"
 #include "stats/container_stats.h"
 #include "stats/memory_trend.h"
 #include "stats/net_stats.h"
@@ -31,6 +32,7 @@ struct container_stats {
 	size_t missed_cnt, missed_cap;
 	struct readings usage, gc_cpu, cost;
 	struct runq_stats runq;
+	struct assist_stats assists;
 	struct sched_stats sched;
 	struct memory_trend memory;
 	struct net_stats *net;                   /* owned */

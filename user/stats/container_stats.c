@@ -31,6 +31,7 @@ int container_stats_new(struct stats_budget *budget, struct container_stats **re
 	span_ring_init(&c->throttles, STATS_THROTTLES_MAX, budget);
 	span_ring_init(&c->ooms, STATS_OOM_MAX, budget);
 	runq_stats_init(&c->runq, budget);
+	assist_stats_init(&c->assists, budget);
 	sched_stats_init(&c->sched, budget);
 	readings_init(&c->usage, STATS_READINGS_MAX);
 	readings_init(&c->gc_cpu, STATS_READINGS_MAX);
@@ -50,6 +51,7 @@ struct container_stats *container_stats_free(struct container_stats *c)
 	free(c->missed);
 	stats_budget_resize(c->budget, c->missed_cap * sizeof(*c->missed), 0);
 	sched_stats_deinit(&c->sched);
+	assist_stats_deinit(&c->assists);
 	runq_stats_deinit(&c->runq);
 	span_ring_deinit(&c->ooms);
 	span_ring_deinit(&c->throttles);
@@ -192,6 +194,16 @@ void container_stats_runq(struct container_stats *c, const struct event_runq *e,
 	count_lost(c, SIGNAL_CPU_SCHED, runq_stats_outlier(&c->runq, e, own));
 }
 
+void container_stats_assist(struct container_stats *c, const struct event_gc_assist *e)
+{
+	count_lost(c, SIGNAL_GO_ASSIST, assist_stats_wait(&c->assists, e));
+}
+
+void container_stats_assists(struct container_stats *c, const struct event_gc_assists *e)
+{
+	count_lost(c, SIGNAL_GO_ASSIST, assist_stats_number(&c->assists, e));
+}
+
 void container_stats_oom(struct container_stats *c, uint64_t time_ns)
 {
 	add_span(c, &c->ooms, time_ns, time_ns, 0);
@@ -296,6 +308,7 @@ void container_stats_expire(struct container_stats *c, uint64_t now_ns)
 	span_ring_expire(&c->ooms, before);
 	missed_expire(c, before);
 	runq_stats_expire(&c->runq, before);
+	assist_stats_expire(&c->assists, before);
 	sched_stats_expire(&c->sched, before);
 	net_stats_expire(c->net, now_ns);
 	polls_expire(c, before);

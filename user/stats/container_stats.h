@@ -48,6 +48,9 @@ void container_stats_runq_window(struct container_stats *c, const struct event_r
 void container_stats_runq_mean(struct container_stats *c, const struct event_runq_mean *e);
 /* own: who ran instead is of this container. */
 void container_stats_runq(struct container_stats *c, const struct event_runq *e, bool own);
+/* go_assist: one wait for mark credit; how many assists did mark work. */
+void container_stats_assist(struct container_stats *c, const struct event_gc_assist *e);
+void container_stats_assists(struct container_stats *c, const struct event_gc_assists *e);
 void container_stats_oom(struct container_stats *c, uint64_t time_ns);
 /* go_runtime: waits for a P of one of its processes since the last reading; whether it had an idle P. */
 void container_stats_latency(struct container_stats *c, const struct runtime_latency *l, bool diluted);

@@ -25,6 +25,18 @@ void snapshot_process_init(struct snapshot_process *p)
 	p->heap_live_bytes = p->heap_goal_bytes = p->numgc = STAT_UNKNOWN;
 }
 
+void snapshot_assist_waits_unknown(struct snapshot_gc *g)
+{
+	g->assist_waits = STAT_UNKNOWN;
+	dist_unknown(&g->assist_wait);
+}
+
+void snapshot_assists_unknown(struct snapshot_gc *g)
+{
+	g->assists = STAT_UNKNOWN;
+	snapshot_assist_waits_unknown(g);
+}
+
 void snapshot_gc_unknown(struct snapshot_gc *g)
 {
 	g->cycles = STAT_UNKNOWN;
@@ -32,8 +44,7 @@ void snapshot_gc_unknown(struct snapshot_gc *g)
 	for (size_t i = 0; i < ARRAY_SIZE(g->pauses_by_reason); i++)
 		g->pauses_by_reason[i] = STAT_UNKNOWN;
 	dist_unknown(&g->mark);
-	g->assist_waits = STAT_UNKNOWN;
-	dist_unknown(&g->assist_wait);
+	snapshot_assists_unknown(g);
 	g->mark_wall_ratio = NAN;
 	g->long_pauses = g->long_pauses_throttled = STAT_UNKNOWN;
 	g->long_pause_throttled_max = NAN;

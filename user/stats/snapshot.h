@@ -51,6 +51,7 @@ struct snapshot_gc {
 	double cpu_ratio;       /* GC CPU / CPU used, NAN unknown */
 	bool cpu_estimated;     /* its threads had to wait: the runtime's wall times were scaled to what ran of them */
 	double assist_seconds;
+	int64_t assists;                 /* times a goroutine was made to mark (go_assist); STAT_UNKNOWN when off */
 	int64_t assist_waits;            /* goroutines that had to wait for credit (go_assist); STAT_UNKNOWN when off */
 	struct dist assist_wait;         /* how long */
 	double cpu_seconds;              /* GC CPU in the window: mark workers and assists; NAN unknown */
@@ -265,6 +266,8 @@ void snapshot_process_init(struct snapshot_process *p);
 /* For a signal that is off: what only go_gc, or only cpu_throttle, can know becomes unknown. After
  * container_stats_fill. */
 void snapshot_gc_unknown(struct snapshot_gc *g);
+void snapshot_assists_unknown(struct snapshot_gc *g);
+void snapshot_assist_waits_unknown(struct snapshot_gc *g);
 void snapshot_throttle_unknown(struct snapshot_cpu *c);
 void snapshot_runq_unknown(struct snapshot_cpu *c);
 void snapshot_tcp_unknown(struct snapshot_net *n);

@@ -10,6 +10,7 @@ const char *trace_kind_name(enum trace_kind k)
 		[TRACE_GC_CYCLE] = "gc.cycle",
 		[TRACE_GC_MARK] = "gc.mark",
 		[TRACE_GC_PAUSE] = "gc.pause",
+		[TRACE_GC_ASSIST] = "gc.assist",
 		[TRACE_THROTTLE] = "cpu.throttle",
 		[TRACE_THROTTLE_MISSED] = "cpu.throttle_missed",
 		[TRACE_RUNQ] = "cpu.runq",

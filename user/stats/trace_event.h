@@ -14,6 +14,7 @@ enum trace_kind {
 	TRACE_GC_CYCLE,        /* u.cycle; comes after its pauses */
 	TRACE_GC_MARK,         /* u.cycle, the mark part */
 	TRACE_GC_PAUSE,        /* u.event */
+	TRACE_GC_ASSIST,       /* u.event: a wait for mark credit */
 	TRACE_THROTTLE,        /* u.event */
 	TRACE_THROTTLE_MISSED, /* u.event */
 	TRACE_RUNQ,            /* u.event: EVENT_RUNQ */

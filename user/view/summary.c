@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "diagnose/rule.h"
+#include "probes/probes.h"
 #include "view/format.h"
 
 static bool said(const struct snapshot_container *c)
@@ -44,13 +45,19 @@ void summary_count(const struct snapshot *s, struct summary_counts *ret)
 	}
 }
 
+/* Off because nobody asked for it is no fault. */
+static bool is_in_state(const struct snapshot_signal *x, const char *state)
+{
+	return x->present && !strcmp(x->state, state) && strcmp(x->reason, SIGNAL_UNASKED_WHY) != 0;
+}
+
 /* ", off: cpu_throttle net_dns"; returns how many signals are in that state. */
 static int signals_in_state(struct pen *p, const struct snapshot *s, const char *state, const char *separator)
 {
 	int cnt = 0;
 
 	for (int i = 0; i < SIGNAL_CNT; i++) {
-		if (!s->signals[i].present || strcmp(s->signals[i].state, state))
+		if (!is_in_state(&s->signals[i], state))
 			continue;
 		if (!cnt++)
 			pen_textf(p, GRADE_FINE, "%s%s:", separator, state);
@@ -64,7 +71,7 @@ static int signals_count(const struct snapshot *s, const char *state)
 	int cnt = 0;
 
 	for (int i = 0; i < SIGNAL_CNT; i++)
-		cnt += s->signals[i].present && !strcmp(s->signals[i].state, state);
+		cnt += is_in_state(&s->signals[i], state);
 	return cnt;
 }
 
