@@ -10,7 +10,7 @@
 #include "events/recording.h"
 #include "events/source.h"
 
-#define RECORDS_KINDS  16 /* EVENT_GC_START .. EVENT_RUNQ_MEAN */
+#define RECORDS_KINDS  19 /* EVENT_GC_START .. EVENT_GC_ASSISTS */
 #define RECORDS_TYPES  13
 #define RECORDS_CNT    (RECORDS_TYPES - 1 + RECORDS_KINDS)
 #define RECORDS_END_NS 5000000000ull

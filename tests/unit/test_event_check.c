@@ -32,6 +32,9 @@ static void sizes(void **state)
 		[EVENT_RUNQ] = sizeof(struct event_runq),
 		[EVENT_RUNQ_WINDOW] = sizeof(struct event_runq_window),
 		[EVENT_RUNQ_MEAN] = sizeof(struct event_runq_mean),
+		[EVENT_GC_DONE] = sizeof(struct event_gc_done),
+		[EVENT_GC_ASSIST] = sizeof(struct event_gc_assist),
+		[EVENT_GC_ASSISTS] = sizeof(struct event_gc_assists),
 	};
 	union event e;
 
@@ -51,7 +54,7 @@ static void sizes(void **state)
 
 static void kinds(void **state)
 {
-	static const uint16_t rows[] = {0, 17, 63, 64, 65535};
+	static const uint16_t rows[] = {0, 20, 63, 64, 65535};
 	union event e;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -126,6 +129,9 @@ static void fields(void **state)
 		{FIELD(EVENT_RUNQ_WINDOW, event_runq_window, throttled_ns), UINT64_MAX, -EINVAL},
 		{FIELD(EVENT_RUNQ_MEAN, event_runq_mean, start_ns), LATE, -EINVAL},
 		{FIELD(EVENT_RUNQ_MEAN, event_runq_mean, delay_ns), UINT64_MAX, -EINVAL},
+		{FIELD(EVENT_GC_ASSIST, event_gc_assist, start_ns), LATE, -EINVAL},
+		{FIELD(EVENT_GC_ASSIST, event_gc_assist, goid), UINT64_MAX, 0},
+		{FIELD(EVENT_GC_ASSISTS, event_gc_assists, cnt), UINT64_MAX, -EINVAL},
 	};
 	union event e;
 

@@ -109,7 +109,7 @@ static void deinit(void **state)
 static void names(void **state)
 {
 	static const char *const rows[] = {
-		"gc.cycle", "gc.mark",       "gc.pause",       "cpu.throttle", "cpu.throttle_missed",
+		"gc.cycle", "gc.mark", "gc.pause", "gc.assist", "cpu.throttle", "cpu.throttle_missed",
 		"cpu.runq", "tcp.connect",   "tcp.retransmit", "tcp.reset",    "dns.query",
 		"oom.kill", "process.start", "process.exit",   "verdict",      "lost"};
 
