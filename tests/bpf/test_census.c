@@ -5,6 +5,7 @@
  *   test_census -p PID [-s] [-m MAX] [-a MIN_AGE_MS] [-n TIMES]   one census as a line of JSON (times: the last one)
  *   test_census                                                   the cases below */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <signal.h>
@@ -179,9 +180,363 @@ static int print_one(int argc, char **argv)
 	return err != 0;
 }
 
+/* ---- cases ----------------------------------------------------------------------------------------------- */
+
+static char failure[1024];
+
+#define fail(...) (snprintf(failure, sizeof(failure), __VA_ARGS__), false)
+
+static bool fixture_path(const char *version, char *buf, size_t sz)
+{
+	char cmd[256];
+	FILE *f;
+	bool good;
+
+	snprintf(cmd, sizeof(cmd), "tools/go-fixture %s %s plain", FIXTURE, version);
+	f = popen(cmd, "r");
+	good = f && fgets(buf, (int)sz, f);
+	if (good)
+		buf[strcspn(buf, "\n")] = 0;
+	return f && pclose(f) == 0 && good;
+}
+
+static bool ask(struct target *t, const char *cmd)
+{
+	char line[1024];
+
+	fprintf(t->to, "%s\n", cmd);
+	fflush(t->to);
+	return fgets(line, sizeof(line), t->from) || fail("%s: no answer", cmd);
+}
+
+static bool spawn(struct target *t, const char *path)
+{
+	int in[2], out[2];
+
+	if (pipe2(in, O_CLOEXEC) || pipe2(out, O_CLOEXEC))
+		return fail("pipe: %s", strerror(errno));
+	t->pid = fork();
+	if (!t->pid) {
+		dup2(in[0], 0);
+		dup2(out[1], 1);
+		execl(path, path, NULL);
+		_exit(127);
+	}
+	close(in[0]);
+	close(out[1]);
+	t->to = fdopen(in[1], "w");
+	t->from = fdopen(out[0], "r");
+	return t->pid > 0 && t->to && t->from;
+}
+
+static bool start(struct target *t, const char *version)
+{
+	char path[512], line[1024], why[WHY_SZ] = "";
+
+	memset(t, 0, sizeof(*t));
+	if (!fixture_path(version, path, sizeof(path)))
+		return fail("tools/go-fixture cannot build census with go%s", version);
+	if (!spawn(t, path) || !fgets(line, sizeof(line), t->from))
+		return fail("%s does not start", path);
+	return look_at(t, t->pid, why) == 0 || fail("%s", why);
+}
+
+static void stop(struct target *t)
+{
+	if (t->pid > 0) {
+		kill(t->pid, SIGKILL);
+		waitpid(t->pid, NULL, 0);
+	}
+	if (t->to)
+		fclose(t->to);
+	if (t->from)
+		fclose(t->from);
+	forget(t);
+}
+
+static const struct census_cfg with_stacks = {.blocked = true, .stacks = true}, places = {.blocked = true};
+
+static int take(struct target *t, const struct binary *b, const struct census_cfg *cfg, uint64_t *total, char *why)
+{
+	struct process p = t->process;
+	struct census c;
+	int err;
+
+	p.binary = b;
+	err = census_take("", &p, cfg, &c, why);
+	*total = err ? 0 : c.total;
+	if (!err)
+		census_deinit(&c);
+	return err;
+}
+
+/* Addresses and offsets as a mistaken table would have them. */
+static const struct {
+	int global, field; /* -1: none */
+	int shift;
+} mistakes[] = {
+	{GLOBAL_ALLGLEN, -1, 8},   {GLOBAL_ALLGLEN, -1, -8},     {GLOBAL_ALLGPTR, -1, 8},   {GLOBAL_ALLGPTR, -1, -8},
+	{GLOBAL_ALLGS, -1, 8},     {GLOBAL_ALLGLEN, -1, 4096},   {-1, FIELD_G_STATUS, 8},   {-1, FIELD_G_STATUS, -8},
+	{-1, FIELD_G_GOID, 8},     {-1, FIELD_G_GOID, 16},       {-1, FIELD_G_STACK_LO, 8}, {-1, FIELD_G_STACK_HI, 8},
+	{-1, FIELD_G_SP, 8},       {-1, FIELD_G_SP, 16},         {-1, FIELD_G_GOPC, 8},     {-1, FIELD_G_STARTPC, 8},
+	{-1, FIELD_G_STARTPC, -8}, {-1, FIELD_G_WAITREASON, -8},
+};
+
+static bool is_refused(struct target *t, size_t row)
+{
+	struct binary b = *t->binary;
+	char why[WHY_SZ] = "";
+	uint64_t total;
+	int err;
+
+	if (mistakes[row].global >= 0)
+		b.globals[mistakes[row].global] += (uint64_t)(int64_t)mistakes[row].shift;
+	else
+		b.fields[mistakes[row].field] += (int16_t)mistakes[row].shift;
+	err = take(t, &b, &with_stacks, &total, why);
+	if (err <= 0 || !*why)
+		return fail("mistake %zu: %d, %" PRIu64 " goroutines, '%s'", row, err, total, why);
+	return true;
+}
+
+static bool case_refuses(void)
+{
+	struct target t;
+	bool good = start(&t, "1.26.8") && ask(&t, "recv 200") && ask(&t, "gc") && ask(&t, "gc");
+
+	for (size_t i = 0; good && i < ARRAY_SIZE(mistakes); i++)
+		good = is_refused(&t, i);
+	stop(&t);
+	return good;
+}
+
+/* The layout of another version: refused, or what it says is right. */
+static bool case_other_layouts(void)
+{
+	static const char *const versions[] = {"1.18.10", "1.21.13", "1.22.12", "1.23.12", "1.25.5", "1.26.8"};
+	struct target t[ARRAY_SIZE(versions)] = {0};
+	bool good = true;
+
+	for (size_t i = 0; good && i < ARRAY_SIZE(versions); i++)
+		good = start(&t[i], versions[i]) && ask(&t[i], "recv 200") && ask(&t[i], "gc");
+	for (size_t i = 0; good && i < ARRAY_SIZE(versions) * ARRAY_SIZE(versions); i++) {
+		struct target *of = &t[i / ARRAY_SIZE(versions)], *as = &t[i % ARRAY_SIZE(versions)];
+		struct binary b = *of->binary;
+		char why[WHY_SZ] = "";
+		uint64_t total;
+		int err;
+
+		memcpy(b.fields, as->binary->fields, sizeof(b.fields));
+		err = take(of, &b, &with_stacks, &total, why);
+		if (of == as ? err : (err < 0 || (!err && (total < 200 || total > 230))))
+			good = fail("go%s by the layout of go%s: %d %" PRIu64 " '%s'", of->binary->go_version,
+				    as->binary->go_version, err, total, why);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(versions); i++)
+		stop(&t[i]);
+	return good;
+}
+
+static bool case_no_layout(void)
+{
+	struct binary b = {.layout = LAYOUT_NONE, .layout_why = "no table for go1.99"};
+	char why[WHY_SZ] = "";
+	struct target t;
+	uint64_t total;
+	bool good = start(&t, "1.26.8");
+
+	if (good) {
+		b = *t.binary;
+		b.layout = LAYOUT_NONE;
+		snprintf(b.layout_why, sizeof(b.layout_why), "no table for go1.99");
+		good = take(&t, &b, &places, &total, why) == CENSUS_NO_LAYOUT && !strcmp(why, "no table for go1.99");
+	}
+	stop(&t);
+	return good || fail("'%s'", why);
+}
+
+/* Killed while it is read: gone, or read before. */
+static bool case_exit(void)
+{
+	bool good = true;
+	int gone = 0;
+
+	for (int i = 0; good && i < 12; i++) {
+		struct target t;
+		char why[WHY_SZ] = "";
+		uint64_t total;
+		int err = 0;
+		pid_t killer = -1;
+
+		good = start(&t, "1.26.8") && ask(&t, "recv 20000");
+		if (good && !(killer = fork())) {
+			usleep((useconds_t)(2000 + 3000 * i));
+			kill(t.pid, SIGKILL);
+			_exit(0);
+		}
+		for (int j = 0; good && !err && j < 100; j++) {
+			err = take(&t, t.binary, &with_stacks, &total, why);
+			if (err ? err != -ESRCH && err != -ENOENT : total < 20000 || total > 20100)
+				good = fail("round %d: %d, %" PRIu64 " goroutines, '%s'", i, err, total, why);
+		}
+		gone += err != 0;
+		if (killer > 0)
+			waitpid(killer, NULL, 0);
+		stop(&t);
+	}
+	return good && (gone == 12 || fail("it was gone only %d times", gone));
+}
+
+/* Replaces itself all the time: a census is of one image, or none. */
+static bool case_exec(void)
+{
+	struct target t;
+	bool good = start(&t, "1.26.8");
+	int taken = 0, ended = 0;
+	char line[256];
+
+	for (int i = 0; good && i < 200; i++) {
+		char why[WHY_SZ] = "";
+		uint64_t total;
+		int err;
+
+		fprintf(t.to, "recv 500\nexec\n");
+		fflush(t.to);
+		err = take(&t, t.binary, &with_stacks, &total, why);
+		taken += !err;
+		ended += err != 0;
+		if (err ? !*why : total < 2 || total > 530)
+			good = fail("round %d: %d, %" PRIu64 " goroutines, '%s'", i, err, total, why);
+		for (int j = 0; good && j < 2; j++)
+			good = fgets(line, sizeof(line), t.from) || fail("no answer");
+	}
+	stop(&t);
+	return good && ((taken && ended) || fail("%d taken, %d ended", taken, ended));
+}
+
+static uint64_t next_random(void)
+{
+	static uint64_t x = 88172645463325252ull;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return x;
+}
+
+static uint64_t hostile(uint64_t was)
+{
+	switch (next_random() % 8) {
+	case 0:
+		return 0;
+	case 1:
+		return UINT64_MAX;
+	case 2:
+		return 1ull << (next_random() % 64);
+	case 3:
+		return was + 8;
+	case 4:
+		return was - 16;
+	case 5:
+		return was | 1;
+	case 6:
+		return (1ull << 47) - 8;
+	default:
+		return next_random();
+	}
+}
+
+/* Where to spoil: globals, fields of a g, words of its stack. */
+static uint64_t spoil_at(struct target *t, int mem)
+{
+	static const enum go_global globals[] = {GLOBAL_ALLGLEN, GLOBAL_ALLGPTR, GLOBAL_ALLGS, GLOBAL_WAIT_REASONS};
+	static const enum go_field fields[] = {FIELD_G_STACK_LO, FIELD_G_STACK_HI, FIELD_G_SP,       FIELD_G_PC,
+					       FIELD_G_BP,       FIELD_G_STATUS,   FIELD_G_GOID,     FIELD_G_WAITREASON,
+					       FIELD_G_GOPC,     FIELD_G_STARTPC,  FIELD_G_WAITSINCE};
+	uint64_t len = 0, ptr = 0, g = 0, sp = 0, pick = next_random();
+
+	if (pick % 4 == 0)
+		return t->binary->globals[globals[pick / 4 % ARRAY_SIZE(globals)]] + pick / 64 % 3 * 8;
+	if (pread(mem, &len, 8, (off_t)t->binary->globals[GLOBAL_ALLGLEN]) != 8 || !len ||
+	    pread(mem, &ptr, 8, (off_t)t->binary->globals[GLOBAL_ALLGPTR]) != 8 ||
+	    pread(mem, &g, 8, (off_t)(ptr + next_random() % len * 8)) != 8)
+		return 0;
+	if (pick % 4 == 1)
+		return g + (uint64_t)t->binary->fields[fields[pick / 4 % ARRAY_SIZE(fields)]];
+	if (pick % 4 == 2)
+		return ptr + pick / 4 % len * 8;
+	if (pread(mem, &sp, 8, (off_t)(g + (uint64_t)t->binary->fields[FIELD_G_SP])) != 8)
+		return 0;
+	return sp + pick / 4 % 32 * 8;
+}
+
+static bool spoil_once(struct target *t, int mem, int round)
+{
+	uint64_t at = spoil_at(t, mem), was, bad, total;
+	char why[WHY_SZ] = "";
+	bool good;
+	int err;
+
+	if (!at || pread(mem, &was, 8, (off_t)at) != 8)
+		return true;
+	bad = hostile(was);
+	if (pwrite(mem, &bad, 8, (off_t)at) != 8)
+		return true;
+	err = take(t, t->binary, &with_stacks, &total, why);
+	good = err ? err > 0 && *why : total > 0 && total <= 340;
+	pwrite(mem, &was, 8, (off_t)at);
+	return good || fail("round %d, 0x%" PRIx64 " at 0x%" PRIx64 ": %d, %" PRIu64 " goroutines, '%s'", round, bad,
+			    at, err, total, why);
+}
+
+/* A stopped program whose memory is spoiled word by word: refused, or counted without what is spoiled. */
+static bool case_garbage(void)
+{
+	struct target t;
+	char path[64];
+	bool good = start(&t, "1.26.8") && ask(&t, "recv 300");
+	int mem = -1;
+
+	if (good) {
+		usleep(200000);
+		kill(t.pid, SIGSTOP);
+		snprintf(path, sizeof(path), "/proc/%d/mem", (int)t.pid);
+		mem = open(path, O_RDWR | O_CLOEXEC);
+	}
+	for (int i = 0; good && i < 2000; i++)
+		good = spoil_once(&t, mem, i);
+	if (mem >= 0)
+		close(mem);
+	stop(&t);
+	return good;
+}
+
+static const struct {
+	const char *name;
+	bool (*run)(void);
+} cases[] = {
+	{"wrong addresses and offsets are refused", case_refuses},
+	{"layouts of other versions", case_other_layouts},
+	{"no layout", case_no_layout},
+	{"exits in the middle", case_exit},
+	{"execs in the middle", case_exec},
+	{"spoiled memory", case_garbage},
+};
+
 int main(int argc, char **argv)
 {
+	int failed = 0;
+
+	signal(SIGPIPE, SIG_IGN);
 	if (argc > 1)
 		return print_one(argc, argv);
-	return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		bool good = cases[i].run();
+
+		printf("%s census: %s%s%s\n", good ? "ok" : "not ok", cases[i].name, good ? "" : ": ",
+		       good ? "" : failure);
+		fflush(stdout);
+		failed += !good;
+	}
+	return failed != 0;
 }

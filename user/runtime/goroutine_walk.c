@@ -62,7 +62,8 @@ bool goroutine_has_stack(const struct goroutine *g)
 
 bool goroutine_is_wrong(const struct goroutine *g)
 {
-	if (g->state == GOROUTINE_OTHER || !g->goid || g->goid > INT64_MAX)
+	/* newproc1 and newextram leave _Gidle before they add the g to allgs */
+	if (g->state == GOROUTINE_OTHER || g->state == GOROUTINE_IDLE || !g->goid || g->goid > INT64_MAX)
 		return true;
 	if (!g->lo || g->lo >= g->hi || g->hi - g->lo > STACK_MAX || g->lo % 8 || g->hi % 8)
 		return true;
