@@ -166,7 +166,7 @@ void pprof_add_program(struct pprof *p, const struct pprof_program *program)
 
 static uint64_t function(struct pprof *p, const struct code_frame *f)
 {
-	uint64_t name = string(p, f->function), file = string(p, f->file), key = name << 32 | file;
+	uint64_t name = string(p, f->symbol), file = string(p, f->file), key = name << 32 | file;
 	uintptr_t id = (uintptr_t)hashmap_find(p->functions, key);
 	size_t begin;
 

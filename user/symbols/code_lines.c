@@ -156,7 +156,7 @@ static void cut_type_arguments(char *buf)
 	memcpy(open + 1, "...", 3);
 }
 
-static const char *read_string(struct code_lines *c, const struct part *part, uint64_t pos, bool function)
+static const char *read_string(struct code_lines *c, const struct part *part, uint64_t pos, bool shorten)
 {
 	char buf[NAME_SZ + 4];
 	size_t len = 0;
@@ -177,7 +177,7 @@ static const char *read_string(struct code_lines *c, const struct part *part, ui
 			break;
 	}
 	buf[len] = '\0';
-	if (function)
+	if (shorten)
 		cut_type_arguments(buf);
 	len = strlen(buf) + 1;
 	if (c->string_bytes + len > STRING_BYTES || !(s = malloc(len)))
@@ -186,24 +186,41 @@ static const char *read_string(struct code_lines *c, const struct part *part, ui
 	return memcpy(s, buf, len);
 }
 
-/* Strings are kept until the end: there are as many as functions and files were asked for. A string begins where the
- * one before it has ended. */
-static const char *get_string(struct code_lines *c, const struct part *part, uint64_t pos, bool function)
+static const char *keep_string(struct code_lines *c, const struct part *part, uint64_t pos, bool shorten)
 {
-	uint8_t before = 0;
-	const char *s;
+	uint64_t key = (part->offset + pos + 1) * 2 + shorten;
+	const char *s = hashmap_find(c->strings, key);
 
-	if (pos >= part->size || (pos > 0 && (!get(c, part, pos - 1, &before, 1) || before)))
-		return NULL;
-	s = hashmap_find(c->strings, part->offset + pos + 1);
 	if (s)
 		return s;
-	s = read_string(c, part, pos, function);
-	if (s && hashmap_add(c->strings, part->offset + pos + 1, (void *)s) != 0) {
+	s = read_string(c, part, pos, shorten);
+	if (s && hashmap_add(c->strings, key, (void *)s) != 0) {
 		free((void *)s);
 		s = NULL;
 	}
 	return s;
+}
+
+/* Strings are kept until the end: there are as many as functions and files were asked for. A string begins where the
+ * one before it has ended. */
+static const char *get_string(struct code_lines *c, const struct part *part, uint64_t pos)
+{
+	uint8_t before = 0;
+
+	if (pos >= part->size || (pos > 0 && (!get(c, part, pos - 1, &before, 1) || before)))
+		return NULL;
+	return keep_string(c, part, pos, false);
+}
+
+/* A function by the position of its name; false: no name there. */
+static bool get_name(struct code_lines *c, uint64_t pos, const char **symbol, const char **function)
+{
+	*symbol = *function = get_string(c, &c->names, pos);
+	if (!*symbol || !**symbol)
+		return false;
+	if (strchr(*symbol, '['))
+		*function = keep_string(c, &c->names, pos, true);
+	return *function;
 }
 
 /* Index of the function that holds pc, -1 none. */
@@ -332,7 +349,7 @@ static void set_line(struct code_lines *c, const struct record *r, uint64_t pc, 
 	if (file < 0 || line < 0 || !get_u32(c, &c->units, 4 * ((uint64_t)r->unit + (uint32_t)file), &pos) ||
 	    pos == NONE)
 		return;
-	name = get_string(c, &c->files, pos, false);
+	name = get_string(c, &c->files, pos);
 	if (!name)
 		return;
 	f->file = name;
@@ -340,7 +357,7 @@ static void set_line(struct code_lines *c, const struct record *r, uint64_t pc, 
 }
 
 struct inlined_call {
-	const char *name;
+	const char *symbol, *function;
 	uint64_t parent; /* the caller's instruction */
 	uint8_t id;
 };
@@ -356,30 +373,35 @@ static bool find_call(struct code_lines *c, const struct record *r, uint64_t pc,
 	    !get(c, &c->data, (uint64_t)tree + (uint64_t)index * c->call_sz, b, c->call_sz))
 		return false;
 	parent = elf_u32(b + c->call_parent);
-	ret->name = get_string(c, &c->names, elf_u32(b + c->call_name), true);
 	ret->parent = r->entry + parent;
 	ret->id = b[c->call_id];
-	return parent < r->end - r->entry && ret->name && *ret->name;
+	return parent < r->end - r->entry && get_name(c, elf_u32(b + c->call_name), &ret->symbol, &ret->function);
 }
 
 static int find_frames(struct code_lines *c, uint64_t pc, bool call, struct code_frame *frames)
 {
+	struct code_frame f = {.file = ""};
 	struct inlined_call inlined;
-	const char *name;
 	struct record r;
 	int cnt = 0;
 
 	c->steps = STEPS_MAX;
-	if (!find_record(c, pc, &r) || !(name = get_string(c, &c->names, r.name, true)))
+	if (!find_record(c, pc, &r) || !get_name(c, r.name, &f.symbol, &f.function))
 		return 0;
+	f.entry = r.entry;
+	f.wrapper = r.id == c->wrapper_id;
 	if (call && pc > r.entry)
 		pc--;
 	while (cnt < INLINE_MAX - 1 && find_call(c, &r, pc, &inlined)) {
-		frames[cnt] = (struct code_frame){inlined.name, "", 0, r.entry, inlined.id == c->wrapper_id};
+		frames[cnt] = (struct code_frame){.function = inlined.function,
+						  .symbol = inlined.symbol,
+						  .file = "",
+						  .entry = r.entry,
+						  .wrapper = inlined.id == c->wrapper_id};
 		set_line(c, &r, pc, &frames[cnt++]);
 		pc = inlined.parent;
 	}
-	frames[cnt] = (struct code_frame){name, "", 0, r.entry, r.id == c->wrapper_id};
+	frames[cnt] = f;
 	set_line(c, &r, pc, &frames[cnt++]);
 	return cnt;
 }
@@ -422,13 +444,14 @@ int code_lines_find(struct code_lines *c, uint64_t pc, bool call, struct code_fr
 const char *code_lines_function(struct code_lines *c, uint64_t pc)
 {
 	struct quick *q = &c->quick[slot_of(pc)];
+	const char *symbol;
 	struct record r;
 
 	if (q->pc == pc + 1)
 		return q->name;
-	c->steps = STEPS_MAX;
-	*q = (struct quick){.pc = pc + 1,
-			    .name = find_record(c, pc, &r) ? get_string(c, &c->names, r.name, true) : NULL};
+	*q = (struct quick){.pc = pc + 1};
+	if (find_record(c, pc, &r) && !get_name(c, r.name, &symbol, &q->name))
+		q->name = NULL;
 	return q->name;
 }
 

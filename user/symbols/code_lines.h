@@ -12,7 +12,8 @@ struct code_lines;
 
 /* Strings belong to the code_lines and are valid until it is closed. */
 struct code_frame {
-	const char *function; /* "cart.(*Hub).loop", full import path as the binary has it */
+	const char *function; /* "cart.(*Hub).loop", full import path; type arguments as "[...]", as in tracebacks */
+	const char *symbol;   /* the same with its type arguments where the binary has them (Go 1.21+) */
 	const char *file;     /* as compiled in, "" unknown */
 	int line;             /* 0 unknown */
 	uint64_t entry;       /* link address of the (outermost, for inlined ones too) function */
