@@ -369,8 +369,10 @@ int sampler_read_raw(struct sampler *s)
 
 #define CONTRADICTIONS_MAX 3
 
-static int refused(struct sampler *s)
+int sampler_refused(struct sampler *s)
 {
+	if (s->contradictions < CONTRADICTIONS_MAX)
+		return 0;
 	return err_why(s->why, SAMPLER_SELF_CHECK,
 		       "self-check failed (numgc does not follow the collections that go_gc sees)");
 }
@@ -378,8 +380,10 @@ static int refused(struct sampler *s)
 int sampler_read(struct sampler *s, struct runtime_sample *ret)
 {
 	uint64_t time_ns = clock_mono_ns();
-	int err = s->contradictions >= CONTRADICTIONS_MAX ? refused(s) : sampler_read_raw(s);
+	int err = sampler_refused(s);
 
+	if (!err)
+		err = sampler_read_raw(s);
 	if (err)
 		return err;
 	sampler_values(s, time_ns, ret);
@@ -397,10 +401,7 @@ bool sampler_confirm_cycles(struct sampler *s, uint64_t seen, uint64_t numgc_gro
 		s->contradictions += s->contradictions < CONTRADICTIONS_MAX;
 	else if (s->contradictions < CONTRADICTIONS_MAX)
 		s->contradictions = 0;
-	if (s->contradictions < CONTRADICTIONS_MAX)
-		return true;
-	refused(s);
-	return false;
+	return !sampler_refused(s);
 }
 
 const struct memory *sampler_memory(const struct sampler *s)

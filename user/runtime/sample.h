@@ -34,7 +34,7 @@ enum maxprocs_by {
 	MAXPROCS_QUOTA,   /* Go 1.25+: the smaller of that and the cgroup's quota, kept up to date */
 	MAXPROCS_ENV,     /* environment variable GOMAXPROCS */
 	MAXPROCS_CODE,    /* a call of runtime.GOMAXPROCS (automaxprocs, main) */
-	MAXPROCS_GODEBUG, /* Go 1.25+, but GODEBUG containermaxprocs=0 (environment or go.mod) keeps it from the quota */
+	MAXPROCS_GODEBUG, /* Go 1.25+, but GODEBUG containermaxprocs=0 (environment or go.mod) keeps it from both */
 };
 const char *maxprocs_by_text(enum maxprocs_by by); /* "default", "cgroup quota", "environment", ... */
 
@@ -50,27 +50,27 @@ struct runtime_sample {
 	int64_t pause_total_ns;
 	int64_t mapped_ready_bytes; /* memory that counts against GOMEMLIMIT */
 	int64_t goroutines;         /* as runtime.NumGoroutine counts */
-	int64_t gc_cpu_ns;          /* 1.20+: work.cpuStats mark workers (dedicated and fractional) and assists; moves at the
-				       end of a cycle. Not the pauses: the runtime counts those as wall time times
-				       GOMAXPROCS, used or not */
-	int64_t assist_ns;          /* 1.20+: cpuStats assist */
+	int64_t gc_cpu_ns; /* 1.20+: work.cpuStats mark workers (dedicated and fractional) and assists; moves at the
+			      end of a cycle. Not the pauses: the runtime counts those as wall time times
+			      GOMAXPROCS, used or not */
+	int64_t assist_ns; /* 1.20+: cpuStats assist */
 	int64_t numforcedgc;
-	int64_t gc_phase;             /* 0 off, 1 mark, 2 mark termination */
-	int64_t last_gc_unix_ns;      /* end of the last cycle, 0 none yet */
-	int64_t heap_alloc_bytes;     /* heapLive: allocated since, included; moves when a P takes a span */
-	int64_t total_alloc_bytes;    /* ever; /gc/heap/allocs:bytes */
-	int64_t total_allocs;         /* objects ever; /gc/heap/allocs:objects (tiny ones combined count once) */
-	int64_t memory_total_bytes;   /* /memory/classes/total:bytes */
+	int64_t gc_phase;              /* 0 off, 1 mark, 2 mark termination */
+	int64_t last_gc_unix_ns;       /* end of the last cycle, 0 none yet */
+	int64_t heap_alloc_bytes;      /* heapLive: allocated since, included; moves when a P takes a span */
+	int64_t total_alloc_bytes;     /* ever; /gc/heap/allocs:bytes */
+	int64_t total_allocs;          /* objects ever; /gc/heap/allocs:objects (tiny ones combined count once) */
+	int64_t memory_total_bytes;    /* /memory/classes/total:bytes */
 	int64_t memory_released_bytes; /* /memory/classes/heap/released:bytes */
-	int64_t memory_stacks_bytes;  /* /memory/classes/heap/stacks:bytes */
-	int64_t threads;              /* mcount: M's that exist */
+	int64_t memory_stacks_bytes;   /* /memory/classes/heap/stacks:bytes */
+	int64_t threads;               /* mcount: M's that exist */
 	int64_t threads_idle, threads_spinning;
 	int64_t procs_idle, procs_running, procs_syscall, procs_gcstop; /* Ps by status; 1.26+ has no syscall: 0 */
 	int64_t queue_global, queue_local; /* runnable goroutines: global queue, all Ps' queues (runnext included) */
-	int64_t goroutines_created;   /* 1.26+ */
-	int64_t mutex_wait_ns;        /* totalMutexWaitTime; from 1.22 /sync/mutex/wait/total also has lock waits (detail) */
-	int64_t maxprocs_custom;      /* 1.25+: 1 set by environment or call, 0 default */
-	int64_t cpu_ns[RUNTIME_CPU_CNT]; /* 1.20+: all classes as runtime/metrics has them, at the end of the last cycle */
+	int64_t goroutines_created;        /* 1.26+ */
+	int64_t mutex_wait_ns;   /* totalMutexWaitTime; from 1.22 /sync/mutex/wait/total also has lock waits (detail) */
+	int64_t maxprocs_custom; /* 1.25+: 1 set by environment or call, 0 default */
+	int64_t cpu_ns[RUNTIME_CPU_CNT]; /* 1.20+: as runtime/metrics has them, at the end of the last cycle */
 };
 
 /* Waits of runnable goroutines for a P (sched.timeToRun) that ended between two reads, by the buckets of
@@ -117,8 +117,9 @@ struct runtime_cycle {
 	uint64_t numgc;
 	int64_t sweep_term_ns, mark_ns, mark_term_ns, end_ns; /* begin of each phase, end of the cycle */
 	int64_t assist_ns, dedicated_ns, fractional_ns, idle_ns;
-	uint64_t heap0, heap1, heap2, goal, stacks, globals; /* bytes: at start, at the end of mark, live; goal it had */
-	double cpu_fraction;                                  /* of the program's life */
+	uint64_t heap0, heap1, heap2, goal; /* bytes: at start, at the end of mark, live; goal it had */
+	uint64_t stacks, globals;           /* bytes */
+	double cpu_fraction; /* of the program's life */
 	int32_t stwprocs, maxprocs;
 	bool forced;
 };
@@ -129,10 +130,10 @@ struct runtime_detail {
 	uint64_t init_time_ns; /* CLOCK_MONOTONIC of the program's start (runtimeInitTime); 0 unknown */
 	struct runtime_cycle cycle;
 	bool cycle_known;
-	struct runtime_hist latency;                        /* sched.timeToRun */
-	struct runtime_hist stw_total_gc, stw_total_other;  /* 1.22+; up to 1.21 stw_total_gc is memstats.gcPauseDist */
+	struct runtime_hist latency;                       /* sched.timeToRun */
+	struct runtime_hist stw_total_gc, stw_total_other; /* 1.22+; up to 1.21 stw_total_gc is memstats.gcPauseDist */
 	struct runtime_hist stw_stopping_gc, stw_stopping_other; /* 1.22+ */
-	int64_t mutex_wait_ns; /* with the lock waits of all M's (1.22+), as /sync/mutex/wait/total */
+	int64_t mutex_wait_ns;        /* with the lock waits of all M's (1.22+), as /sync/mutex/wait/total */
 	int64_t threads_needspinning; /* 1.20+ */
 	struct runtime_pause pauses[RUNTIME_PAUSES]; /* newest first */
 	int pause_cnt;
@@ -141,7 +142,7 @@ struct runtime_detail {
 	enum maxprocs_by maxprocs_by;
 	char maxprocs_env[32]; /* GOMAXPROCS of its environment, "" none */
 	int fds, fd_limit;     /* open file descriptors and RLIMIT_NOFILE; -1 unknown */
-	int os_threads, thread_limit; /* of the process, and RLIMIT_NPROC or pids.max where smaller; -1 unknown or none */
+	int os_threads, thread_limit; /* RLIMIT_NPROC, or pids.max where smaller; -1 unknown or none */
 };
 void runtime_detail_init(struct runtime_detail *d);
 void runtime_detail_deinit(struct runtime_detail *d);
@@ -163,7 +164,8 @@ struct sampler *sampler_close(struct sampler *s);
 /* 0; -ESRCH when the process is gone or replaced its image; positive when a self-check failed this time (values
  * unchanged); another -errno when memory that should be there could not be read. */
 int sampler_read(struct sampler *s, struct runtime_sample *ret);
-/* What sampler_read() saw besides. All three are about the last successful sampler_read(). */
+/* What sampler_read() saw besides. All three are about the last sampler_read(), and say nothing when it failed or when
+ * sampler_detail() read since: the next one then tells all since the last good one. */
 /* Waits since the sampler_read() before it; false: unknown, none, or it was the first. */
 bool sampler_latency(const struct sampler *s, struct runtime_latency *ret);
 /* Pauses of the cycles since the one before it (at the first: none), oldest first; number of them, *missed: how many

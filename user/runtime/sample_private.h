@@ -85,6 +85,8 @@ struct sampler {
 
 /* sample.c: fills raw, plan and raw_ps; results as sampler_read(). */
 int sampler_read_raw(struct sampler *s);
+/* SAMPLER_SELF_CHECK with why once the layout has shown to be wrong. */
+int sampler_refused(struct sampler *s);
 static inline bool sampler_has(const struct sampler *s, enum go_field field)
 {
 	return read_plan_has(&s->plan, field);
