@@ -129,6 +129,10 @@ void tab_events(struct view *v, const struct snapshot_container *c, struct pen *
 /* End of the time that the strip shows, and its cursor. */
 uint64_t overview_strip_end(const struct view *v);
 void overview_strip_move(struct view *v, int by);
+/* NULL: the runtime of its processes is read. Else why not. */
+const char *page_runtime_off(const struct snapshot *s, const struct snapshot_container *c);
+/* Who set GOMAXPROCS: "environment", "default"; NULL unknown. */
+const char *page_maxprocs_by(const struct snapshot_process *x);
 /* A piece of a line of numbers, three blanks after the one before; on the next line where it does not fit. */
 void page_item(struct pen *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A rule over the width, with words in it. */

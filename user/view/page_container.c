@@ -111,6 +111,15 @@ static void tab_line(struct view *v)
 	str_deinit(&text);
 }
 
+const char *page_runtime_off(const struct snapshot *s, const struct snapshot_container *c)
+{
+	const char *off = summary_signal_off(s, SIGNAL_GO_RUNTIME);
+
+	if (off || c->sched.on)
+		return off;
+	return c->gone ? "ended" : "go_runtime does not work for its processes";
+}
+
 static void read_detail(struct view *v)
 {
 	uint64_t to = overview_strip_end(v), length = (uint64_t)strip_columns(view_width(v)) * STRIP_COLUMN_NS;

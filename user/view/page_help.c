@@ -37,12 +37,15 @@ static const struct {
 	{"COLUMNS", NULL},
 	{"  CPU   CPUs used in the window", "LIM    CPUs allowed: the smallest quota on its path"},
 	{"  THR%  share of the time in which its quota held it", "THR    p99 length of these intervals"},
-	{"  RUNQ  p99 wait for a CPU, throttled time taken out",
-	 "GOSCH  p99 wait of a goroutine for a P: not in this build"},
+	{"  RUNQ  p99 wait for a CPU, throttled time taken out", "GOSCH  p99 wait of a runnable goroutine for a P"},
 	{"  STW^  longest stop-the-world in the window", "RTT    p99 smoothed round trip of its connections"},
 	{"  DNS   p99 from query to answer", "GC%    share of its CPU spent on garbage collection"},
 	{"  MEM%  working set of the memory limit", "GOR    goroutines"},
 	{"  WHY   gravest verdict +its culprit", NULL},
+	{"  GOSCH is the runtime's own histogram of one wait in 8. Before Go 1.26 it also has zeros of fast system "
+	 "calls,",
+	 NULL},
+	{"  which make it look shorter.", NULL},
 };
 
 /* Where the words begin, after a key or a column's title; 2 where there is none. */

@@ -47,12 +47,28 @@ static void kills(struct pen *p, const struct snapshot *s, const struct snapshot
 	pen_end(p);
 }
 
-/* The runtime's mapped memory is inside the working set; what is left belongs to cgo, stacks of threads, page cache. */
-static int64_t outside_go(const struct snapshot_container *c)
+static int64_t resident(const struct snapshot_container *c)
 {
-	int64_t ws = c->memory.working_set_bytes, mapped = c->gc.mapped_ready_bytes;
+	int64_t sum = 0;
 
-	return ws < 0 || mapped < 0 || mapped > ws ? STAT_UNKNOWN : ws - mapped;
+	for (int i = 0; i < c->process_cnt; i++) {
+		if (c->processes[i].rss_bytes < 0)
+			return STAT_UNKNOWN;
+		sum += c->processes[i].rss_bytes;
+	}
+	return c->process_cnt ? sum : STAT_UNKNOWN;
+}
+
+/* What the last cycle found on the stacks; of several processes nobody has it at one time. */
+static int64_t stacks(const struct view *v, const struct snapshot_container *c)
+{
+	for (int i = 0; v->detail_known && c->process_cnt == 1 && i < v->detail->cycle_cnt; i++) {
+		const struct detail_cycle *x = &v->detail->cycles[i];
+
+		if (x->known && x->pid == c->processes[0].pid && x->numbers.stacks <= INT64_MAX)
+			return (int64_t)x->numbers.stacks;
+	}
+	return STAT_UNKNOWN;
 }
 
 void tab_memory(struct view *v, const struct snapshot_container *c, struct pen *p)
@@ -65,9 +81,13 @@ void tab_memory(struct view *v, const struct snapshot_container *c, struct pen *
 	growth(p, &c->memory);
 	kills(p, &v->s, &c->memory);
 	page_rule(p, "Go", NULL);
+	line(p, "from the system", c->memory.go_bytes, "what its Go runtimes hold of it");
 	line(p, "heap live after the last cycle", c->gc.heap_live_bytes, "");
 	line(p, "heap goal of the next cycle", c->gc.heap_goal_bytes, "");
 	line(p, "GOMEMLIMIT", c->gc.memory_limit_bytes, "");
 	line(p, "mapped by the Go runtime", c->gc.mapped_ready_bytes, "what GOMEMLIMIT bounds");
-	line(p, "not of the Go runtime", outside_go(c), "cgo, threads, page cache in use");
+	line(p, "goroutine stacks", stacks(v, c), "scanned by the last cycle");
+	page_rule(p, "not Go", NULL);
+	line(p, "resident, Go included", resident(c), "of its Go processes");
+	line(p, "beyond the Go runtime", c->memory.non_go_bytes, "cgo, mapped files");
 }

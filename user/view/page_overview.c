@@ -38,6 +38,19 @@ static void setting(struct pen *p, const char *name, const char *fmt, ...)
 	pen_text(p, GRADE_FINE, text);
 }
 
+static void maxprocs_setting(struct pen *p, const struct snapshot *s, const struct snapshot_process *x)
+{
+	const char *by = page_maxprocs_by(x);
+	char cpus[TEXT_SZ];
+
+	if (x->gomaxprocs == STAT_UNKNOWN)
+		setting(p, "GOMAXPROCS", "?");
+	else
+		setting(p, "GOMAXPROCS", "%lld (%s%snode has %s)", (long long)x->gomaxprocs, by ? by : "",
+			by ? ", " : "",
+			format_count(s->node_cpus > 0 ? s->node_cpus : STAT_UNKNOWN, cpus, sizeof(cpus)));
+}
+
 static void cpu_settings(struct pen *p, const struct snapshot *s, const struct snapshot_container *c)
 {
 	char limit[TEXT_SZ], request[TEXT_SZ], quota[48] = "";
@@ -50,15 +63,39 @@ static void cpu_settings(struct pen *p, const struct snapshot *s, const struct s
 		format_cpu_limit(c->cpu.request_cpus, request, sizeof(request)));
 	if (!c->process_cnt)
 		return;
-	if (c->processes[0].gomaxprocs == STAT_UNKNOWN)
-		setting(p, "GOMAXPROCS", "?");
+	maxprocs_setting(p, s, &c->processes[0]);
+}
+
+/* Of all processes; unknown where that of one is. */
+static int64_t sum(int64_t so_far, int64_t n)
+{
+	return so_far == STAT_UNKNOWN || n < 0 ? STAT_UNKNOWN : so_far + n;
+}
+
+/* "fds 118 / 1048576". Limits are of each process: where there are several, page 7 shows them. */
+static void used_setting(struct pen *p, const char *name, int64_t used, int64_t limit)
+{
+	char text[TEXT_SZ];
+
+	format_count(used, text, sizeof(text));
+	if (limit >= 0)
+		setting(p, name, "%s / %lld", text, (long long)limit);
 	else
-		setting(p, "GOMAXPROCS", "%lld (%s, node has %d)", (long long)c->processes[0].gomaxprocs,
-			c->processes[0].gomaxprocs_env               ? "from the environment"
-			: c->processes[0].go_container_aware         ? "follows the quota"
-			: c->processes[0].gomaxprocs == s->node_cpus ? "default"
-								     : "set by the program",
-			s->node_cpus);
+		setting(p, name, "%s", text);
+}
+
+static void process_settings(struct pen *p, const struct snapshot_container *c)
+{
+	int64_t threads = c->process_cnt ? 0 : STAT_UNKNOWN, fds = threads;
+	bool one = c->process_cnt == 1;
+
+	for (int i = 0; i < c->process_cnt; i++) {
+		threads = sum(threads, c->processes[i].os_threads);
+		fds = sum(fds, c->processes[i].fds);
+	}
+	used_setting(p, "goroutines", c->goroutines, -1);
+	used_setting(p, "threads", threads, one ? c->processes[0].thread_limit : -1);
+	used_setting(p, "fds", fds, one ? c->processes[0].fd_limit : -1);
 }
 
 static void memory_settings(struct pen *p, const struct snapshot_container *c)
@@ -73,12 +110,11 @@ static void memory_settings(struct pen *p, const struct snapshot_container *c)
 		setting(p, "GOGC", "%lld", (long long)c->gc.gogc);
 	setting(p, "GOMEMLIMIT", "%s",
 		c->gc.memory_limit_bytes == -1 ? "none" : format_bytes(c->gc.memory_limit_bytes, a, sizeof(a)));
-	setting(p, "memory limit", "%s",
-		c->memory.limit_bytes == -1 ? "none" : format_bytes(c->memory.limit_bytes, a, sizeof(a)));
-	setting(p, "working set", "%s", format_bytes(c->memory.working_set_bytes, a, sizeof(a)));
+	setting(p, "memory limit", "%s, working set %s",
+		c->memory.limit_bytes == -1 ? "none" : format_bytes(c->memory.limit_bytes, a, sizeof(a)),
+		format_bytes(c->memory.working_set_bytes, b, sizeof(b)));
 	setting(p, "heap live", "%s goal %s", format_bytes(c->gc.heap_live_bytes, a, sizeof(a)),
 		format_bytes(c->gc.heap_goal_bytes, b, sizeof(b)));
-	setting(p, "goroutines", "%s", format_count(c->goroutines, a, sizeof(a)));
 }
 
 static void settings(struct pen *p, const struct snapshot *s, const struct snapshot_container *c)
@@ -86,6 +122,7 @@ static void settings(struct pen *p, const struct snapshot *s, const struct snaps
 	pen_text(p, GRADE_FINE, "settings");
 	cpu_settings(p, s, c);
 	memory_settings(p, c);
+	process_settings(p, c);
 	pen_end(p);
 }
 
@@ -122,7 +159,10 @@ static void ms_at(struct pen *p, int end, int64_t cnt, double seconds, enum grad
 {
 	char text[TEXT_SZ];
 
-	pen_right(p, grade, end, cnt > 0 ? format_ms(seconds, text, sizeof(text)) : cnt ? "?" : "-");
+	if (!cnt || (cnt > 0 && isnan(seconds))) /* a histogram has no longest */
+		pen_right(p, grade, end, "-");
+	else
+		pen_right(p, grade, end, cnt > 0 ? format_ms(seconds, text, sizeof(text)) : "?");
 }
 
 static void cause_numbers(struct pen *p, const struct cause *x, enum grade grade)
@@ -142,7 +182,7 @@ static void cause_numbers(struct pen *p, const struct cause *x, enum grade grade
 		ms_at(p, 63, x->d.cnt, x->d.max, GRADE_FINE);
 	}
 	pen_right(p, GRADE_FINE, 70,
-		  isnan(x->sum) || (!x->only_sum && !x->d.cnt) ? "-" : format_cpus(x->sum, text, sizeof(text)));
+		  !x->only_sum && (isnan(x->sum) || !x->d.cnt) ? "-" : format_cpus(x->sum, text, sizeof(text)));
 }
 
 static void cause_row(struct pen *p, const struct snapshot *s, const struct snapshot_container *c,
@@ -214,14 +254,44 @@ static void cause_runq(struct pen *p, const struct snapshot *s, const struct sna
 	cause_row(p, s, c, &x);
 }
 
+/* A wait for a P has no time stamp: the runtime keeps a histogram, of one wait in 8. */
+static void cause_sched(struct pen *p, const struct snapshot *s, const struct snapshot_container *c)
+{
+	struct cause x = {.name = "Go scheduler", .column = "GOSCH", .d = c->sched.latency, .sum = NAN};
+
+	x.off = page_runtime_off(s, c);
+	snprintf(x.note, sizeof(x.note), "passive histogram%s",
+		 c->sched.diluted ? ", diluted by system calls before Go 1.26" : "");
+	cause_row(p, s, c, &x);
+}
+
+/* With go_assist every wait for credit; else what the runtime adds up. */
+static void cause_assist(struct pen *p, const struct snapshot *s, const struct snapshot_container *c)
+{
+	struct cause x = {.name = "GC assist", .sum = c->gc.assist_seconds};
+	bool each = !summary_signal_off(s, SIGNAL_GO_ASSIST) && c->gc.assist_wait.cnt >= 0;
+	char work[TEXT_SZ];
+
+	x.only_sum = !each;
+	if (each) {
+		x.d = c->gc.assist_wait;
+		x.sum = c->gc.assist_wait.sum;
+		snprintf(x.note, sizeof(x.note), "waits of allocating goroutines; they marked for %s s",
+			 format_cpus(c->gc.assist_seconds, work, sizeof(work)));
+	} else {
+		x.off = summary_signal_off(s, SIGNAL_GO_RUNTIME);
+		str_copy(x.note, sizeof(x.note),
+			 "marking by allocating goroutines; --signals +go_assist shows each wait");
+	}
+	cause_row(p, s, c, &x);
+}
+
 static void cause_go(struct pen *p, const struct snapshot *s, const struct snapshot_container *c)
 {
-	struct cause sched = {.name = "Go scheduler", .off = "not in this build: comes with go_sched"};
 	struct cause stop = {.name = "stop-the-world", .column = "STW^", .d = c->gc.pause, .sum = c->gc.pause.sum};
-	struct cause assist = {.name = "GC assist", .only_sum = true, .sum = c->gc.assist_seconds};
 	const char *off = summary_signal_off(s, SIGNAL_GO_GC);
 
-	cause_row(p, s, c, &sched);
+	cause_sched(p, s, c);
 	stop.off = off ? off : c->gc.on ? NULL : c->gone ? "ended" : "go_gc does not work for its processes";
 	if (c->gc.long_pauses > 0)
 		snprintf(stop.note, sizeof(stop.note), "%lld of %lld long pauses overlap a throttle interval",
@@ -229,9 +299,7 @@ static void cause_go(struct pen *p, const struct snapshot *s, const struct snaps
 	stop.share_known = stop.d.cnt >= 0 && s->window_seconds > 0;
 	stop.share = stop.d.sum / s->window_seconds;
 	cause_row(p, s, c, &stop);
-	assist.off = summary_signal_off(s, SIGNAL_GO_RUNTIME);
-	str_copy(assist.note, sizeof(assist.note), "wall time of allocating goroutines made to mark");
-	cause_row(p, s, c, &assist);
+	cause_assist(p, s, c);
 }
 
 static void cause_net(struct pen *p, const struct snapshot *s, const struct snapshot_container *c)
@@ -447,8 +515,9 @@ static void graphs(struct pen *p, const struct view *v)
 	static const struct {
 		enum history_series series;
 		const char *name;
-	} series[] = {{SERIES_CPU, "CPU"}, {SERIES_THROTTLED, "THR%"}, {SERIES_GC_RATE, "GC/s"}, {SERIES_HEAP, "heap"},
-		      {SERIES_STW, "STW"}, {SERIES_RUNQ, "RUNQ"},      {SERIES_RTT, "RTT"}};
+	} series[] = {{SERIES_CPU, "CPU"},   {SERIES_THROTTLED, "THR%"},  {SERIES_GC_RATE, "GC/s"},
+		      {SERIES_HEAP, "heap"}, {SERIES_GOSCH, "p99 sched"}, {SERIES_STW, "STW"},
+		      {SERIES_RUNQ, "RUNQ"}, {SERIES_RTT, "RTT"}};
 	double values[GRAPH_SECONDS];
 	size_t max = v->cfg.interval_ns ? GRAPH_SECONDS * NS_PER_SEC / v->cfg.interval_ns : GRAPH_SECONDS;
 	int width = p->width >= 110 ? 10 : 12;
