@@ -388,28 +388,36 @@ static bool case_exit(void)
 }
 
 /* Replaces itself all the time: a census is of one image, or none. */
+static bool exec_once(struct target *t, int round, int *taken, int *ended)
+{
+	char line[256];
+
+	fprintf(t->to, "recv 500\nexec\n");
+	fflush(t->to);
+	for (int i = 0; i < 8; i++) {
+		char why[WHY_SZ] = "";
+		uint64_t total;
+		int err = take(t, t->binary, &with_stacks, &total, why);
+
+		*taken += !err;
+		*ended += err != 0;
+		if (err ? !*why : !total || total > 530) /* 1: its runtime starts */
+			return fail("round %d: %d, %" PRIu64 " goroutines, '%s'", round, err, total, why);
+	}
+	for (int i = 0; i < 2; i++)
+		if (!fgets(line, sizeof(line), t->from))
+			return fail("round %d: no answer", round);
+	return true;
+}
+
 static bool case_exec(void)
 {
 	struct target t;
 	bool good = start(&t, "1.26.8");
 	int taken = 0, ended = 0;
-	char line[256];
 
-	for (int i = 0; good && i < 200; i++) {
-		char why[WHY_SZ] = "";
-		uint64_t total;
-		int err;
-
-		fprintf(t.to, "recv 500\nexec\n");
-		fflush(t.to);
-		err = take(&t, t.binary, &with_stacks, &total, why);
-		taken += !err;
-		ended += err != 0;
-		if (err ? !*why : total < 2 || total > 530)
-			good = fail("round %d: %d, %" PRIu64 " goroutines, '%s'", i, err, total, why);
-		for (int j = 0; good && j < 2; j++)
-			good = fgets(line, sizeof(line), t.from) || fail("no answer");
-	}
+	for (int i = 0; good && i < 200; i++)
+		good = exec_once(&t, i, &taken, &ended);
 	stop(&t);
 	return good && ((taken && ended) || fail("%d taken, %d ended", taken, ended));
 }

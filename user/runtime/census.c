@@ -108,14 +108,15 @@ static bool is_system(struct taker *t, uint64_t startpc)
 	       strcmp(f, "runtime.handleAsyncEvent");
 }
 
-/* What only names and words can tell: it began with a function, a function made it, it waits for a known reason. */
+/* What only names and words can tell: a function made it, it began with a function, it waits for a known reason. Those
+ * that C code made by a callback have neither. */
 static bool is_believable(struct taker *t, const struct goroutine *g)
 {
 	bool waits = g->state == GOROUTINE_WAITING || g->state == GOROUTINE_LEAKED;
 
 	if (goroutine_is_wrong(g) || (waits && t->reasons.cnt && g->waitreason >= t->reasons.cnt))
 		return false;
-	return (!g->startpc || function_of(t, g->startpc)) && (!g->gopc || function_of(t, g->gopc));
+	return (!g->startpc && !g->gopc) || (function_of(t, g->startpc) && function_of(t, g->gopc));
 }
 
 /* --- stacks --- */
