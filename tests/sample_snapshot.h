@@ -217,7 +217,6 @@ static inline void sample_quiet(struct snapshot_container *c, double cpus, doubl
 	c->gc.assist_seconds = 0;
 	c->gc.heap_live_bytes = 38 * SAMPLE_MIB;
 	c->gc.heap_goal_bytes = 76 * SAMPLE_MIB;
-	c->gc.mapped_ready_bytes = 96 * SAMPLE_MIB;
 	c->gc.gogc = 100;
 	c->gc.memory_limit_bytes = -1;
 	c->cpu.usage_cpus = cpus;

@@ -152,6 +152,7 @@ static void make_snapshot(const struct drive *d, int step, struct snapshot *s)
 	peers(&s->containers[0]);
 	sample_groups(&s->containers[0]);
 	s->containers[0].goroutines = 1575;
+	s->containers[0].gc.mapped_ready_bytes = 96 * SAMPLE_MIB;
 	s->containers[0].memory.growth_bytes_per_second = -51.0 * 1024 * 1024 / 60;
 	s->containers[0].net.rtt = sample_dist(612, 0.00091, 0.00192, 0.0044);
 	grown = realloc(s->containers, sizeof(*grown) * (size_t)(SAMPLE_ROWS + d->rows));
