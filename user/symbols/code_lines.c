@@ -229,8 +229,8 @@ static int64_t find_index(struct code_lines *c, uint64_t pc)
 	uint32_t lo = 0, hi = c->func_cnt, v;
 	uint64_t off = pc - c->text;
 
-	if (pc < c->text || off > UINT32_MAX || !get_u32(c, &c->functions, 0, &v) || off < v ||
-	    !get_u32(c, &c->functions, (uint64_t)hi * PAIR_SZ, &v) || off >= v)
+	if (!get_u32(c, &c->functions, 0, &v) || off < v || !get_u32(c, &c->functions, (uint64_t)hi * PAIR_SZ, &v) ||
+	    off >= v)
 		return -1;
 	while (hi - lo > 1) {
 		uint32_t mid = lo + (hi - lo) / 2;
@@ -406,6 +406,12 @@ static int find_frames(struct code_lines *c, uint64_t pc, bool call, struct code
 	return cnt;
 }
 
+/* Functions count from the begin of the text in 32 bits. */
+static bool in_reach(const struct code_lines *c, uint64_t pc)
+{
+	return pc >= c->text && pc - c->text <= UINT32_MAX;
+}
+
 static unsigned slot_of(uint64_t key)
 {
 	return (unsigned)((key * 0x9e3779b97f4a7c15ull) >> 52) % ANSWERS;
@@ -429,6 +435,8 @@ int code_lines_find(struct code_lines *c, uint64_t pc, bool call, struct code_fr
 	struct code_frame found[INLINE_MAX];
 	int cnt;
 
+	if (!in_reach(c, pc))
+		return 0;
 	if (a->key == key) {
 		cnt = a->cnt < max ? a->cnt : max;
 		memcpy(frames, a->frames, (size_t)cnt * sizeof(*frames));
@@ -447,6 +455,8 @@ const char *code_lines_function(struct code_lines *c, uint64_t pc)
 	const char *symbol;
 	struct record r;
 
+	if (!in_reach(c, pc))
+		return NULL;
 	if (q->pc == pc + 1)
 		return q->name;
 	*q = (struct quick){.pc = pc + 1};
