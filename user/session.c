@@ -328,6 +328,7 @@ static void on_process_removed(struct process *p, void *arg)
 		probes_remove_process(s->probes, p->pid);
 	if (p->watched) {
 		tell_gone(s, p);
+		session_census_forget(s, p);
 		sampler_close(p->watched->sampler);
 		free(p->watched);
 		p->watched = NULL;
@@ -377,6 +378,7 @@ static void on_event(const union event *e, void *arg)
 		on_exit_event(s, &e->proc);
 		break;
 	default:
+		session_count_cycle(s, e);
 		session_tell(s, RECORD_EVENT, e, e->hdr.size);
 	}
 }
@@ -449,6 +451,12 @@ static void on_drain(void *arg)
 	s->drain_ns = interval;
 }
 
+/* One look at the end of a window. */
+static bool brief(const struct session *s)
+{
+	return s->opts->once || s->opts->command == COMMAND_WHY;
+}
+
 static void on_read(void *arg)
 {
 	struct session *s = arg;
@@ -456,6 +464,8 @@ static void on_read(void *arg)
 	tell_clock(s);
 	if (s->cfg.want_values && clock_mono_ns() - s->values_read_ns > FRESH_NS)
 		session_read_values(s);
+	if (s->cfg.want_values && !brief(s))
+		session_census(s, clock_mono_ns());
 	tell_changed_owners(s);
 	watch_more(s);
 	if (!s->probes || probes_signal(s->probes, SIGNAL_PROC_WATCH)->mode == SIGNAL_OFF)
@@ -531,6 +541,8 @@ void session_tick(struct session *s, uint64_t window_ns)
 	session_drain(s);
 	if (s->cfg.want_values && clock_mono_ns() - s->values_read_ns > VALUES_AGE_NS)
 		session_read_values(s);
+	if (s->cfg.want_values && brief(s))
+		session_census_all(s, clock_mono_ns());
 	tell_changed_owners(s);
 	session_tell_signals(s);
 	t.time_ns = clock_mono_ns();
@@ -543,14 +555,12 @@ void session_tick(struct session *s, uint64_t window_ns)
 
 static void set_probes_cfg(struct session *s, struct probes_cfg *cfg)
 {
-	bool brief = s->opts->once || s->opts->command == COMMAND_WHY;
-
 	*cfg = (struct probes_cfg){
 		.wanted = s->opts->signals,
 		.event = on_made_event,
 		.event_arg = s,
-		.sched_window_ns = brief ? BRIEF_WINDOW_NS : SCHED_WINDOW_NS,
-		.sched_every_ns = brief ? BRIEF_EVERY_NS : SCHED_EVERY_NS,
+		.sched_window_ns = brief(s) ? BRIEF_WINDOW_NS : SCHED_WINDOW_NS,
+		.sched_every_ns = brief(s) ? BRIEF_EVERY_NS : SCHED_EVERY_NS,
 		.runq_event_min_ns = s->cfg.all_events ? RUNQ_MIN_ALL_NS : RUNQ_MIN_NS,
 		.dns_names = s->opts->dns_names,
 	};
@@ -647,6 +657,8 @@ static int open_stages(struct session *s, char *why)
 	tell_session(s);
 	if (s->cfg.want_values)
 		session_read_values(s);
+	if (s->cfg.want_values && brief(s))
+		session_census_all(s, clock_mono_ns());
 	session_tell_signals(s);
 	session_tell_node(s, clock_mono_ns());
 	err = s->cfg.loop ? open_timers(s) : 0;
@@ -699,6 +711,7 @@ struct session *session_close(struct session *s)
 	while (s->watched && hashmap_next(s->watched, &pos, &key, &value))
 		free(value);
 	hashmap_free(s->watched);
+	hashmap_free(s->lines);
 	owner_index_free(s->owners);
 	binary_cache_free(s->binaries);
 	free(s);

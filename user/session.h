@@ -23,6 +23,20 @@ struct watched {
 	bool sampler_retry;          /* its runtime had not set itself up yet */
 	uint32_t flags;              /* enum record_process_flag: what does not change */
 	uint32_t netns;
+	bool latency_told, pauses_told; /* that they are known at all */
+	uint64_t resources_read_ns;
+	int64_t maxprocs; /* of the last sample */
+	int64_t maxprocs_custom;
+	uint64_t marks_seen; /* ends of mark phases that go_gc told, ever */
+	struct {
+		bool known;
+		uint64_t marks;
+		int64_t numgc;
+	} confirmed;                          /* at the last confirmation */
+	uint64_t census_ns;                   /* last one began, 0 none */
+	uint64_t census_took_ns, census_g_ns; /* its cost, and that of a goroutine */
+	bool census_off;                      /* where goroutines are is not known for its binary */
+	struct shared_lines *lines;           /* of its binary, see session_census.c */
 };
 
 /* An owner with watched processes. */
@@ -67,12 +81,16 @@ struct session {
 	uint64_t values_read_ns; /* last session_read_values() */
 	uint64_t ticked_ns;
 	int cpus;
-	bool own_pids; /* the node's process ids are those of our own pid namespace */
-	int drain_timer, poll_timer;                /* ids; poll_timer -1: none */
-	uint64_t armed_ns;           /* a window of cpu_sched was asked for, for the container polled */
-	uint32_t polled_id;                         /* owner whose CPU time is read often, 0 none */
-	uint64_t drain_ns;                          /* interval of the drain timer now */
-	const struct event_proc *exiting;           /* while its process is removed */
+	bool own_pids;                    /* the node's process ids are those of our own pid namespace */
+	int drain_timer, poll_timer;      /* ids; poll_timer -1: none */
+	uint64_t armed_ns;                /* a window of cpu_sched was asked for, for the container polled */
+	uint32_t polled_id;               /* owner whose CPU time is read often, 0 none */
+	uint64_t drain_ns;                /* interval of the drain timer now */
+	const struct event_proc *exiting; /* while its process is removed */
+	struct hashmap *lines;            /* binary -> struct shared_lines, owned; NULL: none yet */
+	int64_t census_saved_ns;          /* that censuses may take */
+	uint64_t census_saved_at_ns;
+	uint64_t confirmed_ns, confirmed_lost;      /* last comparison of go_gc with numgc; go_gc's losses of then */
 	struct record_signal signals[SIGNAL_CNT];   /* as told last */
 	uint64_t lost[SIGNAL_CNT][LOSS_REASON_MAX]; /* by user space */
 };
@@ -101,7 +119,13 @@ void session_tell_process(struct session *s, const struct process *p);
 void session_open_sampler(struct session *s, struct process *p);
 /* session_values.c: usage, limits and runtime values of all; the node; signals whose state or counters moved. */
 void session_read_values(struct session *s);
+/* An event of go_gc: cycles are counted, to compare them with the runtimes' own count. */
+void session_count_cycle(struct session *s, const union event *e);
 void session_tell_node(struct session *s, uint64_t now_ns);
 void session_tell_signals(struct session *s);
+/* session_census.c: goroutines of those whose turn it is; of all; a process goes. */
+void session_census(struct session *s, uint64_t now_ns);
+void session_census_all(struct session *s, uint64_t now_ns);
+void session_census_forget(struct session *s, struct process *p);
 /* CPU time of a host process in ns; 0 or -errno. */
 int session_host_cpu(const struct session *s, pid_t pid, int64_t *ret_ns);

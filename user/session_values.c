@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Readings of the session: what the node, the cgroups and the Go runtimes say of themselves, and what the agent costs.
  */
+#include <limits.h>
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -13,15 +15,171 @@
 #include "base/str.h"
 #include "events/source.h"
 #include "probes/signal.h"
+#include "procs/proc_info.h"
 #include "session.h"
 
-#define MEMORY_NS (5 * NS_PER_SEC)
-#define LIMITS_NS (10 * NS_PER_SEC) /* 0.1 ms a container */
+#define MEMORY_NS    (5 * NS_PER_SEC)
+#define LIMITS_NS    (10 * NS_PER_SEC) /* 0.1 ms a container */
+#define RESOURCES_NS (5 * NS_PER_SEC - NS_PER_SEC / 2)
+#define CONFIRM_NS   (10 * NS_PER_SEC)
+
+/* One time over all processes. */
+struct pass {
+	uint64_t now_ns;
+	bool confirm; /* cycles are compared */
+	bool lost;    /* go_gc has lost events since the last comparison: they begin anew */
+};
 
 /* ---- processes and containers -------------------------------------------------------------------------------------
  */
 
-static void read_process(struct session *s, struct process *p)
+static void tell_latency(struct session *s, const struct process *p)
+{
+	struct record_latency r = {.pid = p->pid, .diluted = p->binary && p->binary->go_minor < 26};
+	struct watched *w = p->watched;
+
+	if (!sampler_latency(w->sampler, &r.latency) || (!r.latency.cnt && w->latency_told))
+		return;
+	w->latency_told = true;
+	session_tell(s, RECORD_LATENCY, &r, sizeof(r));
+}
+
+/* Cycles that nobody else tells of. */
+static void tell_pauses(struct session *s, const struct process *p, const struct runtime_sample *v)
+{
+	struct runtime_pause pauses[RUNTIME_PAUSES];
+	struct record_pauses r = {.pid = p->pid};
+	struct watched *w = p->watched;
+	int cnt = sampler_pauses(w->sampler, pauses, RUNTIME_PAUSES, &r.missed);
+
+	if (!cnt && !r.missed && (w->pauses_told || v->pause_total_ns == SAMPLE_UNKNOWN || v->numgc == SAMPLE_UNKNOWN))
+		return;
+	w->pauses_told = true;
+	for (int i = 0; i == 0 || i < cnt; i += RECORD_PAUSES_MAX) {
+		r.cnt = (uint32_t)(cnt - i < RECORD_PAUSES_MAX ? cnt - i : RECORD_PAUSES_MAX);
+		memset(r.pauses, 0, sizeof(r.pauses));
+		memcpy(r.pauses, pauses + i, r.cnt * sizeof(*pauses));
+		session_tell(s, RECORD_PAUSES, &r, sizeof(r));
+		r.missed = 0;
+	}
+}
+
+static int64_t cpus_allowed(const struct session *s, pid_t pid)
+{
+	cpu_set_t set;
+
+	return s->own_pids && !sched_getaffinity(pid, sizeof(set), &set) ? CPU_COUNT(&set) : -1;
+}
+
+static int64_t maxprocs_of_environment(const struct session *s, pid_t pid)
+{
+	char value[32];
+	uint64_t n;
+
+	if (proc_info_getenv(s->opts->root, pid, "GOMAXPROCS", value, sizeof(value)) != 1 || str_to_u64(value, &n))
+		return -1;
+	return n > 0 && n <= INT32_MAX ? (int64_t)n : -1;
+}
+
+/* From 1.25 on the runtime knows whether it was set; before, what is neither the environment's number nor that of the
+ * CPUs was set by a call (or the CPUs that it may run on have changed since its start). */
+static enum maxprocs_by maxprocs_by(const struct session *s, const struct process *p)
+{
+	const struct watched *w = p->watched;
+	int64_t env = maxprocs_of_environment(s, p->pid);
+	int minor = p->binary ? p->binary->go_minor : 0;
+
+	if (w->maxprocs == SAMPLE_UNKNOWN || !minor)
+		return MAXPROCS_UNKNOWN;
+	if (w->maxprocs == env)
+		return MAXPROCS_ENV;
+	if (minor >= 25 && w->maxprocs_custom == SAMPLE_UNKNOWN)
+		return MAXPROCS_UNKNOWN;
+	if (minor >= 25 && w->maxprocs_custom == 1)
+		return MAXPROCS_CODE;
+	if (minor >= 25)
+		return w->flags & RECORD_PROCESS_FOLLOWS_QUOTA ? MAXPROCS_QUOTA : MAXPROCS_GODEBUG;
+	return env < 0 && (w->maxprocs == cpus_allowed(s, p->pid) || w->maxprocs == s->cpus) ? MAXPROCS_DEFAULT
+											     : MAXPROCS_CODE;
+}
+
+/* pids.max of its cgroup, where it is the tighter one. */
+static int64_t thread_limit(const struct session *s, const struct process *p, int64_t limit)
+{
+	char path[PATH_MAX];
+	uint64_t max;
+
+	if (!s->cgroups.v2[0] || !p->owner || !p->owner->cgroup_v2[0])
+		return limit;
+	if ((size_t)snprintf(path, sizeof(path), "%s%s/pids.max", s->cgroups.v2, p->owner->cgroup_v2) >= sizeof(path) ||
+	    file_read_u64("", path, &max) || max > INT64_MAX)
+		return limit;
+	return limit < 0 || (int64_t)max < limit ? (int64_t)max : limit;
+}
+
+static void tell_resources(struct session *s, struct process *p, uint64_t now)
+{
+	struct record_resources r = {.pid = p->pid, .time_ns = now};
+	struct proc_resources v;
+
+	if (p->watched->resources_read_ns && now - p->watched->resources_read_ns < RESOURCES_NS)
+		return;
+	p->watched->resources_read_ns = now;
+	if (proc_info_resources(s->opts->root, p->pid, &v))
+		return;
+	r.maxprocs_by = maxprocs_by(s, p);
+	r.fds = v.fds;
+	r.fd_limit = v.fd_limit;
+	r.os_threads = v.threads;
+	r.thread_limit = thread_limit(s, p, v.thread_limit);
+	r.rss_bytes = v.rss_bytes;
+	session_tell(s, RECORD_RESOURCES, &r, sizeof(r));
+}
+
+static void tell_sample(struct session *s, struct process *p, const struct record_sample *r)
+{
+	p->watched->maxprocs = r->sample.gomaxprocs;
+	p->watched->maxprocs_custom = r->sample.maxprocs_custom;
+	session_tell(s, RECORD_SAMPLE, r, sizeof(*r));
+	tell_latency(s, p);
+	if (!p->go_gc_on)
+		tell_pauses(s, p, &r->sample);
+}
+
+void session_count_cycle(struct session *s, const union event *e)
+{
+	struct process *p = e->hdr.kind == EVENT_GC_MARK_END ? proc_table_find(s->procs, (pid_t)e->hdr.tgid) : NULL;
+
+	if (p && p->watched)
+		p->watched->marks_seen++;
+}
+
+/* go_gc and the runtime count the same cycles: a layout that is wrong by luck shows here. */
+static void confirm(struct session *s, struct process *p, int64_t numgc, bool begin_anew)
+{
+	struct watched *w = p->watched;
+	bool good = true;
+
+	if (!p->go_gc_on || numgc == SAMPLE_UNKNOWN) {
+		w->confirmed.known = false;
+		return;
+	}
+	if (w->confirmed.known && !begin_anew && numgc >= w->confirmed.numgc)
+		good = sampler_confirm_cycles(w->sampler, w->marks_seen - w->confirmed.marks,
+					      (uint64_t)(numgc - w->confirmed.numgc));
+	w->confirmed.known = true;
+	w->confirmed.marks = w->marks_seen;
+	w->confirmed.numgc = numgc;
+	if (good)
+		return;
+	p->go_runtime_on = false;
+	err_why(p->go_runtime_why, 0, "%.190s", sampler_why(w->sampler));
+	log_warn("go_runtime off for %s (pid %d): %s", p->exe, p->pid, p->go_runtime_why);
+	w->sampler = sampler_close(w->sampler);
+	session_tell_process(s, p);
+}
+
+static void read_process(struct session *s, struct process *p, const struct pass *pass)
 {
 	struct record_sample r = {.pid = p->pid};
 	struct watched *w = p->watched;
@@ -36,9 +194,12 @@ static void read_process(struct session *s, struct process *p)
 		return;
 	err = sampler_read(w->sampler, &r.sample);
 	if (err == 0)
-		session_tell(s, RECORD_SAMPLE, &r, sizeof(r));
+		tell_sample(s, p, &r);
 	else if (err < 0 && err != -ESRCH)
 		log_debug("pid %d: runtime values: %s", p->pid, strerror(-err));
+	tell_resources(s, p, pass->now_ns);
+	if (!err && pass->confirm)
+		confirm(s, p, r.sample.numgc, pass->lost);
 }
 
 static void read_limits(struct session *s, struct watched_owner *w, uint64_t now)
@@ -95,15 +256,44 @@ static void read_owner(struct session *s, struct watched_owner *w, uint64_t now)
 	session_tell(s, RECORD_USAGE, &r, sizeof(r));
 }
 
+static uint64_t go_gc_lost(const struct session *s)
+{
+	struct signal_counters c = {0};
+	uint64_t sum = 0;
+
+	if (s->probes)
+		probes_counters(s->probes, SIGNAL_GO_GC, &c);
+	for (int i = 0; i < LOSS_REASON_CNT; i++)
+		sum += c.lost[i];
+	return sum;
+}
+
+/* Events are taken before numgc is read: both are of about one moment then. */
+static void begin_pass(struct session *s, uint64_t now, struct pass *ret)
+{
+	uint64_t lost;
+
+	*ret = (struct pass){.now_ns = now, .confirm = s->ring && now - s->confirmed_ns >= CONFIRM_NS};
+	if (!ret->confirm)
+		return;
+	session_drain(s);
+	lost = go_gc_lost(s);
+	ret->lost = lost != s->confirmed_lost;
+	s->confirmed_ns = now;
+	s->confirmed_lost = lost;
+}
+
 void session_read_values(struct session *s)
 {
 	uint64_t now = clock_mono_ns(), key;
+	struct pass pass;
 	size_t pos = 0;
 	void *w;
 
+	begin_pass(s, now, &pass);
 	s->values_read_ns = now;
 	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p))
-		read_process(s, p);
+		read_process(s, p, &pass);
 	while (hashmap_next(s->watched, &pos, &key, &w))
 		read_owner(s, w, now);
 }

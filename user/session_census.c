@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* When whose goroutines are counted. A census of 100 goroutines costs some 0.1 ms, one of 10,000 some ms, and the loop
+ * waits for it: a single one walks no more goroutines than fit into CENSUS_MAX_NS at the price of the last one, and all
+ * of them together get CENSUS_SHARE of one core, except for the container whose screen is open. One look (`why`,
+ * `top --once`) takes two, at its begin and at its end. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/hashmap.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "procs/proc_info.h"
+#include "runtime/census.h"
+#include "session.h"
+
+#define EVERY_NS      (10 * NS_PER_SEC)
+#define SCREEN_NS     (2 * NS_PER_SEC)
+#define SLACK_NS      (300 * NS_PER_MS) /* we come by once a second, not exactly */
+#define SHARE         0.002             /* of one core, for all processes */
+#define SCREEN_SHARE  0.01
+#define SAVED_MAX_NS  (20 * NS_PER_MS)
+#define CENSUS_MAX_NS (5 * NS_PER_MS)
+#define LOOK_MAX_NS   (200 * NS_PER_MS) /* one look: who is left out comes first at its end */
+#define G_NS_FIRST    5000              /* a goroutine, before one was measured: the dearest seen */
+#define G_NS_MIN      100
+#define WALK_MIN      100
+#define LINES_MAX     64 /* binaries whose tables are open */
+#define FRAMES_MAX    8
+
+/* The tables of a binary, for all of its processes. */
+struct shared_lines {
+	struct code_lines *lines; /* owned, NULL: they cannot be read */
+	unsigned int refs;
+};
+
+/* ---- names --------------------------------------------------------------------------------------------------------
+ */
+
+static struct shared_lines *lines_open(struct session *s, const struct process *p)
+{
+	struct shared_lines *l;
+	char why[WHY_SZ] = "";
+	_cleanup_close_ int fd = -1;
+
+	if (!s->lines && hashmap_new(LINES_MAX, &s->lines))
+		return NULL;
+	l = calloc(1, sizeof(*l));
+	if (!l || hashmap_add(s->lines, (uintptr_t)p->binary, l)) {
+		free(l);
+		return NULL;
+	}
+	fd = proc_info_open_exe(s->opts->root, p->pid);
+	if (fd < 0 || code_lines_open(fd, p->binary, &l->lines, why))
+		log_debug("pid %d: no names of functions: %s", p->pid, why);
+	return l;
+}
+
+static struct code_lines *lines_of(struct session *s, struct process *p)
+{
+	struct watched *w = p->watched;
+
+	if (!w->lines) {
+		w->lines = s->lines ? hashmap_find(s->lines, (uintptr_t)p->binary) : NULL;
+		if (!w->lines)
+			w->lines = lines_open(s, p);
+		if (w->lines)
+			w->lines->refs++;
+	}
+	return w->lines ? w->lines->lines : NULL;
+}
+
+void session_census_forget(struct session *s, struct process *p)
+{
+	struct shared_lines *l = p->watched->lines;
+
+	p->watched->lines = NULL;
+	if (!l || --l->refs)
+		return;
+	hashmap_remove(s->lines, (uintptr_t)p->binary);
+	code_lines_close(l->lines);
+	free(l);
+}
+
+/* The frame that a person means: of inlined calls the innermost for a go statement, past all plumbing for a wait. */
+static const struct code_frame *choose(const struct code_frame *frames, int cnt, bool blocked)
+{
+	for (int i = 0; i < cnt; i++)
+		if (!frames[i].wrapper && !(blocked && census_is_plumbing(frames[i].function)))
+			return &frames[i];
+	return &frames[cnt - 1];
+}
+
+/* Of a path that does not fit the end counts. */
+static void copy_function(char *dst, size_t sz, const char *function)
+{
+	const char *slash;
+
+	while (strlen(function) >= sz && (slash = strchr(function, '/')))
+		function = slash + 1;
+	str_copy(dst, sz, function);
+}
+
+static void name(struct code_lines *lines, uint64_t pc, bool blocked, char *function, size_t function_sz, char *at,
+		 size_t at_sz)
+{
+	struct code_frame frames[FRAMES_MAX];
+	const struct code_frame *f;
+	const char *file;
+	int cnt = pc && lines ? code_lines_find(lines, pc, true, frames, FRAMES_MAX) : 0;
+
+	if (cnt < 1)
+		return;
+	f = choose(frames, cnt, blocked);
+	copy_function(function, function_sz, f->function);
+	file = strrchr(f->file, '/');
+	if (*f->file && f->line)
+		snprintf(at, at_sz, "%s:%d", file ? file + 1 : f->file, f->line);
+}
+
+/* ---- one census ---------------------------------------------------------------------------------------------------
+ */
+
+static uint64_t scaled(const struct census *c, uint64_t cnt)
+{
+	return (uint64_t)llround((double)cnt * c->scale);
+}
+
+static void add_state(struct record_census *r, enum goroutine_state state, uint64_t cnt)
+{
+	switch (state) {
+	case GOROUTINE_RUNNING:
+	case GOROUTINE_COPYSTACK: /* it grows its own stack */
+		r->running += cnt;
+		break;
+	case GOROUTINE_RUNNABLE:
+		r->runnable += cnt;
+		break;
+	case GOROUTINE_SYSCALL:
+		r->syscall += cnt;
+		break;
+	case GOROUTINE_LEAKED:
+		r->leaked += cnt;
+		break;
+	case GOROUTINE_WAITING:
+	case GOROUTINE_PREEMPTED:
+		r->waiting += cnt;
+		break;
+	default:
+		break;
+	}
+}
+
+static void fill_group(const struct census *c, const struct census_group *x, struct code_lines *lines,
+		       struct record_census_group *g)
+{
+	g->cnt = scaled(c, x->cnt);
+	g->oldest_wait_ns = x->oldest_wait_ns < 0 ? -1 : x->oldest_wait_ns;
+	g->created_pc = x->created_pc;
+	g->blocked_pc = x->blocked_pc;
+	g->state = x->state;
+	str_copy(g->reason, sizeof(g->reason), x->reason);
+	name(lines, x->created_pc, false, g->created, sizeof(g->created), g->created_at, sizeof(g->created_at));
+	name(lines, x->blocked_pc, true, g->blocked, sizeof(g->blocked), g->blocked_at, sizeof(g->blocked_at));
+}
+
+/* The runtime's own goroutines are not the program's. */
+static void tell_census(struct session *s, struct process *p, const struct census *c)
+{
+	struct record_census r = {.pid = p->pid, .time_ns = c->time_ns, .walked = c->walked};
+	struct code_lines *lines = lines_of(s, p);
+
+	for (size_t i = 0; i < c->group_cnt; i++) {
+		const struct census_group *x = &c->groups[i];
+
+		if (x->system)
+			continue;
+		r.total += scaled(c, x->cnt);
+		add_state(&r, x->state, scaled(c, x->cnt));
+		if (r.group_cnt < RECORD_CENSUS_GROUPS)
+			fill_group(c, x, lines, &r.groups[r.group_cnt++]);
+	}
+	session_tell(s, RECORD_CENSUS, &r, sizeof(r));
+}
+
+static uint64_t walk_max(const struct watched *w)
+{
+	uint64_t g_ns = w->census_g_ns ? w->census_g_ns : G_NS_FIRST, max = CENSUS_MAX_NS / g_ns;
+
+	return max < WALK_MIN ? WALK_MIN : max < CENSUS_WALK_MAX ? max : CENSUS_WALK_MAX;
+}
+
+static void remember_price(struct watched *w, const struct census *c)
+{
+	uint64_t g_ns = c->walked ? c->took_ns / c->walked : 0;
+
+	w->census_took_ns = c->took_ns;
+	w->census_g_ns = g_ns < G_NS_MIN ? G_NS_MIN : g_ns;
+}
+
+/* Returns what it took, in ns. */
+static uint64_t take(struct session *s, struct process *p)
+{
+	struct watched *w = p->watched;
+	struct census_cfg cfg = {.walk_max = walk_max(w), .blocked = true};
+	char why[WHY_SZ] = "";
+	struct census c;
+	uint64_t start = clock_mono_ns();
+	int err = census_take(s->opts->root, p, &cfg, &c, why);
+
+	w->census_ns = start;
+	if (!err) {
+		remember_price(w, &c);
+		tell_census(s, p, &c);
+		census_deinit(&c);
+	} else if (err != -ESRCH) {
+		w->census_off = err == CENSUS_NO_LAYOUT;
+		log_debug("pid %d: no census: %s", p->pid, why);
+	}
+	return clock_mono_ns() - start;
+}
+
+/* ---- whose turn ---------------------------------------------------------------------------------------------------
+ */
+
+static bool on_screen(const struct session *s, const struct process *p)
+{
+	return s->polled_id && p->watched->owner->id == s->polled_id;
+}
+
+static uint64_t screen_processes(const struct session *s)
+{
+	uint64_t cnt = 0;
+
+	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p))
+		cnt += p->watched && on_screen(s, p);
+	return cnt;
+}
+
+static bool is_due(const struct session *s, const struct process *p, uint64_t now, uint64_t on_screen_cnt)
+{
+	const struct watched *w = p->watched;
+	uint64_t every = EVERY_NS, dear;
+
+	if (!w || !w->sampler || w->census_off)
+		return false;
+	if (on_screen(s, p)) {
+		dear = (uint64_t)((double)(w->census_took_ns * on_screen_cnt) / SCREEN_SHARE);
+		every = dear > SCREEN_NS ? dear : SCREEN_NS;
+	}
+	return !w->census_ns || now - w->census_ns + SLACK_NS >= every;
+}
+
+/* The one that has waited longest; those on the screen first. */
+static struct process *next_due(const struct session *s, uint64_t now)
+{
+	uint64_t on_screen_cnt = screen_processes(s);
+	struct process *best = NULL;
+
+	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p)) {
+		if (!is_due(s, p, now, on_screen_cnt))
+			continue;
+		if (!best || on_screen(s, p) > on_screen(s, best) ||
+		    (on_screen(s, p) == on_screen(s, best) && p->watched->census_ns < best->watched->census_ns))
+			best = p;
+	}
+	return best;
+}
+
+static void save_up(struct session *s, uint64_t now)
+{
+	double more = s->census_saved_at_ns ? (double)(now - s->census_saved_at_ns) * SHARE : (double)SAVED_MAX_NS;
+
+	s->census_saved_at_ns = now;
+	s->census_saved_ns += (int64_t)fmin(more, (double)SAVED_MAX_NS);
+	if (s->census_saved_ns > (int64_t)SAVED_MAX_NS)
+		s->census_saved_ns = (int64_t)SAVED_MAX_NS;
+}
+
+void session_census(struct session *s, uint64_t now)
+{
+	uint64_t spent = 0;
+	struct process *p;
+
+	if (!s->cfg.feed)
+		return;
+	save_up(s, now);
+	while (spent < CENSUS_MAX_NS && (p = next_due(s, now))) {
+		bool screen = on_screen(s, p);
+		uint64_t took;
+
+		if (!screen && s->census_saved_ns <= 0)
+			break;
+		took = take(s, p);
+		spent += took;
+		s->census_saved_ns -= screen ? 0 : (int64_t)took;
+	}
+}
+
+static struct process *oldest_before(const struct session *s, uint64_t before_ns)
+{
+	struct process *best = NULL;
+
+	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p)) {
+		const struct watched *w = p->watched;
+
+		if (w && w->sampler && !w->census_off && w->census_ns < before_ns &&
+		    (!best || w->census_ns < best->watched->census_ns))
+			best = p;
+	}
+	return best;
+}
+
+void session_census_all(struct session *s, uint64_t now)
+{
+	uint64_t spent = 0;
+	struct process *p;
+
+	while (s->cfg.feed && spent < LOOK_MAX_NS && (p = oldest_before(s, now)))
+		spent += take(s, p);
+}
