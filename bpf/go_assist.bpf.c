@@ -6,7 +6,10 @@
  * return must never be probed by a return probe (the stack moves), and its RETs are single-stepped. Its only caller,
  * gcAssistAlloc, tests what it gave back, and the branch behind that test is emulated: the end of the wait is there
  * (Go 1.18-1.27, amd64 and arm64: symbols/probe_site.c). False: it did not wait, credit had just come in, and the
- * goroutine tries again. True: it has waited, or the cycle was over before it could (some microseconds at most).
+ * goroutine tries again. True: it has waited, or mark was over before it could. The latter is no wait and frequent
+ * (each goroutine that is assisting when mark ends), and known at the start: mark ends while the world is stopped, so
+ * that a goroutine that runs in gcParkAssist sees gcphase as the function itself does (gcBlackenEnabled; so read in the
+ * sources of 1.18-1.27). Where gcphase is not known these come out as waits of a microsecond or two.
  *
  * A goroutine may wake up on another thread, so the key is its g; a g never moves. Every hit ends in exactly one of:
  * event, filtered, lost. */
@@ -22,7 +25,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, ASSIST_PARKED_MAX);
 	__type(key, struct assist_key);
-	__type(value, __u64); /* when it parked */
+	__type(value, __u64); /* when it parked, or NOT_PARKED */
 } assist_parked SEC(".maps");
 
 struct {
@@ -59,16 +62,29 @@ static __always_inline void on_assist(const struct hit *h)
 	count_filtered(SIGNAL_GO_ASSIST); /* kept: it comes out as a number */
 }
 
+#define GC_MARK    1 /* _GCmark */
+#define NOT_PARKED 0
+
+static __always_inline bool mark_is_over(const struct hit *h)
+{
+	__u32 phase = GC_MARK;
+
+	if (h->binary->gcphase)
+		bpf_probe_read_user(&phase, sizeof(phase), (void *)(h->binary->gcphase + h->process->bias));
+	return phase != GC_MARK;
+}
+
 static __always_inline void on_park(const struct hit *h)
 {
 	struct assist_key key = {.tgid = h->tgid, .g = GO_G(h->ctx)};
+	__u64 start = mark_is_over(h) ? NOT_PARKED : h->now;
 
-	if (!bpf_map_update_elem(&assist_parked, &key, &h->now, BPF_NOEXIST)) {
+	if (!bpf_map_update_elem(&assist_parked, &key, &start, BPF_NOEXIST)) {
 		count_filtered(SIGNAL_GO_ASSIST); /* kept: it comes out with its end */
 		return;
 	}
 	count_lost(SIGNAL_GO_ASSIST, LOSS_UNPAIRED); /* the end of the one before was missed */
-	bpf_map_update_elem(&assist_parked, &key, &h->now, BPF_ANY);
+	bpf_map_update_elem(&assist_parked, &key, &start, BPF_ANY);
 }
 
 static __always_inline void emit_wait(const struct hit *h, __u64 start)
@@ -95,7 +111,7 @@ static __always_inline void on_park_end(const struct hit *h)
 	}
 	start = *parked;
 	bpf_map_delete_elem(&assist_parked, &key);
-	if (!(GO_ARG0(h->ctx) & 1)) /* a bool: it backed out */
+	if (start == NOT_PARKED || !(GO_ARG0(h->ctx) & 1)) /* a bool: it backed out */
 		count_filtered(SIGNAL_GO_ASSIST);
 	else if (!stamp_plausible(start, h->now)) /* of a process before it with this number */
 		count_lost(SIGNAL_GO_ASSIST, LOSS_UNPAIRED);

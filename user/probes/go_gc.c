@@ -6,6 +6,7 @@
 #include "probes/go_gc.h"
 
 #include <bpf/libbpf.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,59 +129,70 @@ int go_gc_check_binary(const struct binary *b, char *why)
 	return 0;
 }
 
-/* cnt fields of sz bytes that follow each other in the enum lie side by side in the structure, too. */
-static bool side_by_side(const struct binary *b, enum go_field first, int cnt, int sz)
-{
-	for (int i = 0; i < cnt; i++)
-		if (b->fields[first] < 0 || b->fields[first + i] != b->fields[first] + i * sz)
-			return false;
-	return true;
-}
-
+/* Where the fields of the pieces must lie, from the first of each (include/process_table.h). heap0: checked apart. */
 static const struct {
-	enum go_field first;
-	int cnt, sz;
-} cycle_fields[] = {
-	{FIELD_WORK_TSWEEP_TERM, 4, 8},         {FIELD_WORK_HEAP0, 3, 8},      {FIELD_WORK_STWPROCS, 2, 4},
-	{FIELD_WORK_USER_FORCED, 1, 1},         {FIELD_GC_ASSIST_TIME, 4, 8},  {FIELD_GC_LAST_HEAP_GOAL, 1, 8},
-	{FIELD_GC_LAST_STACK_SCAN, 1, 8},       {FIELD_GC_GLOBALS_SCAN, 1, 8}, {FIELD_MEMSTATS_NUMGC, 1, 4},
-	{FIELD_MEMSTATS_GC_CPU_FRACTION, 1, 8},
+	enum go_field first, field;
+	size_t at;
+} cycle_shape[] = {
+#define WORK(f, member)                                                                                                \
+	{                                                                                                              \
+		FIELD_WORK_STWPROCS, f, offsetof(struct cycle_work, member) - offsetof(struct cycle_work, stwprocs)    \
+	}
+	WORK(FIELD_WORK_STWPROCS, stwprocs),
+	WORK(FIELD_WORK_MAXPROCS, maxprocs),
+	WORK(FIELD_WORK_TSWEEP_TERM, sweep_term),
+	WORK(FIELD_WORK_TMARK, mark),
+	WORK(FIELD_WORK_TMARK_TERM, mark_term),
+	WORK(FIELD_WORK_TEND, end),
+#undef WORK
+#define CONTROLLER(f, member)                                                                                          \
+	{                                                                                                              \
+		FIELD_GC_LAST_HEAP_GOAL, f, offsetof(struct cycle_controller, member)                                  \
+	}
+	CONTROLLER(FIELD_GC_LAST_HEAP_GOAL, goal),
+	CONTROLLER(FIELD_GC_LAST_STACK_SCAN, stacks),
+	CONTROLLER(FIELD_GC_GLOBALS_SCAN, globals),
+	CONTROLLER(FIELD_GC_ASSIST_TIME, assist),
+	CONTROLLER(FIELD_GC_DEDICATED_TIME, dedicated),
+	CONTROLLER(FIELD_GC_FRACTIONAL_TIME, fractional),
+	CONTROLLER(FIELD_GC_IDLE_TIME, idle),
+#undef CONTROLLER
+	{FIELD_MEMSTATS_NUMGC, FIELD_MEMSTATS_GC_CPU_FRACTION, offsetof(struct cycle_stats, gc_cpu_fraction)},
+	{FIELD_WORK_USER_FORCED, FIELD_WORK_USER_FORCED, 0},
+	{FIELD_WORK_HEAP0, FIELD_WORK_HEAP1, 8},
+	{FIELD_WORK_HEAP0, FIELD_WORK_HEAP2, 16},
 };
+
+/* Index of heap0 in cycle_work.rest, 0 where it is none that the program knows. */
+static uint32_t heaps_at(const struct binary *b)
+{
+	int distance = b->fields[FIELD_WORK_HEAP0] - b->fields[FIELD_WORK_TEND] - 8;
+
+	return distance == 8 ? 1 : distance == 16 ? 2 : 0;
+}
 
 bool go_gc_copies_cycles(const struct binary *b)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(cycle_fields); i++)
-		if (!side_by_side(b, cycle_fields[i].first, cycle_fields[i].cnt, cycle_fields[i].sz))
+	for (size_t i = 0; i < ARRAY_SIZE(cycle_shape); i++) {
+		int first = b->fields[cycle_shape[i].first], field = b->fields[cycle_shape[i].field];
+
+		if (first < 0 || field != first + (int)cycle_shape[i].at)
 			return false;
-	/* 1.19, below: three values side by side */
-	if (b->go_minor == 19 && b->fields[FIELD_GC_GLOBALS_SCAN] != b->fields[FIELD_GC_LAST_STACK_SCAN] + 16)
-		return false;
-	return b->globals[GLOBAL_WORK] && b->globals[GLOBAL_GCCONTROLLER] && b->globals[GLOBAL_MEMSTATS];
+	}
+	return heaps_at(b) && b->globals[GLOBAL_WORK] && b->globals[GLOBAL_GCCONTROLLER] && b->globals[GLOBAL_MEMSTATS];
 }
 
-/* Two versions print other fields than the rest: 1.18 work.heapGoal, which follows heap2, for the goal; 1.19
- * gcController.maxStackScan, which follows lastStackScan, for the stacks (mgc.go, mgcpacer.go of each). */
 static void fill_cycle(const struct binary *b, volatile struct cycle_places *ret)
 {
 	const bool known = go_gc_copies_cycles(b);
-	const uint64_t work = b->globals[GLOBAL_WORK], gc = b->globals[GLOBAL_GCCONTROLLER],
-		       stats = b->globals[GLOBAL_MEMSTATS];
+	const uint64_t work = b->globals[GLOBAL_WORK];
 	const int16_t *f = b->fields;
 
-	ret->heaps = known ? work + (uint64_t)f[FIELD_WORK_HEAP0] : 0;
-	ret->procs = known ? work + (uint64_t)f[FIELD_WORK_STWPROCS] : 0;
+	ret->controller = known ? b->globals[GLOBAL_GCCONTROLLER] + (uint64_t)f[FIELD_GC_LAST_HEAP_GOAL] : 0;
+	ret->stats = known ? b->globals[GLOBAL_MEMSTATS] + (uint64_t)f[FIELD_MEMSTATS_NUMGC] : 0;
 	ret->forced = known ? work + (uint64_t)f[FIELD_WORK_USER_FORCED] : 0;
-	ret->cpu = known ? gc + (uint64_t)f[FIELD_GC_ASSIST_TIME] : 0;
-	ret->goal = known ? gc + (uint64_t)f[FIELD_GC_LAST_HEAP_GOAL] : 0;
-	if (known && b->go_minor == 18)
-		ret->goal = work + (uint64_t)f[FIELD_WORK_HEAP2] + sizeof(uint64_t);
-	ret->stacks = known ? gc + (uint64_t)f[FIELD_GC_LAST_STACK_SCAN] : 0;
-	if (known && b->go_minor == 19)
-		ret->stacks += sizeof(uint64_t);
-	ret->globals = known ? gc + (uint64_t)f[FIELD_GC_GLOBALS_SCAN] : 0;
-	ret->numgc = known ? stats + (uint64_t)f[FIELD_MEMSTATS_NUMGC] : 0;
-	ret->fraction = known ? stats + (uint64_t)f[FIELD_MEMSTATS_GC_CPU_FRACTION] : 0;
-	ret->times = known ? work + (uint64_t)f[FIELD_WORK_TSWEEP_TERM] : 0;
+	ret->heaps_at = known ? heaps_at(b) : 0;
+	ret->work = known ? work + (uint64_t)f[FIELD_WORK_STWPROCS] - offsetof(struct cycle_work, stwprocs) : 0;
 }
 
 void go_gc_fill_entry(const struct binary *b, volatile struct binary_entry *ret)
@@ -196,6 +208,7 @@ void go_gc_fill_entry(const struct binary *b, volatile struct binary_entry *ret)
 	ret->exact_end = wants_site(b, GO_SITE_FINISH);
 	fill_cycle(b, &ret->cycle);
 	ret->goid_in_g = b->fields[FIELD_G_GOID] > 0 ? (uint32_t)b->fields[FIELD_G_GOID] : 0;
+	ret->gcphase = b->globals[GLOBAL_GCPHASE];
 	ret->hits = ret->assist_hits = 0;
 }
 
