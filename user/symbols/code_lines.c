@@ -52,7 +52,7 @@ struct page {
 };
 
 struct answer {
-	uint64_t key; /* pc * 2 + call + 1; 0 unused */
+	uint64_t key; /* (pc - text) * 2 + call + 1; 0 unused */
 	int cnt;
 	struct code_frame *frames; /* owned */
 };
@@ -430,7 +430,7 @@ static void remember(struct answer *a, uint64_t key, const struct code_frame *fr
 
 int code_lines_find(struct code_lines *c, uint64_t pc, bool call, struct code_frame *frames, int max)
 {
-	uint64_t key = pc * 2 + call + 1;
+	uint64_t key = (pc - c->text) * 2 + call + 1;
 	struct answer *a = &c->answers[slot_of(key)];
 	struct code_frame found[INLINE_MAX];
 	int cnt;
