@@ -131,21 +131,54 @@ static __always_inline bool copy(const struct hit *h, void *to, __u32 sz, __u64 
 	return !bpf_probe_read_user(to, sz, (void *)(addr + h->process->bias));
 }
 
+/* 1.18 prints work.heapGoal, which follows heap2, for the goal (mgc.go). */
+static __always_inline bool copy_work(const struct hit *h, struct event_gc_done *e)
+{
+	const bool late = h->binary->cycle.heaps_at == 2;
+	struct cycle_work w;
+
+	if (!copy(h, &w, sizeof(w), h->binary->cycle.work))
+		return false;
+	e->stwprocs = w.stwprocs;
+	e->maxprocs = w.maxprocs;
+	e->sweep_term_ns = w.sweep_term;
+	e->mark_ns = w.mark;
+	e->mark_term_ns = w.mark_term;
+	e->end_ns = w.end;
+	e->heap0 = late ? w.rest[2] : w.rest[1];
+	e->heap1 = late ? w.rest[3] : w.rest[2];
+	e->heap2 = late ? w.rest[4] : w.rest[3];
+	if (h->binary->go_minor == 18)
+		e->goal = w.rest[5];
+	return true;
+}
+
+static __always_inline bool copy_controller(const struct hit *h, struct event_gc_done *e)
+{
+	struct cycle_controller c;
+
+	if (!copy(h, &c, sizeof(c), h->binary->cycle.controller))
+		return false;
+	e->goal = c.goal;
+	e->stacks = h->binary->go_minor == 19 ? c.stacks_max : c.stacks;
+	e->globals = c.globals;
+	e->assist_ns = c.assist;
+	e->dedicated_ns = c.dedicated;
+	e->fractional_ns = c.fractional;
+	e->idle_ns = c.idle;
+	return true;
+}
+
 static __always_inline bool copy_cycle(const struct hit *h, struct event_gc_done *e)
 {
-	const struct cycle_places *at = &h->binary->cycle;
-	__u32 numgc = 0;
-	__u8 forced = 0;
+	struct cycle_stats s;
+	__u8 forced;
 
-	if (!copy(h, &e->sweep_term_ns, 4 * sizeof(__s64), at->times) ||
-	    !copy(h, &e->assist_ns, 4 * sizeof(__s64), at->cpu) || !copy(h, &e->heap0, 3 * sizeof(__u64), at->heaps) ||
-	    !copy(h, &e->stwprocs, 2 * sizeof(__s32), at->procs) || !copy(h, &e->goal, sizeof(e->goal), at->goal) ||
-	    !copy(h, &e->stacks, sizeof(e->stacks), at->stacks) ||
-	    !copy(h, &e->globals, sizeof(e->globals), at->globals) ||
-	    !copy(h, &e->cpu_fraction, sizeof(e->cpu_fraction), at->fraction) ||
-	    !copy(h, &numgc, sizeof(numgc), at->numgc) || !copy(h, &forced, sizeof(forced), at->forced))
+	if (!copy_controller(h, e) || !copy_work(h, e) || !copy(h, &s, sizeof(s), h->binary->cycle.stats) ||
+	    !copy(h, &forced, sizeof(forced), h->binary->cycle.forced))
 		return false;
-	e->numgc = numgc;
+	e->numgc = s.numgc;
+	e->cpu_fraction = s.gc_cpu_fraction;
 	e->flags = forced ? GC_DONE_FORCED : 0;
 	e->pad = 0;
 	return true;
@@ -163,7 +196,7 @@ static __always_inline void emit_done(const struct hit *h, __u64 end)
 {
 	struct event_gc_done *e;
 
-	if (!h->binary->cycle.times)
+	if (!h->binary->cycle.work)
 		return;
 	count_hit(SIGNAL_GO_GC);
 	e = hit_reserve(h, EVENT_GC_DONE, sizeof(*e), h->now);
