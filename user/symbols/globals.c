@@ -19,7 +19,8 @@
 #define FUNCTIONS_MAX 96
 #define CANDIDATES    8 /* different addresses that are counted for one global */
 #define VOTES_MIN     3
-#define VOTES_CLEAR   2 /* are enough where no other vote is */
+#define STRUCT_MIN    32 /* bytes: the slices have 24 */
+#define VOTES_CLEAR   2  /* are enough where no other vote is */
 
 static const char *const names[GLOBAL_CNT] = {
 	[GLOBAL_GOMAXPROCS] = "runtime.gomaxprocs",
@@ -130,18 +131,25 @@ static void take_function(struct election *e, struct code_refs *r, unsigned f)
 	}
 }
 
-static uint64_t winner(const struct ballot *b, bool strict)
+/* A changed function makes a vote for nothing in particular. A vote for another plausible address of a struct may mean
+ * that its fields have moved (`work` by 64 bytes in 1.21): then nobody wins. */
+static uint64_t winner(const struct ballot *b, bool structure, bool strict)
 {
-	unsigned best = 0;
+	unsigned best = 0, second = 0;
 
 	for (unsigned i = 1; i < b->cnt; i++)
 		if (b->votes[i] > b->votes[best])
 			best = i;
-	if (b->cnt == 0 || b->votes[best] * 2 <= b->total)
+	for (unsigned i = 0; i < b->cnt; i++)
+		if (i != best && b->votes[i] > second)
+			second = b->votes[i];
+	if (b->cnt == 0 || b->votes[best] < VOTES_CLEAR)
 		return 0;
 	if (b->votes[best] == b->total)
-		return b->total >= VOTES_CLEAR ? b->addr[best] : 0;
-	return b->votes[best] >= VOTES_MIN && !strict ? b->addr[best] : 0;
+		return b->addr[best];
+	if (strict || b->votes[best] < VOTES_MIN || second > (structure ? 0 : 1) || b->votes[best] * 3 < b->total * 2)
+		return 0;
+	return b->addr[best];
 }
 
 /* The table of wait reasons is content of the file: it can be looked at, and then one vote is enough. Its second and
@@ -217,7 +225,9 @@ int globals_from_code(struct elf_image *img, struct pclntab *tab, const struct g
 	if (err)
 		return err_why(why, err, "the runtime's functions cannot be read");
 	for (int g = 0; g < GLOBAL_CNT; g++)
-		globals[g] = g == GLOBAL_WAIT_REASONS ? find_wait_reasons(e) : winner(&e->ballots[g], strict);
+		globals[g] = g == GLOBAL_WAIT_REASONS
+				     ? find_wait_reasons(e)
+				     : winner(&e->ballots[g], row->places[g].size >= STRUCT_MIN, strict);
 	refuse_overlaps(row, globals);
 	return 0;
 }
