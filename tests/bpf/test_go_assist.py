@@ -22,8 +22,8 @@ RANGE = re.compile(r"RangeBegin Time=\d+ Name=\"GC mark assist\"")
 class Assist(Started):
     """The program that is made to assist; takes commands."""
 
-    def __init__(self, version):
-        super().__init__(fixture("assist", version, "plain"), stdin=subprocess.PIPE)
+    def __init__(self, version, variant="plain"):
+        super().__init__(fixture("assist", version, variant), stdin=subprocess.PIPE)
         self.line()
 
     def do(self, cmd):
@@ -77,9 +77,9 @@ def match(truth, ours, offset, slack):
     return longer, left
 
 
-@pytest.mark.parametrize("version", ["1.18.10", "1.22.12", "1.27.4"])
-def test_each_wait(version, tmp_path):
-    with Assist(version) as prog, Trace("-p", prog.pid, "--signals", "+go_assist") as trace:
+@pytest.mark.parametrize("version,variant", [("1.18.10", "plain"), ("1.22.12", "stripped"), ("1.27.4", "piestripped")])
+def test_each_wait(version, variant, tmp_path):
+    with Assist(version, variant) as prog, Trace("-p", prog.pid, "--signals", "+go_assist") as trace:
         file = tmp_path / "t"
         answer = prog.do(f"run 1000 {file}")
         time.sleep(0.3)
