@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from gs import Started, fixture, gs
+from gs import BIN, ROOT, Started, fixture, gs
 
 ALL = ["1.18.10", "1.19.13", "1.20.14", "1.21.13", "1.22.12", "1.23.12", "1.24.13", "1.25.5", "1.26.8", "1.27.4"]
 FEW = {"1.18.10", "1.20.14", "1.22.12", "1.25.5", "1.27.4"}
@@ -91,3 +91,139 @@ def test_profile_is_its_own(version, variant, tmp_path):
                  for f in ("ours.pb.gz", "own.pb.gz"))
     assert sum(own.values()) >= 90 and len(own) >= 20
     assert ours == own
+
+
+def line_of(text):
+    """`main.go:N` of the only line of the census fixture with that text."""
+    lines = (ROOT / "tests/fixtures/go/census/main.go").read_text().splitlines()
+    (n,) = [i for i, line in enumerate(lines, 1) if text in line]
+    return n
+
+
+@pytest.mark.parametrize("version,variant", [("1.18.10", "stripped"), ("1.27.4", "piestripped"), ("1.24.13", "cgo")])
+def test_planted(version, variant):
+    """Each population once, with its state, reason, count, creator and place; nothing of the runtime's own."""
+    with Target("census", version, variant) as target:
+        for kind, n in (("recv", 12), ("select", 5), ("mutex", 7), ("generic", 3), ("syscall", 2), ("sleep", 4)):
+            target.tell(f"{kind} {n}")
+        said = target.tell("report")
+        time.sleep(0.2)
+        found = look(target.pid)
+    assert found["schema"] == "gopherscope.goroutines/1" and found["pid"] == target.pid
+    assert found["goroutines"] == said["goroutines"] == sum(g["count"] for g in found["groups"])
+    assert found["looked_at"] == found["goroutines"] + found["system_goroutines"] and not found["estimated"]
+    lock = "semacquire" if version.startswith("1.18") else "sync.Mutex.Lock"
+    want = {
+        (12, "waiting", "chan receive", f"main.plantRecv:{line_of('go waitRecv()')}",
+         f"main.waitRecv:{line_of('func waitRecv()')}"),
+        (5, "waiting", "select", f"main.plantSelect:{line_of('go waitSelect(c)')}",
+         f"main.waitSelect:{line_of('func waitSelect(') + 1}"),
+        (7, "waiting", lock, f"main.plantMutex:{line_of('go waitMutex()')}",
+         f"main.waitMutex:{line_of('func waitMutex()')}"),
+        (3, "waiting", "chan receive", f"main.plantGeneric:{line_of('b.wait() }()')}",
+         f"main.(*box[...]).wait:{line_of('wait() T {')}"),
+        (2, "syscall", None, f"main.plantSyscall:{line_of('go waitSyscall(')}",
+         f"main.waitSyscall:{line_of('syscall.Read(fd')}"),
+        (4, "waiting", "sleep", f"main.plantSleep:{line_of('go waitSleep()')}",
+         f"main.waitSleep:{line_of('func waitSleep()')}"),
+    }
+    got = sites(found)
+    assert want <= got, got
+    rest = got - want  # the main goroutine, which reads
+    assert [g[0] for g in rest] == [1] and all(g[3] is None and g[4].startswith("main.main:") for g in rest), rest
+
+
+def test_table_and_stacks():
+    with Target("census") as target:
+        target.tell("recv 12")
+        target.tell("deep3 2")
+        time.sleep(0.2)
+        text = goroutines(target.pid)
+        stacks_text = goroutines(target.pid, "--stacks")
+        own = look(target.pid, "--all")
+        told = target.tell("report")["goroutines"]
+    head, titles, *rows = text.splitlines()
+    assert f"pid {target.pid}  go1.26.8  {told} goroutines and {own['system_goroutines']} of the runtime's own" in head
+    assert titles.split() == "COUNT +/min STATE WAIT REASON OLDEST CREATED BY BLOCKED AT".split()
+    assert rows[0].split() == ["12", "-", "waiting", "chan", "receive", "?", "main.plantRecv",
+                               f"main.go:{line_of('go waitRecv()')}", "main.waitRecv", f"main.go:{line_of('func waitRecv()')}"]
+    assert len(rows) == 3
+    block = stacks_text[stacks_text.index("main.waitDeep"):]
+    frames = [line.split() for line in block.splitlines()[:5]]
+    assert [f[0] for f in frames] == ["main.waitDeep"] * 4 + ["created"], block  # depth 3: four calls
+    assert frames[0][1].endswith(f"/main.go:{line_of('if n == 0 {') + 1}")
+    assert own["system_goroutines"] == sum(g["count"] for g in own["groups"] if g["system"]) > 0
+
+
+def test_growth_and_marks():
+    """Growth over the real time between the looks; a place where more and more wait, and one where many want a lock."""
+    with Target("census") as target:
+        for command in ("recv 12", "sleep 30", "mutex 60", "gc", "gc"):
+            target.tell(command)
+        time.sleep(1.2)  # "blocked" means longer than a second
+        with Started(BIN, "goroutines", "-p", target.pid, "--json", "--diff", "2s") as ours:
+            time.sleep(1)
+            target.tell("recv 40")
+            out = ours.wait()
+    assert len(out) == 1 and 1.9 < out[0]["growth_seconds"] < 4
+    groups = {g["blocked_at"]["function"]: g for g in out[0]["groups"]}
+    recv, sleep, mutex = (groups[f"main.{f}"] for f in ("waitRecv", "waitSleep", "waitMutex"))
+    assert recv["count"] == 52 and recv["mark"] == "leak?"
+    assert recv["per_minute"] == pytest.approx(40 * 60 / out[0]["growth_seconds"])
+    assert sleep["per_minute"] == mutex["per_minute"] == 0
+    assert sleep["mark"] is None and mutex["mark"] == "blocked"
+    assert 1.2 < mutex["oldest_wait_seconds"] < 60
+
+
+def test_leaked():
+    """1.27 knows what can never go on, after it has looked for it."""
+    with Target("census", "1.27.4") as target:
+        target.tell("leaked 9")
+        target.tell("gc")
+        target.tell("leaks")
+        groups = [g for g in look(target.pid)["groups"] if g["mark"]]
+        text = goroutines(target.pid)
+    assert [(g["count"], g["state"], g["mark"], g["blocked_at"]["function"]) for g in groups] == \
+        [(9, "leaked", "leaked", "main.leak")]
+    assert any(line.rstrip().endswith("leaked") for line in text.splitlines()[2:])
+
+
+def test_min_age():
+    with Target("census") as target:
+        for command in ("recv 5", "gc", "gc"):
+            target.tell(command)
+        time.sleep(1)
+        target.tell("sleep 6")  # no collection has seen them: their age is not known
+        old, never = look(target.pid, "--min-age", "900ms"), look(target.pid, "--min-age", "1h")
+    assert [(g["count"], g["blocked_at"]["function"]) for g in old["groups"]] == [(5, "main.waitRecv")]
+    assert never["groups"] == [] and never["goroutines"] == 12
+
+
+def test_files(tmp_path):
+    path = tmp_path / "p.pb.gz"
+    with Target("census") as target:
+        def run(*args):
+            return gs("goroutines", "-p", target.pid, *args)
+        assert run("-o", path).returncode == 0 and "Type: goroutine" in pprof("-top", path)
+        inode = path.stat().st_ino
+        refused = run("-o", path)
+        assert refused.returncode == 1 and "--force" in refused.stderr and path.stat().st_ino == inode
+        assert run("-o", path, "--force").returncode == 0 and path.stat().st_ino != inode
+        named = run("-o", tmp_path / "p.txt")
+        assert named.returncode == 2 and ".pb.gz" in named.stderr
+        gone = run("-o", tmp_path / "nowhere" / "p.pb.gz")
+        assert gone.returncode == 1 and "cannot write" in gone.stderr
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["p.pb.gz"]
+
+
+def test_several():
+    """A glob takes them all, an object each; without one, several matches are for the user to name."""
+    with Target("census") as a, Target("census", "1.22.12") as b:
+        a.tell("recv 3")
+        b.tell("select 4")
+        done = gs("goroutines", "host/pid * census*", "--json")
+        found = {json.loads(x)["pid"]: json.loads(x) for x in done.stdout.splitlines()}
+        assert {a.pid, b.pid} <= set(found)
+        assert 3 in {g["count"] for g in found[a.pid]["groups"]} and 4 in {g["count"] for g in found[b.pid]["groups"]}
+    none = gs("goroutines", "-p", os.getpid())
+    assert none.returncode == 3 and none.stdout == ""
