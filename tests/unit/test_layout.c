@@ -49,9 +49,10 @@ static void test_dwarf_is_table(void **state)
 		int minor, patch;
 		const char *version;
 	} rows[] = {
-		{18, 10, "1.18.10"}, {19, 13, "1.19.13"}, {20, 14, "1.20.14"}, {21, 13, "1.21.13"}, {22, 12, "1.22.12"},
-		{23, 3, "1.23.3"},   {23, 4, "1.23.4"},   {23, 11, "1.23.11"}, {23, 12, "1.23.12"}, {24, 5, "1.24.5"},
-		{24, 6, "1.24.6"},   {24, 13, "1.24.13"}, {25, 5, "1.25.5"},   {26, 8, "1.26.8"},   {27, 4, "1.27.4"},
+		{18, 2, "1.18.2"},   {18, 10, "1.18.10"}, {19, 13, "1.19.13"}, {20, 14, "1.20.14"},
+		{21, 13, "1.21.13"}, {22, 12, "1.22.12"}, {23, 3, "1.23.3"},   {23, 4, "1.23.4"},
+		{23, 11, "1.23.11"}, {23, 12, "1.23.12"}, {24, 5, "1.24.5"},   {24, 6, "1.24.6"},
+		{24, 13, "1.24.13"}, {25, 5, "1.25.5"},   {26, 8, "1.26.8"},   {27, 4, "1.27.4"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -73,7 +74,9 @@ static void test_numbers(void **state)
 		int want;
 	} rows[] = {
 		{18, 0, "amd64", FIELD_GC_MEMORY_LIMIT, -1},
-		{18, 3, "amd64", FIELD_GC_HEAP_GOAL, 104},
+		{18, 2, "amd64", FIELD_HEAPSTATS_SIZE, 1184},
+		{18, 4, "amd64", FIELD_HEAPSTATS_SIZE, 1176},
+		{18, 4, "amd64", FIELD_GC_HEAP_GOAL, 104},
 		{19, 0, "amd64", FIELD_MEMSTATS_PAUSE_TOTAL, 3600},
 		{20, 1, "arm64", FIELD_WORK_CPUSTATS, 488},
 		{23, 3, "amd64", FIELD_WORK_CPUSTATS, 472},
@@ -125,6 +128,7 @@ static void test_source(void **state)
 		{"nodwarf", "go1.27.4 X:nogreenteagc", 27, 4, true, LAYOUT_NONE},
 		{"nodwarf", "go1.27rc1", 27, -1, true, LAYOUT_NONE},
 		{"nodwarf", "go1.17.3", 17, 3, false, LAYOUT_NONE},
+		{"nodwarf", "go1.18.3", 18, 3, false, LAYOUT_NONE}, /* a release that nobody could look at */
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
