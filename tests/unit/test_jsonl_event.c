@@ -14,8 +14,9 @@
 #include "json_check.h"
 #include "trace_events.h"
 
-static const struct type_case common[] = {{"schema", 's'},           {"kind", 's'}, {"time_unix_nano", 's'},
-					  {"duration_seconds", 'r'}, {"goid", 'n'}, {"owner", 'o'}};
+static const struct type_case common[] = {
+	{"schema", 's'}, {"kind", 's'}, {"time_unix_nano", 's'}, {"duration_seconds", 'r'}, {"owner", 'o'}};
+static const struct type_case no_goid[] = {{"goid", 'n'}}; /* of kinds that are of no goroutine */
 
 /* What every line has, its own fields by rows, and into the golden text. */
 static void add(struct str *all, const struct trace_event *e, const struct type_case *rows, size_t cnt)
@@ -24,6 +25,8 @@ static void add(struct str *all, const struct trace_event *e, const struct type_
 	json_t *root = parse(line);
 
 	check_types(root, common, ARRAY_SIZE(common));
+	if (e->kind != TRACE_GC_ASSIST)
+		check_types(root, no_goid, ARRAY_SIZE(no_goid));
 	check_types(root, rows, cnt);
 	assert_string_equal(json_string_value(at(root, "kind")), trace_kind_name(e->kind));
 	snprintf(want, sizeof(want), "%llu", (unsigned long long)e->start_unix_ns);
@@ -51,6 +54,16 @@ static void add_pauses(struct str *all)
 	e = t_pause(0, 1, 4711, &u);
 	u.gc_pause.stopped_ns = 7; /* before it began */
 	add(all, &e, ROWS({"reason", 's'}, {"stopping_seconds", 'n'}));
+}
+
+static void add_assists(struct str *all)
+{
+	union event u = {0};
+	struct trace_event e = t_assist(0, 12.5, 4294967297, &u);
+
+	add(all, &e, ROWS({"goid", 'i'}, {"pid", 'i'}, {"tid", 'i'}));
+	e = t_assist(0, 0, 0, &u);
+	add(all, &e, ROWS({"goid", 'n'}));
 }
 
 static void add_cycles(struct str *all)
@@ -179,6 +192,7 @@ static void test_events(void **state)
 
 	str_init(&all);
 	add_pauses(&all);
+	add_assists(&all);
 	add_cycles(&all);
 	add_cpu(&all);
 	add_network(&all);

@@ -246,6 +246,45 @@ static void test_cycle_thresholds(void **state)
 	}
 }
 
+/* A long wait for credit goes with its cycle and takes it along; short ones are only counted, and one that outlasts its
+ * cycle stands alone. */
+static void test_assists(void **state)
+{
+	static const struct {
+		double end_ms, length_ms;
+		bool all;
+		const char *names;
+		uint64_t held_back;
+		bool child;
+	} rows[] = {
+		{15, 10, false, "gc.cycle gc.pause gc.assist gc.mark gc.pause", 0, true},
+		{15, 9.9, false, "", 5, false},
+		{15, 9.9, true, "gc.cycle gc.pause gc.assist gc.mark gc.pause", 0, true},
+		{40, 30, false, "gc.assist", 4, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		union event u[3] = {0};
+		struct gc_cycle_done d = {0};
+		struct run r;
+		bool child = false;
+
+		run_open(&r, (struct exporter_cfg){.all_spans = rows[i].all});
+		feed(&r, t_pause(0.1, 0.1, STW_GC_SWEEP_TERM, &u[0]));
+		feed(&r, t_assist(rows[i].end_ms, rows[i].length_ms, 77, &u[1]));
+		feed(&r, t_cycle(TRACE_GC_MARK, 19, 18.9, &d));
+		feed(&r, t_pause(20, 1, STW_GC_MARK_TERM, &u[2]));
+		feed(&r, t_cycle(TRACE_GC_CYCLE, 20, 20, &d));
+		check(&r, rows[i].names, rows[i].held_back);
+		for (size_t k = 0; k < json_array_size(r.spans); k++)
+			child |= !strcmp(get(&r, k, "name"), "gc.assist") &&
+				 json_object_get(json_array_get(r.spans, k), "parentSpanId");
+		assert_int_equal(child, rows[i].child);
+		assert_int_equal(strstr(r.text, "gopherscope.goid") != NULL, rows[i].names[0] != 0);
+		run_close(&r);
+	}
+}
+
 /* Short ones of every other kind, and the same when they failed or everything is wanted. */
 static void test_other_thresholds(void **state)
 {
@@ -473,6 +512,7 @@ int main(void)
 		cmocka_unit_test(test_parents),
 		cmocka_unit_test(test_cycle_numbers),
 		cmocka_unit_test(test_cycle_thresholds),
+		cmocka_unit_test(test_assists),
 		cmocka_unit_test(test_other_thresholds),
 		cmocka_unit_test(test_links),
 		cmocka_unit_test(test_many_links),

@@ -415,6 +415,26 @@ static void same_begin(void **state)
 	file_close(&f);
 }
 
+/* Waits for credit have a track of their own, and one more where two goroutines wait at once. */
+static void assists(void **state)
+{
+	static const char *const want[] = {
+		"B gc.assist GC assist waits",
+		"E GC assist waits",
+		"B gc.assist GC assist waits 2",
+		"E GC assist waits 2",
+	};
+	union event u[2] = {0};
+	struct file f;
+
+	file_open(&f);
+	feed(&f, t_assist(5, 4, 18, &u[0]));
+	feed(&f, t_assist(6, 4, 19, &u[1]));
+	file_end(&f);
+	expect_events(&f, want, ARRAY_SIZE(want));
+	file_close(&f);
+}
+
 /* Slices without length at the ends of others. */
 static void no_length(void **state)
 {
@@ -644,13 +664,11 @@ static void full_disk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(writer_numbers),   cmocka_unit_test(writer_texts),
-		cmocka_unit_test(writer_nested),    cmocka_unit_test(cycle_nests),
-		cmocka_unit_test(mark_beside),      cmocka_unit_test(no_length),
-		cmocka_unit_test(same_begin),       cmocka_unit_test(waits_not_forever),
-		cmocka_unit_test(many_pauses),      cmocka_unit_test(lanes),
-		cmocka_unit_test(many_lanes),       cmocka_unit_test(groups),
-		cmocka_unit_test(counters),         cmocka_unit_test(clocks),
+		cmocka_unit_test(writer_numbers),   cmocka_unit_test(writer_texts), cmocka_unit_test(writer_nested),
+		cmocka_unit_test(cycle_nests),      cmocka_unit_test(mark_beside),  cmocka_unit_test(assists),
+		cmocka_unit_test(no_length),        cmocka_unit_test(same_begin),   cmocka_unit_test(waits_not_forever),
+		cmocka_unit_test(many_pauses),      cmocka_unit_test(lanes),        cmocka_unit_test(many_lanes),
+		cmocka_unit_test(groups),           cmocka_unit_test(counters),     cmocka_unit_test(clocks),
 		cmocka_unit_test(nothing_happened), cmocka_unit_test(full_disk),
 	};
 

@@ -88,6 +88,15 @@ static inline struct trace_event t_pause(double end_ms, double length_ms, uint32
 	return e;
 }
 
+static inline struct trace_event t_assist(double end_ms, double length_ms, uint64_t goid, union event *u)
+{
+	struct trace_event e = t_raw(TRACE_GC_ASSIST, EVENT_GC_ASSIST, end_ms, length_ms, u);
+
+	u->gc_assist.start_ns = e.end_ns - e.duration_ns;
+	u->gc_assist.goid = goid;
+	return e;
+}
+
 static inline struct trace_event t_cycle(enum trace_kind kind, double end_ms, double length_ms, struct gc_cycle_done *d)
 {
 	struct trace_event e = t_event(kind, end_ms, length_ms);
