@@ -31,6 +31,7 @@
 #define BLOCKED_NS   ((int64_t)NS_PER_SEC)
 #define LEAK_GROWTH  10 /* so many more at one place, and 1 % */
 #define LEAK_PART    100
+#define NOISE_SIGMAS 4
 #define PROFILE_ENDS ".pb.gz"
 #define SECONDS(ns)  ((double)(ns) / NS_PER_SEC)
 #define MINUTE_NS    (60.0 * NS_PER_SEC)
@@ -40,7 +41,8 @@ struct look {
 	struct code_lines *lines; /* owned */
 	struct census before, now;
 	bool failed;        /* said why */
-	int64_t *growth;    /* owned, NULL without --diff */
+	int64_t *growth;    /* owned, one a group of now; NULL without --diff */
+	double *per_minute; /* owned, the same as a rate; NAN within the noise of samples */
 	const char **marks; /* owned, one a group of now */
 };
 
@@ -156,7 +158,7 @@ static bool may_leak(const struct look *k, size_t i)
 	int64_t cnt = goroutines_scaled(&k->now, g->cnt);
 
 	return k->growth && g->state == GOROUTINE_WAITING && !g->system && k->growth[i] >= LEAK_GROWTH &&
-	       k->growth[i] * LEAK_PART >= cnt && kept_oldest(k, g);
+	       k->per_minute[i] > 0 && k->growth[i] * LEAK_PART >= cnt && kept_oldest(k, g);
 }
 
 static const char *mark_of(const struct look *k, size_t i)
@@ -170,12 +172,46 @@ static const char *mark_of(const struct look *k, size_t i)
 	return may_leak(k, i) ? "leak?" : "";
 }
 
+static double between(const struct look *k)
+{
+	return SECONDS(k->now.time_ns - k->before.time_ns);
+}
+
+/* Variance of a count that was scaled up from a sample. */
+static double variance(const struct census *c, int64_t cnt)
+{
+	return cnt > 0 ? (double)cnt * (c->scale - 1) : 0;
+}
+
+/* Two samples differ by chance alone: what is not clearly more than that is no growth that could be told. */
+static double rate(const struct look *k, size_t i)
+{
+	int64_t cnt = goroutines_scaled(&k->now, k->now.groups[i].cnt), growth = k->growth[i];
+	double noise = NOISE_SIGMAS * sqrt(variance(&k->now, cnt) + variance(&k->before, cnt - growth));
+
+	return fabs((double)growth) >= noise ? (double)growth * 60 / between(k) : NAN;
+}
+
+static int compare_looks(struct look *k)
+{
+	int err = census_diff(&k->before, &k->now, &k->growth);
+
+	if (err)
+		return err;
+	k->per_minute = calloc(k->now.group_cnt + 1, sizeof(*k->per_minute));
+	if (!k->per_minute)
+		return -ENOMEM;
+	for (size_t i = 0; i < k->now.group_cnt; i++)
+		k->per_minute[i] = rate(k, i);
+	return 0;
+}
+
 static void conclude(struct look *k, bool diff)
 {
 	if (k->failed)
 		return;
 	k->marks = calloc(k->now.group_cnt + 1, sizeof(*k->marks));
-	if (!k->marks || (diff && census_diff(&k->before, &k->now, &k->growth))) {
+	if (!k->marks || (diff && compare_looks(k))) {
 		fail(k, "out of memory");
 		return;
 	}
@@ -184,11 +220,6 @@ static void conclude(struct look *k, bool diff)
 }
 
 /* --- text --- */
-
-static double between(const struct look *k)
-{
-	return SECONDS(k->now.time_ns - k->before.time_ns);
-}
 
 struct site {
 	char function[SITE_SZ], at[SITE_SZ];
@@ -245,7 +276,7 @@ static void add_group(const struct goroutines *gs, const struct look *k, size_t 
 		.pid = k->process->pid,
 		.count = goroutines_scaled(&k->now, g->cnt),
 		.estimated = k->now.walked < k->now.total,
-		.per_minute = k->growth ? (double)k->growth[i] * 60 / between(k) : NAN,
+		.per_minute = k->per_minute ? k->per_minute[i] : NAN,
 		.state = goroutine_state_name(g->state),
 		.reason = g->reason,
 		.oldest_seconds = g->oldest_wait_ns < 0 ? NAN : SECONDS(g->oldest_wait_ns),
@@ -324,7 +355,7 @@ static int print_json(const struct goroutines *gs, const struct look *k)
 		.census = &k->now,
 		.lines = k->lines,
 		.time_unix_ns = clock_mono_to_unix(k->now.time_ns),
-		.growth = k->growth,
+		.per_minute = k->per_minute,
 		.growth_seconds = between(k),
 		.marks = k->marks,
 		.system = gs->opts->all,
@@ -507,6 +538,7 @@ static void forget(struct goroutines *g)
 		census_deinit(&k->now);
 		code_lines_close(k->lines);
 		free(k->growth);
+		free(k->per_minute);
 		free(k->marks);
 	}
 	free(g);

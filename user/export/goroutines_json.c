@@ -9,7 +9,6 @@
 #include "export/jw.h"
 
 #define FRAMES_MAX 32
-#define MINUTE     60
 
 int64_t goroutines_scaled(const struct census *c, uint64_t cnt)
 {
@@ -83,7 +82,7 @@ static void add_group(struct jw *w, const struct goroutines_look *l, size_t i)
 
 	jw_begin(w, NULL, '{');
 	jw_int(w, "count", goroutines_scaled(l->census, g->cnt));
-	jw_real(w, "per_minute", l->growth ? (double)l->growth[i] * MINUTE / l->growth_seconds : NAN);
+	jw_real(w, "per_minute", l->per_minute ? l->per_minute[i] : NAN);
 	jw_text(w, "state", goroutine_state_name(g->state));
 	jw_text(w, "reason", g->reason);
 	if (g->oldest_wait_ns >= 0)
@@ -130,7 +129,7 @@ char *goroutines_json(const struct goroutines_look *l)
 	jw_text(&w, "go_version", l->process->binary->go_version);
 	jsonl_owner(&w, "owner", l->owner);
 	add_counts(&w, l);
-	jw_real(&w, "growth_seconds", l->growth ? l->growth_seconds : NAN);
+	jw_real(&w, "growth_seconds", l->per_minute ? l->growth_seconds : NAN);
 	jw_begin(&w, "groups", '[');
 	for (size_t i = 0; i < l->census->group_cnt; i++)
 		if (l->system || !l->census->groups[i].system)

@@ -16,7 +16,7 @@ struct goroutines_look {
 	const struct census *census;
 	struct code_lines *lines;
 	uint64_t time_unix_ns;
-	const int64_t *growth;    /* of each group since the first look; NULL: there was one look */
+	const double *per_minute; /* growth of each group since the first look, NAN unknown; NULL: there was one look */
 	double growth_seconds;    /* between the two */
 	const char *const *marks; /* of each group: "", "leak?", "blocked", "leaked" */
 	bool system;              /* the runtime's own goroutines as well */
