@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "probes/probes.h"
 #include "runtime/census.h"
 #include "runtime/sample.h"
 #include "stats/dist.h"
@@ -19,6 +20,12 @@
 static inline struct dist sample_dist(int64_t cnt, double p50, double p99, double max)
 {
 	return (struct dist){cnt, p50 * (double)cnt, p50 / 2, p50, (p50 + p99) / 2, p99, max};
+}
+
+static inline void sample_signal_state(struct snapshot *s, enum signal_id id, const char *state, const char *reason)
+{
+	str_copy(s->signals[id].state, sizeof(s->signals[id].state), state);
+	str_copy(s->signals[id].reason, sizeof(s->signals[id].reason), reason);
 }
 
 static inline void sample_signals(struct snapshot *s)
@@ -34,16 +41,10 @@ static inline void sample_signals(struct snapshot *s)
 	}
 	str_copy(s->signals[SIGNAL_CPU_SCHED].state, sizeof(s->signals[SIGNAL_CPU_SCHED].state), "window");
 	s->signals[SIGNAL_CPU_SCHED].window_share = 0.1;
-	s->signals[SIGNAL_GO_ASSIST].present = false;
+	sample_signal_state(s, SIGNAL_GO_ASSIST, "off", SIGNAL_UNASKED_WHY);
 	s->signals[SIGNAL_GO_GC].hits = 1208;
 	s->signals[SIGNAL_GO_GC].events = 1200;
 	s->signals[SIGNAL_GO_GC].filtered = 8;
-}
-
-static inline void sample_signal_state(struct snapshot *s, enum signal_id id, const char *state, const char *reason)
-{
-	str_copy(s->signals[id].state, sizeof(s->signals[id].state), state);
-	str_copy(s->signals[id].reason, sizeof(s->signals[id].reason), reason);
 }
 
 /* A node without containers. */
@@ -340,6 +341,7 @@ static inline void sample_cart(struct snapshot_container *c)
 	c->processes[1].thread_limit = 50;
 	c->processes[1].gogc = STAT_UNKNOWN;
 	sample_groups(c);
+	c->sched.groups[1].pid = 50111;
 	sample_verdict(c, "mem-limit-gc", "", VERDICT_WARNING,
 		       "31% of its CPU is garbage collection under its memory limit.",
 		       "raise the memory limit to 640M, or find the leak.", "working set 476M of 512M.");

@@ -98,6 +98,31 @@ def test_pages(start, cols, rows):
         check_same_after_redraw(t)
 
 
+def test_without_probes(start):
+    """go_gc is off: what passive reads see of the cycles is marked as such, and nothing is 0 that is not known."""
+    t = start(*ONCE, "--replay", "--passive")
+    for name, key in PAGES[:2]:
+        t.keys(key)
+        golden(f"{name}_passive", t)
+
+
+def test_assists(start):
+    t = start(*ONCE, "--replay", "--assists")
+    t.keys("\r")
+    assert re.search(r"GC assist +- +1\.9k +\.090 +12\.4 +40\.2 +\.171  waits for credit; 2\.7k assists marked for 1\.02 s", t.text())
+    t.keys("2")
+    assert "2.7k times   1.9k had to wait, p50 .090  p99 12.4  max 40.2 ms" in t.text()
+
+
+def test_processes_near_their_limits(start):
+    t = start(*ONCE, "--replay")
+    t.keys(DOWN)
+    t.keys("\r")
+    for name, key in PAGES[3:4] + PAGES[6:7]:
+        t.keys(key)
+        golden(f"{name}_several", t)
+
+
 def test_ascii_screen(start):
     t = start(*ONCE, "--ascii")
     golden("main_ascii", t)

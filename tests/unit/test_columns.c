@@ -237,6 +237,26 @@ static void test_partial(void **state)
 	snapshot_deinit(&s);
 }
 
+/* Without go_gc the runtime's own sums of a cycle's stops stand there, as estimates; nothing else of it does. */
+static void test_passive(void **state)
+{
+	struct snapshot s;
+
+	sample_busy(&s);
+	s.containers[0].gc.on = false;
+	check_cell(&s, &s.containers[0], "STW^", "?", GRADE_DIM);
+	s.containers[0].gc.passive = true;
+	check_cell(&s, &s.containers[0], "STW^", "~71", GRADE_CRITICAL);
+	sample_signal_state(&s, SIGNAL_GO_GC, "off", "no privilege");
+	check_cell(&s, &s.containers[0], "STW^", "~71", GRADE_CRITICAL);
+	s.containers[0].gc.on = true; /* cannot be, but then its number counts */
+	check_cell(&s, &s.containers[0], "STW^", "-", GRADE_DIM);
+	s.containers[0].gc.on = false;
+	s.containers[0].gc.pause = sample_none();
+	check_cell(&s, &s.containers[0], "STW^", "\u00b7", GRADE_DIM);
+	snapshot_deinit(&s);
+}
+
 static void test_thresholds(void **state)
 {
 	static const struct {
@@ -325,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_partial),    cmocka_unit_test(test_sampled),
 		cmocka_unit_test(test_thresholds), cmocka_unit_test(test_marks),
 		cmocka_unit_test(test_why),        cmocka_unit_test(test_go_sched),
+		cmocka_unit_test(test_passive),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

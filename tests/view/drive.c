@@ -2,12 +2,12 @@
 /* Drives the live view with snapshots made by hand: the pty tests need no privilege and see the same numbers each time.
  *
  *   drive [--rows N] [--interval-ms N] [--still] [--hostile] [--ascii] [--no-color] [--replay] [--no-history] [--log]
- *         [--empty] [--no-hup] [--ended] [--no-polls] [--redraws N]
+ *         [--empty] [--no-hup] [--ended] [--no-polls] [--passive] [--assists] [--redraws N]
  *
  * --no-hup: SIGHUP is ignored, so that only the terminal itself can say that it is gone; --still: numbers do not
- * change; --ended: the recording ends with the first one; --no-polls: no CPU time for the strip; --hostile: names hold
- * escape sequences; --log: a log line an interval; --redraws: shows N snapshots as fast as it can and says on stderr
- * what that cost; without a reader of the keys. */
+ * change; --ended: the recording ends with the first one; --no-polls: no CPU time for the strip; --passive: no probes
+ * of go_gc; --assists: go_assist is on; --hostile: names hold escape sequences; --log: a log line an interval;
+ * --redraws: shows N snapshots as fast as it can and says on stderr what that cost; without a reader of the keys. */
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@
 struct drive {
 	int rows, redraws, step;
 	uint64_t interval_ns, window_ns;
-	bool still, hostile, log, empty, no_hup, ended, no_polls;
+	bool still, hostile, log, empty, no_hup, ended, no_polls, passive, assists;
 	struct view *view;
 	struct history *history;
 	struct loop *loop;
@@ -129,6 +129,26 @@ static void refused(struct snapshot *s)
 	str_copy(s->refused[1].why, sizeof(s->refused[1].why), "self-check failed (allp[3].id = 7)");
 }
 
+static void variants(struct snapshot *s, const struct drive *d)
+{
+	struct snapshot_gc *g = &s->containers[0].gc;
+
+	if (d->passive) {
+		sample_signal_state(s, SIGNAL_GO_GC, "off", "no CAP_BPF");
+		snapshot_gc_unknown(g);
+		g->on = false;
+		g->cycles = 142;
+		g->passive = true;
+		g->pause = sample_dist(142, 0.041, 0.0702, 0.071);
+	}
+	if (d->assists) {
+		sample_signal_state(s, SIGNAL_GO_ASSIST, "on", "");
+		g->assists = 2700;
+		g->assist_wait = sample_dist(1904, 0.00009, 0.0124, 0.0402);
+		g->assist_waits = 1904;
+	}
+}
+
 static void time_of(struct snapshot *s, const struct drive *d, int step)
 {
 	s->time_unix_ns += (uint64_t)step * d->interval_ns;
@@ -152,6 +172,7 @@ static void make_snapshot(const struct drive *d, int step, struct snapshot *s)
 	peers(&s->containers[0]);
 	sample_groups(&s->containers[0]);
 	s->containers[0].goroutines = 1575;
+	variants(s, d);
 	s->containers[0].gc.mapped_ready_bytes = 96 * SAMPLE_MIB;
 	s->containers[0].memory.growth_bytes_per_second = -51.0 * 1024 * 1024 / 60;
 	s->containers[0].net.rtt = sample_dist(612, 0.00091, 0.00192, 0.0044);
@@ -240,6 +261,8 @@ static bool detail(uint32_t id, uint64_t from, uint64_t to, struct detail *ret, 
 		ret->runq_watched[i] = i >= 50;
 	for (uint32_t i = 0; i < DETAIL_CYCLES; i++)
 		cycle(&ret->cycles[ret->cycle_cnt++], to - i * 70000000ull, 18121 - i);
+	if (((struct drive *)arg)->passive)
+		ret->cycle_cnt = 0;
 	ret->cycles[3].known = false; /* its numbers did not come */
 	ret->cycles[4].trigger = GC_TRIGGER_FORCED;
 	ret->notes[0].time_unix_ns = SAMPLE_TIME_NS;
@@ -398,6 +421,8 @@ static void options(int argc, char **argv, struct drive *d, struct view_cfg *cfg
 		d->no_hup |= !strcmp(a, "--no-hup");
 		d->ended |= !strcmp(a, "--ended");
 		d->no_polls |= !strcmp(a, "--no-polls");
+		d->passive |= !strcmp(a, "--passive");
+		d->assists |= !strcmp(a, "--assists");
 		cfg->ascii |= !strcmp(a, "--ascii");
 		cfg->replay |= !strcmp(a, "--replay");
 		if (!strcmp(a, "--no-color"))

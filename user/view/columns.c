@@ -61,10 +61,12 @@ static enum cell_kind read_throttle(const struct snapshot_container *c, struct c
 	return c->cpu.length.cnt ? number(c->cpu.length.p99, ret) : CELL_NOTHING;
 }
 
-/* The longest, not a percentile: a p99 of six pauses says nothing. */
+/* The longest, not a percentile: a p99 of six pauses says nothing. What passive reads know is the sum of a cycle's
+ * stops, so each of them is at most that. */
 static enum cell_kind read_stop(const struct snapshot_container *c, struct cell_value *ret)
 {
-	if (!c->gc.on || c->gc.pause.cnt < 0)
+	ret->partial = ret->other = c->gc.passive && !c->gc.on;
+	if ((!c->gc.on && !c->gc.passive) || c->gc.pause.cnt < 0)
 		return CELL_UNKNOWN;
 	return c->gc.pause.cnt ? number(c->gc.pause.max, ret) : CELL_NOTHING;
 }
@@ -237,9 +239,11 @@ void columns_cell(const struct column *col, const struct snapshot *s, const stru
 {
 	static const char *const texts[] = {[CELL_NOTHING] = "\u00b7", [CELL_NONE] = "-", [CELL_UNKNOWN] = "?"};
 	const struct snapshot_signal *sig = col->signal == COLUMN_NO_SIGNAL ? NULL : &s->signals[col->signal];
-	struct cell_value v = {NAN, NAN, false};
-	enum cell_kind kind = sig && !strcmp(sig->state, "off") ? CELL_NONE : col->read(c, &v);
+	struct cell_value v = {.value = NAN, .judged = NAN};
+	enum cell_kind kind = col->read(c, &v);
 
+	if (sig && !strcmp(sig->state, "off") && !v.other)
+		kind = CELL_NONE;
 	ret->grade = GRADE_DIM;
 	if (kind != CELL_VALUE) {
 		str_copy(ret->text, sizeof(ret->text), texts[kind]);

@@ -28,6 +28,7 @@ struct cell_value {
 	double value;  /* printed */
 	double judged; /* compared with the thresholds; value unless the reader sets another */
 	bool partial;  /* a part is missing: as if events of the signal were lost */
+	bool other;    /* from another source than the column's signal: shown also where that is off */
 };
 
 struct column {

@@ -13,7 +13,7 @@
 
 #define TEXT_SZ      24 /* one formatted number */
 #define SITE_SZ      1024
-#define ONE_LINE_MIN 110 /* narrower than this, the sites stand on a line of their own */
+#define ONE_LINE_MIN 113 /* narrower than this, the sites stand on a line of their own */
 #define PID_WIDTH    8
 #define COUNT_END    6
 #define RATE_END     14
@@ -68,7 +68,9 @@ void goroutine_table_header(const struct goroutine_table *t, struct str *out)
 	pen_right(&p, GRADE_FINE, at.shift + OLDEST_END, "OLDEST");
 	pen_to(&p, at.shift + SITES_AT);
 	if (at.below) {
-		pen_text(&p, GRADE_FINE, t->pids ? "by and at: below" : "below: created by, blocked at");
+		static const char words[] = "below: created by, blocked at";
+
+		pen_text(&p, GRADE_FINE, p.at + (int)strlen(words) > p.width ? "below: by, at" : words);
 	} else {
 		pen_text(&p, GRADE_FINE, "CREATED BY");
 		pen_to(&p, at.sites_at + at.site_width + GAP);

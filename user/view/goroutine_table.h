@@ -28,7 +28,7 @@ struct goroutine_table {
 	bool one_look;            /* growth does not apply: `-` */
 };
 
-/* The titles, one line. Below 110 columns (118 with pids) a row takes two lines: the sites stand on the second one. */
+/* The titles, one line. Below 113 columns (121 with pids) a row takes two lines: the sites stand on the second one. */
 void goroutine_table_header(const struct goroutine_table *t, struct str *out);
 void goroutine_table_row(const struct goroutine_table *t, const struct goroutine_row *row, struct str *out);
 /* What a row says of a group of a snapshot; its texts are borrowed from the group. */

@@ -61,8 +61,10 @@ static void assists(struct pen *p, const struct snapshot *s, const struct snapsh
 
 	page_item(p, "assists: %s s of marking by allocating goroutines",
 		  format_cpus(c->gc.assist_seconds, a, sizeof(a)));
+	if (!off)
+		page_item(p, "%s times", format_count(c->gc.assists, a, sizeof(a)));
 	if (off)
-		page_item(p, "each wait: with --signals +go_assist");
+		page_item(p, "their waits: %.120s", off);
 	else if (c->gc.assist_wait.cnt <= 0)
 		page_item(p, "%s had to wait", c->gc.assist_wait.cnt ? "?" : "none");
 	else
@@ -74,13 +76,30 @@ static void assists(struct pen *p, const struct snapshot *s, const struct snapsh
 	pen_end(p);
 }
 
+/* Without go_gc: the runtime's ring of pauses, one value a cycle. */
+static void passive_stops(struct pen *p, const struct snapshot_container *c)
+{
+	const struct dist *d = &c->gc.pause;
+	char a[TEXT_SZ], p50[TEXT_SZ], p99[TEXT_SZ], max[TEXT_SZ];
+
+	if (d->cnt > 0)
+		page_item(p, "stopped, sums of %s cycles: p50 %s  p99 %s  max %s ms",
+			  format_count(d->cnt, a, sizeof(a)), format_ms(d->p50, p50, sizeof(p50)),
+			  format_ms(d->p99, p99, sizeof(p99)), format_ms(d->max, max, sizeof(max)));
+	else
+		page_item(p, "stopped: %s", d->cnt ? "?" : "no cycle in the window");
+	page_item(p, "by passive reads: single stops and reasons need go_gc");
+	pen_end(p);
+}
+
 static void reasons(struct pen *p, const struct snapshot_container *c)
 {
 	char text[400] = "stop-the-world by reason:";
 	size_t len = strlen(text);
-	bool any = false;
+	bool any = false, unknown = false;
 
 	for (uint32_t i = 0; i <= STW_TEST_FIRST; i++) {
+		unknown |= c->gc.pauses_by_reason[i] == STAT_UNKNOWN;
 		if (c->gc.pauses_by_reason[i] <= 0 || len + 60 > sizeof(text))
 			continue;
 		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s %.32s %lld", any ? "," : "",
@@ -88,7 +107,7 @@ static void reasons(struct pen *p, const struct snapshot_container *c)
 		any = true;
 	}
 	if (!any)
-		str_copy(text + len, sizeof(text) - len, " none in the window");
+		str_copy(text + len, sizeof(text) - len, unknown ? " ?" : " none in the window");
 	pen_paragraph(p, 2, text);
 }
 
@@ -284,6 +303,9 @@ void tab_gc(struct view *v, const struct snapshot_container *c, struct pen *p)
 {
 	totals(p, &v->s, c);
 	assists(p, &v->s, c);
-	reasons(p, c);
+	if (c->gc.passive && !c->gc.on)
+		passive_stops(p, c);
+	else
+		reasons(p, c);
 	cycles(v, c, p);
 }

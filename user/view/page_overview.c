@@ -270,13 +270,14 @@ static void cause_assist(struct pen *p, const struct snapshot *s, const struct s
 {
 	struct cause x = {.name = "GC assist", .sum = c->gc.assist_seconds};
 	bool each = !summary_signal_off(s, SIGNAL_GO_ASSIST) && c->gc.assist_wait.cnt >= 0;
-	char work[TEXT_SZ];
+	char cnt[TEXT_SZ], work[TEXT_SZ];
 
 	x.only_sum = !each;
 	if (each) {
 		x.d = c->gc.assist_wait;
 		x.sum = c->gc.assist_wait.sum;
-		snprintf(x.note, sizeof(x.note), "waits of allocating goroutines; they marked for %s s",
+		snprintf(x.note, sizeof(x.note), "waits for credit; %s assists marked for %s s",
+			 format_count(c->gc.assists, cnt, sizeof(cnt)),
 			 format_cpus(c->gc.assist_seconds, work, sizeof(work)));
 	} else {
 		x.off = summary_signal_off(s, SIGNAL_GO_RUNTIME);
@@ -292,7 +293,10 @@ static void cause_go(struct pen *p, const struct snapshot *s, const struct snaps
 	const char *off = summary_signal_off(s, SIGNAL_GO_GC);
 
 	cause_sched(p, s, c);
-	stop.off = off ? off : c->gc.on ? NULL : c->gone ? "ended" : "go_gc does not work for its processes";
+	if (c->gc.passive && !c->gc.on)
+		str_copy(stop.note, sizeof(stop.note), "passive reads: the sum of a cycle's stops, no others");
+	else
+		stop.off = off ? off : c->gc.on ? NULL : c->gone ? "ended" : "go_gc does not work for its processes";
 	if (c->gc.long_pauses > 0)
 		snprintf(stop.note, sizeof(stop.note), "%lld of %lld long pauses overlap a throttle interval",
 			 (long long)c->gc.long_pauses_throttled, (long long)c->gc.long_pauses);

@@ -21,19 +21,11 @@ static void number_at(struct pen *p, int end, int64_t n)
 
 const char *page_maxprocs_by(const struct snapshot_process *x)
 {
-	static const char *const names[] = {
-		[MAXPROCS_DEFAULT] = "default",
-		[MAXPROCS_QUOTA] = "cgroup quota",
-		[MAXPROCS_ENV] = "environment",
-		[MAXPROCS_CODE] = "the program",
-		[MAXPROCS_GODEBUG] = "default, GODEBUG keeps it from the quota",
-	};
-
-	if (x->maxprocs_by != MAXPROCS_UNKNOWN && x->maxprocs_by < sizeof(names) / sizeof(*names))
-		return names[x->maxprocs_by];
+	if (x->maxprocs_by != MAXPROCS_UNKNOWN)
+		return maxprocs_by_text((enum maxprocs_by)x->maxprocs_by);
 	if (x->gomaxprocs_env)
-		return names[MAXPROCS_ENV];
-	return x->go_container_aware ? names[MAXPROCS_QUOTA] : NULL;
+		return maxprocs_by_text(MAXPROCS_ENV);
+	return x->go_container_aware ? maxprocs_by_text(MAXPROCS_QUOTA) : NULL;
 }
 
 static void settings(struct pen *p, const struct snapshot *s, const struct snapshot_process *x)

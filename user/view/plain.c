@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "diagnose/delay.h"
 #include "diagnose/verdicts.h"
+#include "probes/probes.h"
 #include "view/columns.h"
 #include "view/format.h"
 #include "view/pen.h"
@@ -137,7 +138,8 @@ static void signal_details(struct pen *p, const struct snapshot_signal *sig)
 
 	if (!sig->present)
 		return;
-	if (*sig->reason && strcmp(sig->state, "on") && strcmp(sig->state, "window")) {
+	if (*sig->reason && strcmp(sig->state, "on") && strcmp(sig->state, "window") &&
+	    strcmp(sig->reason, SIGNAL_UNASKED_WHY)) {
 		pen_textf(p, GRADE_FINE, "  %s: %s: ", sig->state, sig->name);
 		pen_paragraph(p, 4, sig->reason);
 	}
