@@ -227,3 +227,26 @@ def test_several():
         assert 3 in {g["count"] for g in found[a.pid]["groups"]} and 4 in {g["count"] for g in found[b.pid]["groups"]}
     none = gs("goroutines", "-p", os.getpid())
     assert none.returncode == 3 and none.stdout == ""
+
+
+@pytest.mark.slow
+def test_sample():
+    """Above 100,000 a sample is looked at and says so; counts are right within its chance, growth is told only beyond it."""
+    with Target("census") as target:
+        target.tell("recv 100000")
+        target.tell("deep3 20000")
+        time.sleep(0.5)
+        with Started(BIN, "goroutines", "-p", target.pid, "--json", "--diff", "2s") as ours:
+            time.sleep(1)
+            target.tell("select 2000")
+            (found,) = ours.wait()
+        text = goroutines(target.pid)
+    assert found["estimated"] and found["looked_at"] == 100000 and found["goroutines"] == 122001
+    counts = {(g["created_by"] or g)["function"]: (g["count"], g["per_minute"]) for g in found["groups"]}
+    assert counts["main.plantRecv"][1] is None and counts["main.plantDeep"][1] is None  # they do not grow
+    # 5 standard deviations of a sample of 100,000 of 122,008: sqrt(n * (1.22 - 1)) is 148, 66 and 21
+    assert counts["main.plantRecv"][0] == pytest.approx(100000, abs=750)
+    assert counts["main.plantDeep"][0] == pytest.approx(20000, abs=330)
+    assert counts["main.plantSelect"][0] == pytest.approx(2000, abs=110)
+    assert counts["main.plantSelect"][1] == pytest.approx(2000 * 60 / found["growth_seconds"], rel=0.1)
+    assert "100000 of 122008 looked at" in text and "~100k" in text
