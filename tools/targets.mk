@@ -102,6 +102,16 @@ $(B)/fuzz/fuzz_replay: $(FUZZ_SRC) tests/fuzz/driver.c tests/unit/records.h $(wi
 	$(Q)$(CLANG) $(GSCFLAGS) -Itests/unit -O1 $(ASAN) -fsanitize=fuzzer -o $@ $(FUZZ_SRC) -lz -lm 2>$@.log || \
 		$(CC) $(GSCFLAGS) -Itests/unit -O1 $(ASAN) -o $@ $(FUZZ_SRC) tests/fuzz/driver.c -lz -lm
 
+# Go programs with spoiled places, thrown at symbols/; run by tests/tools/test_fuzz.py, which gives it the programs.
+SYMBOLS_SRC := tests/fuzz/fuzz_symbols.c $(wildcard user/symbols/*.c user/base/*.c)
+fuzz-symbols: $(B)/fuzz/fuzz_symbols
+.PHONY: fuzz-symbols
+$(B)/fuzz/fuzz_symbols: $(SYMBOLS_SRC) tests/fuzz/driver.c $(wildcard user/symbols/*.h include/*.h)
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(GSCFLAGS) -O1 $(ASAN) -fsanitize=fuzzer -o $@ $(SYMBOLS_SRC) -lz -lm -lcapstone 2>$@.log || \
+		$(CC) $(GSCFLAGS) -O1 $(ASAN) -o $@ $(SYMBOLS_SRC) tests/fuzz/driver.c -lz -lm -lcapstone
+
 # One made-up run in two formats, for tests/tools/test_perfetto.py.
 $(B)/tests/tools/%: tests/tools/%.c $(B)/libgopherscope.a
 	$(call say,TEST,$<)
