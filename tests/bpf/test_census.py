@@ -281,6 +281,21 @@ def test_many(version):
             assert abs(deep - 100) <= 5 * (1_000 * 0.1 * 0.9) ** 0.5
 
 
+@pytest.mark.parametrize("version", ["1.18.10", "1.27.4"])
+def test_burst(version):
+    """Most g's are dead: a sample still says how many live, which the runtime counts."""
+    with Target(version) as t:
+        t.ask("burst", 20_000)
+        t.ask("recv", 1_000)
+        c = t.settle()
+        assert c["total"] - c["system"] == t.ask("report")["goroutines"] == 1_001
+        assert counts(c) == {("waiting", "chan receive", "main.plantRecv", "main.waitRecv"): 1_000}
+        for _ in range(5):
+            s = census(t.pid, "-m", 5_000)
+            # Its own few are estimated, by at most all of them (15) in the sample of a quarter.
+            assert s["walked"] < 1_000 and 1_001 <= s["total"] <= 1_001 + 4 * 15
+
+
 def test_100000():
     with Target("1.26.8") as t:
         t.ask("recv", 60_000)

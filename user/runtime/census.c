@@ -25,6 +25,7 @@
 #include "procs/proc_info.h"
 #include "runtime/goroutine_walk.h"
 #include "runtime/memory.h"
+#include "runtime/sample.h"
 #include "runtime/stack_walk.h"
 #include "runtime/wait_reason.h"
 
@@ -402,14 +403,42 @@ static int compare_groups(const void *a, const void *b)
 	return (x->oldest_goid > y->oldest_goid) - (x->oldest_goid < y->oldest_goid);
 }
 
-static void conclude(struct taker *t)
+/* What the runtime counts itself, without its own ones; SAMPLE_UNKNOWN when that is not found. */
+static int64_t count_by_runtime(const struct taker *t, const char *root)
+{
+	struct runtime_sample v;
+	char why[WHY_SZ];
+	struct sampler *s;
+
+	if (sampler_open(root, t->process, &s, why))
+		return SAMPLE_UNKNOWN;
+	if (sampler_read(s, &v))
+		v.goroutines = SAMPLE_UNKNOWN;
+	sampler_close(s);
+	return v.goroutines;
+}
+
+/* A sample that meets mostly dead g's, as after a burst, tells little of how many live; the runtime knows. */
+static void set_total(struct taker *t, const char *root)
+{
+	struct census *c = &t->census;
+	bool all = t->walk.cnt == t->walk.allglen;
+	int64_t own = all ? SAMPLE_UNKNOWN : count_by_runtime(t, root);
+
+	c->total = (uint64_t)((double)c->walked * (double)t->walk.allglen / (double)t->walk.cnt + 0.5);
+	if (own != SAMPLE_UNKNOWN && (uint64_t)own >= c->walked - c->system)
+		c->total =
+			(uint64_t)own + (uint64_t)((double)c->system * (double)t->walk.allglen / (double)t->walk.cnt);
+	c->scale = (double)c->total / (double)c->walked;
+}
+
+static void conclude(struct taker *t, const char *root)
 {
 	struct census *c = &t->census;
 
 	if (c->group_cnt)
 		qsort(c->groups, c->group_cnt, sizeof(*c->groups), compare_groups);
-	c->scale = (double)t->walk.allglen / (double)t->walk.cnt;
-	c->total = (uint64_t)((double)c->walked * c->scale + 0.5);
+	set_total(t, root);
 	c->stacks_known = t->stacks_cnt > 0;
 	c->took_ns = clock_mono_ns() - c->time_ns;
 }
@@ -440,7 +469,7 @@ static void forget(struct taker *t)
 	census_deinit(&t->census);
 }
 
-static int take_once(struct taker *t, char *why)
+static int take_once(struct taker *t, const char *root, char *why)
 {
 	uint64_t max = t->cfg->walk_max ? t->cfg->walk_max : CENSUS_WALK_MAX;
 	int err;
@@ -460,7 +489,7 @@ static int take_once(struct taker *t, char *why)
 		return err_why(why, err, "cannot read its goroutines: %s", strerror(-err));
 	err = check(t, why);
 	if (!err)
-		conclude(t);
+		conclude(t, root);
 	return err;
 }
 
@@ -520,7 +549,7 @@ int census_take(const char *root, const struct process *p, const struct census_c
 	t->arm64 = !strcmp(p->binary->arch, "arm64");
 	err = open_all(t, root, why);
 	for (int i = 0; !err && i < TRIES; i++) {
-		err = take_once(t, why);
+		err = take_once(t, root, why);
 		if (err != CENSUS_SELF_CHECK || i == TRIES - 1)
 			break;
 		err = 0;
