@@ -154,6 +154,14 @@ static void add_state(struct record_census *r, enum goroutine_state state, uint6
 	}
 }
 
+/* Its go statement is in the runtime's assembly. */
+static bool is_main(struct code_lines *lines, const struct census_group *x)
+{
+	const char *function = lines && x->start_pc ? code_lines_function(lines, x->start_pc) : NULL;
+
+	return function && !strcmp(function, "runtime.main");
+}
+
 static void fill_group(const struct census *c, const struct census_group *x, struct code_lines *lines,
 		       struct record_census_group *g)
 {
@@ -163,7 +171,10 @@ static void fill_group(const struct census *c, const struct census_group *x, str
 	g->blocked_pc = x->blocked_pc;
 	g->state = x->state;
 	str_copy(g->reason, sizeof(g->reason), x->reason);
-	name(lines, x->created_pc, false, g->created, sizeof(g->created), g->created_at, sizeof(g->created_at));
+	if (is_main(lines, x))
+		str_copy(g->created, sizeof(g->created), "(start of the program)");
+	else
+		name(lines, x->created_pc, false, g->created, sizeof(g->created), g->created_at, sizeof(g->created_at));
 	name(lines, x->blocked_pc, true, g->blocked, sizeof(g->blocked), g->blocked_at, sizeof(g->blocked_at));
 }
 

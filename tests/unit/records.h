@@ -9,9 +9,10 @@
 #include "events/record.h"
 #include "events/recording.h"
 #include "events/source.h"
+#include "runtime/census.h"
 
 #define RECORDS_KINDS  19 /* EVENT_GC_START .. EVENT_GC_ASSISTS */
-#define RECORDS_TYPES  13
+#define RECORDS_TYPES  17
 #define RECORDS_CNT    (RECORDS_TYPES - 1 + RECORDS_KINDS)
 #define RECORDS_END_NS 5000000000ull
 
@@ -29,6 +30,10 @@ union any_record {
 	struct record_clock clock;
 	struct record_tick tick;
 	struct record_session session;
+	struct record_latency latency;
+	struct record_census census;
+	struct record_pauses pauses;
+	struct record_resources resources;
 };
 
 static inline void records_event(union event *e, uint16_t kind)
@@ -96,6 +101,58 @@ static inline void records_process(struct record_process *r)
 	snprintf(r->go_version, sizeof(r->go_version), "go1.26.8");
 }
 
+static inline void records_latency(struct record_latency *r)
+{
+	r->pid = 4711;
+	r->latency.start_ns = RECORDS_END_NS - 1000000000;
+	r->latency.end_ns = RECORDS_END_NS;
+	r->latency.cnt = 3;
+	r->latency.buckets[0] = 1;
+	r->latency.buckets[40] = 2;
+}
+
+static inline void records_census(struct record_census *r)
+{
+	struct record_census_group *g = &r->groups[0];
+
+	r->pid = 4711;
+	r->group_cnt = 1;
+	r->time_ns = RECORDS_END_NS;
+	r->total = r->walked = r->waiting = g->cnt = 12;
+	g->state = GOROUTINE_WAITING;
+	g->oldest_wait_ns = -1;
+	snprintf(g->reason, sizeof(g->reason), "chan receive");
+	snprintf(g->created, sizeof(g->created), "main.main");
+	snprintf(g->created_at, sizeof(g->created_at), "main.go:12");
+}
+
+static inline void records_runtime(union any_record *a, enum record_type type)
+{
+	switch (type) {
+	case RECORD_LATENCY:
+		records_latency(&a->latency);
+		break;
+	case RECORD_CENSUS:
+		records_census(&a->census);
+		break;
+	case RECORD_PAUSES:
+		a->pauses.pid = 4711;
+		a->pauses.cnt = 1;
+		a->pauses.pauses[0] = (struct runtime_pause){7000000000000ull, 120000, 5};
+		break;
+	default:
+		a->resources = (struct record_resources){.pid = 4711,
+							 .maxprocs_by = MAXPROCS_QUOTA,
+							 .time_ns = RECORDS_END_NS,
+							 .fds = 12,
+							 .fd_limit = -1,
+							 .os_threads = 9,
+							 .thread_limit = SAMPLE_UNKNOWN,
+							 .rss_bytes = 1 << 20};
+		break;
+	}
+}
+
 static inline void records_other(union any_record *a, enum record_type type)
 {
 	memset(a, 0, sizeof(*a));
@@ -133,6 +190,12 @@ static inline void records_other(union any_record *a, enum record_type type)
 		break;
 	case RECORD_TICK:
 		a->tick.time_ns = RECORDS_END_NS;
+		break;
+	case RECORD_LATENCY:
+	case RECORD_CENSUS:
+	case RECORD_PAUSES:
+	case RECORD_RESOURCES:
+		records_runtime(a, type);
 		break;
 	default:
 		break;

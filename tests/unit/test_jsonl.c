@@ -58,14 +58,38 @@ static const struct type_case busy_types[] = {
 	{"containers.0.gc.heap_goal_bytes", 'i'},
 	{"containers.0.gc.gogc", 'i'},
 	{"containers.0.gc.memory_limit_bytes", 'i'},
-	{"containers.0.sched.latency_seconds", 'D'},
-	{"containers.0.sched.source", 'n'},
+	{"containers.0.processes.0.gomaxprocs_by", 's'},
+	{"containers.0.processes.0.goroutines", 'i'},
+	{"containers.0.processes.0.threads", 'i'},
+	{"containers.0.processes.0.thread_limit", 'i'},
+	{"containers.0.processes.0.fds", 'i'},
+	{"containers.0.processes.0.fd_limit", 'i'},
+	{"containers.0.processes.0.rss_bytes", 'i'},
+	{"containers.0.processes.0.heap_live_bytes", 'i'},
+	{"containers.0.processes.0.heap_goal_bytes", 'i'},
+	{"containers.0.processes.0.cycles_total", 'i'},
+	{"containers.0.gc.passive", 'b'},
+	{"containers.0.gc.cpu_seconds", 'n'},
+	{"containers.0.gc.last_minute_cpu_ratio", 'n'},
+	{"containers.0.memory.go_bytes", 'i'},
+	{"containers.0.memory.non_go_bytes", 'i'},
+	{"containers.0.sched.latency_seconds.count", 'i'},
+	{"containers.0.sched.latency_seconds.sum", 'n'},
+	{"containers.0.sched.latency_seconds.p99", 'r'},
+	{"containers.0.sched.source", 's'},
 	{"containers.0.sched.goroutines", 'i'},
-	{"containers.0.sched.running", 'n'},
-	{"containers.0.sched.runnable", 'n'},
-	{"containers.0.sched.waiting", 'n'},
-	{"containers.0.sched.syscall", 'n'},
-	{"containers.0.sched.threads", 'n'},
+	{"containers.0.sched.running", 'i'},
+	{"containers.0.sched.runnable", 'i'},
+	{"containers.0.sched.waiting", 'i'},
+	{"containers.0.sched.syscall", 'i'},
+	{"containers.0.sched.threads", 'i'},
+	{"containers.0.sched.leaked", 'i'},
+	{"containers.0.sched.procs", 'i'},
+	{"containers.0.sched.procs_idle", 'i'},
+	{"containers.0.sched.queued", 'i'},
+	{"containers.0.sched.idle_procs_ratio", 'r'},
+	{"containers.0.sched.latency_diluted", 'b'},
+	{"containers.0.sched.groups", 'a'},
 	{"containers.0.cpu.usage_seconds", 'r'},
 	{"containers.0.cpu.limit_cpus", 'r'},
 	{"containers.0.cpu.request_cpus", 'r'},
@@ -146,6 +170,13 @@ static const struct type_case unknown_types[] = {
 	{"containers.0.gc.pauses_by_reason", 'o'},
 	{"containers.0.gc.gogc", 'n'},
 	{"containers.0.sched.goroutines", 'n'},
+	{"containers.0.sched.latency_seconds", 'D'},
+	{"containers.0.sched.source", 'n'},
+	{"containers.0.sched.waiting", 'n'},
+	{"containers.0.sched.queued", 'n'},
+	{"containers.0.sched.census_age_seconds", 'n'},
+	{"containers.0.memory.non_go_bytes", 'n'},
+	{"containers.1.processes.0.fds", 'i'},
 	{"containers.0.cpu.usage_seconds", 'n'},
 	{"containers.0.cpu.limit_cpus", 'n'},
 	{"containers.0.cpu.throttle.intervals", 'n'},
@@ -218,6 +249,42 @@ static void test_values(void **state)
 	assert_int_equal(json_integer_value(at(root, "containers.3.gc.pause_seconds.count")), 0);
 	assert_true(json_is_null(at(root, "containers.3.gc.pause_seconds.p99")));
 	assert_string_equal(json_string_value(at(root, "containers.0.verdicts.0.severity")), "critical");
+	json_decref(root);
+	free(line);
+	snapshot_deinit(&s);
+}
+
+/* The goroutines of one site after another, with what is not known of them; cycles that only the pause ring tells. */
+static void test_sched_values(void **state)
+{
+	struct snapshot s;
+	json_t *root;
+	char *line;
+
+	sample_busy(&s);
+	s.containers[0].sched.group_cnt = 0;
+	sample_groups(&s.containers[0]);
+	s.containers[0].gc.on = false;
+	s.containers[0].gc.passive = true;
+	line = jsonl_snapshot(&s);
+	root = parse(line);
+	assert_int_equal(json_array_size(at(root, "containers.0.sched.groups")), 5);
+	assert_int_equal(json_integer_value(at(root, "containers.0.sched.groups.0.count")), 1204);
+	assert_true(json_number_value(at(root, "containers.0.sched.groups.0.per_minute")) == 96);
+	assert_string_equal(json_string_value(at(root, "containers.0.sched.groups.0.state")), "waiting");
+	assert_string_equal(json_string_value(at(root, "containers.0.sched.groups.0.created_by")),
+			    "cart.(*Hub).Subscribe");
+	assert_string_equal(json_string_value(at(root, "containers.0.sched.groups.0.blocked_at")), "hub.go:131");
+	assert_string_equal(json_string_value(at(root, "containers.0.sched.groups.0.mark")), "leak?");
+	assert_string_equal(json_string_value(at(root, "containers.0.sched.groups.1.mark")), "blocked");
+	assert_string_equal(json_string_value(at(root, "containers.0.sched.groups.2.mark")), "leaked");
+	assert_true(json_is_null(at(root, "containers.0.sched.groups.3.mark")));
+	assert_true(json_is_null(at(root, "containers.0.sched.groups.4.per_minute")));
+	assert_true(json_is_null(at(root, "containers.0.sched.groups.4.reason")));
+	assert_string_equal(json_string_value(at(root, "containers.0.sched.source")), "passive");
+	assert_int_equal(json_integer_value(at(root, "containers.0.gc.cycles")), 142);
+	assert_int_equal(json_object_size(at(root, "containers.0.gc.pauses_by_reason")), 0);
+	assert_true(json_is_null(at(root, "containers.0.gc.mark_wall_ratio")));
 	json_decref(root);
 	free(line);
 	snapshot_deinit(&s);
@@ -379,9 +446,10 @@ static void test_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_snapshot),      cmocka_unit_test(test_values),
-		cmocka_unit_test(test_why),           cmocka_unit_test(test_network_values),
-		cmocka_unit_test(test_hostile_names), cmocka_unit_test(test_process),
+		cmocka_unit_test(test_snapshot),     cmocka_unit_test(test_values),
+		cmocka_unit_test(test_why),          cmocka_unit_test(test_network_values),
+		cmocka_unit_test(test_sched_values), cmocka_unit_test(test_hostile_names),
+		cmocka_unit_test(test_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,8 +47,10 @@ static void names(void **state)
 
 	assert_string_equal(record_type_name(RECORD_EVENT), "event");
 	assert_string_equal(record_type_name(RECORD_SESSION), "session");
+	assert_string_equal(record_type_name(RECORD_LATENCY), "latency");
+	assert_string_equal(record_type_name(RECORD_RESOURCES), "resources");
 	assert_null(record_type_name((enum record_type)0));
-	assert_null(record_type_name((enum record_type)14));
+	assert_null(record_type_name((enum record_type)18));
 	assert_null(record_type_name((enum record_type)65535));
 	assert_int_equal(record_check(&r), -EINVAL);
 	r.type = (enum record_type)65535;
@@ -78,6 +80,11 @@ static void texts(void **state)
 		{FIELD(RECORD_OWNER, record_owner, owner.cgroup_v2)},
 		{FIELD(RECORD_OWNER, record_owner, owner.cgroup_memory)},
 		{FIELD(RECORD_OWNER, record_owner, owner.host_comm)},
+		{FIELD(RECORD_CENSUS, record_census, groups[0].reason)},
+		{FIELD(RECORD_CENSUS, record_census, groups[0].created)},
+		{FIELD(RECORD_CENSUS, record_census, groups[0].created_at)},
+		{FIELD(RECORD_CENSUS, record_census, groups[0].blocked)},
+		{FIELD(RECORD_CENSUS, record_census, groups[0].blocked_at)},
 		{FIELD(RECORD_PROCESS, record_process, comm)},
 		{FIELD(RECORD_PROCESS, record_process, go_version)},
 		{FIELD(RECORD_PROCESS, record_process, exe)},
@@ -148,6 +155,27 @@ static void numbers(void **state)
 		{FIELD(RECORD_NODE, record_node, agent_rss_bytes), INT64_MAX},
 		{FIELD(RECORD_CLOCK, record_clock, mono_ns), -1},
 		{FIELD(RECORD_TICK, record_tick, window_ns), -1},
+		{FIELD(RECORD_LATENCY, record_latency, pid), 0},
+		{FIELD(RECORD_LATENCY, record_latency, diluted), 2},
+		{FIELD(RECORD_LATENCY, record_latency, latency.start_ns), RECORDS_END_NS + 1},
+		{FIELD(RECORD_LATENCY, record_latency, latency.end_ns), -1},
+		{FIELD(RECORD_LATENCY, record_latency, latency.cnt), 4},
+		{FIELD(RECORD_LATENCY, record_latency, latency.buckets[159]), 1},
+		{FIELD(RECORD_CENSUS, record_census, pid), -1},
+		{FIELD(RECORD_CENSUS, record_census, group_cnt), RECORD_CENSUS_GROUPS + 1},
+		{FIELD(RECORD_CENSUS, record_census, time_ns), -1},
+		{FIELD(RECORD_CENSUS, record_census, total), -1},
+		{FIELD(RECORD_CENSUS, record_census, leaked), -1},
+		{FIELD(RECORD_CENSUS, record_census, groups[0].cnt), -1},
+		{FIELD(RECORD_CENSUS, record_census, groups[0].oldest_wait_ns), INT64_MAX},
+		{FIELD(RECORD_CENSUS, record_census, groups[0].state), GOROUTINE_STATE_CNT},
+		{FIELD(RECORD_PAUSES, record_pauses, pid), 0},
+		{FIELD(RECORD_PAUSES, record_pauses, cnt), RECORD_PAUSES_MAX + 1},
+		{FIELD(RECORD_PAUSES, record_pauses, missed), -1},
+		{FIELD(RECORD_PAUSES, record_pauses, pauses[0].pause_ns), -1},
+		{FIELD(RECORD_RESOURCES, record_resources, pid), 0},
+		{FIELD(RECORD_RESOURCES, record_resources, maxprocs_by), MAXPROCS_GODEBUG + 1},
+		{FIELD(RECORD_RESOURCES, record_resources, fds), -2},
 	};
 	union any_record a;
 

@@ -12,6 +12,8 @@
 #include "export/jw.h"
 #include "export/names.h"
 #include "procs/process.h"
+#include "runtime/census.h"
+#include "runtime/sample.h"
 #include "stats/dist.h"
 
 static void integer(struct jw *w, const char *key, int64_t v)
@@ -52,13 +54,6 @@ static void dist_if(struct jw *w, const char *key, bool on, const struct dist *d
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
 		real_if(w, values[i].key, on, values[i].value);
 	jw_end(w, '}');
-}
-
-static void dist_of_nobody(struct jw *w, const char *key)
-{
-	static const struct dist nothing;
-
-	dist_if(w, key, false, &nothing);
 }
 
 static void nulls(struct jw *w, const char *const *keys, size_t cnt)
@@ -196,6 +191,16 @@ static void agent(struct jw *w, const struct snapshot *s)
 
 /* ---- one container ---- */
 
+static const char *maxprocs_by_name(uint8_t by)
+{
+	static const char *const names[] = {
+		[MAXPROCS_DEFAULT] = "default", [MAXPROCS_QUOTA] = "cgroup_quota", [MAXPROCS_ENV] = "environment",
+		[MAXPROCS_CODE] = "program",    [MAXPROCS_GODEBUG] = "godebug",
+	};
+
+	return by < ARRAY_SIZE(names) ? names[by] : NULL;
+}
+
 static void processes(struct jw *w, const struct snapshot_container *c)
 {
 	jw_begin(w, "processes", '[');
@@ -207,6 +212,16 @@ static void processes(struct jw *w, const struct snapshot_container *c)
 		jw_unix_nano(w, "start_unix_nano", p->start_unix_ns);
 		jw_text(w, "go_version", p->go_version);
 		integer(w, "gomaxprocs", p->gomaxprocs);
+		jw_text(w, "gomaxprocs_by", maxprocs_by_name(p->maxprocs_by));
+		integer(w, "goroutines", p->goroutines);
+		integer(w, "threads", p->os_threads);
+		integer(w, "thread_limit", p->thread_limit);
+		integer(w, "fds", p->fds);
+		integer(w, "fd_limit", p->fd_limit);
+		integer(w, "rss_bytes", p->rss_bytes);
+		integer(w, "heap_live_bytes", p->heap_live_bytes);
+		integer(w, "heap_goal_bytes", p->heap_goal_bytes);
+		integer(w, "cycles_total", p->numgc);
 		jw_end(w, '}');
 	}
 	jw_end(w, ']');
@@ -214,10 +229,12 @@ static void processes(struct jw *w, const struct snapshot_container *c)
 
 static void gc(struct jw *w, const struct snapshot_gc *g)
 {
+	bool told = g->on || g->passive;
+
 	jw_begin(w, "gc", '{');
-	integer_if(w, "cycles", g->on, g->cycles);
+	integer_if(w, "cycles", told, g->cycles);
 	integer(w, "cycles_total", g->cycles_total);
-	dist_if(w, "pause_seconds", g->on, &g->pause);
+	dist_if(w, "pause_seconds", told, &g->pause);
 	jw_begin(w, "pauses_by_reason", '{');
 	for (uint32_t r = 0; g->on && r < ARRAY_SIZE(g->pauses_by_reason); r++)
 		if (g->pauses_by_reason[r] > 0)
@@ -235,18 +252,60 @@ static void gc(struct jw *w, const struct snapshot_gc *g)
 	dist_if(w, "mark_seconds", g->on, &g->mark);
 	real_if(w, "mark_wall_ratio", g->on, g->mark_wall_ratio);
 	jw_bool(w, "cpu_ratio_estimated", g->cpu_estimated);
+	jw_bool(w, "passive", g->passive);
+	jw_real(w, "cpu_seconds", g->cpu_seconds);
+	jw_real(w, "last_minute_cpu_ratio", g->last_minute_cpu_ratio);
 	jw_end(w, '}');
+}
+
+static void groups(struct jw *w, const struct snapshot_sched *s)
+{
+	static const char *const marks[] = {NULL, "leak?", "blocked", "leaked"};
+
+	jw_begin(w, "groups", '[');
+	for (int i = 0; i < s->group_cnt; i++) {
+		const struct snapshot_group *g = &s->groups[i];
+
+		jw_begin(w, NULL, '{');
+		jw_int(w, "count", g->cnt);
+		jw_real(w, "per_minute", g->per_minute);
+		jw_text(w, "state", goroutine_state_name((enum goroutine_state)g->state));
+		jw_text(w, "reason", g->reason);
+		jw_real(w, "oldest_seconds", g->oldest_seconds);
+		jw_text(w, "created_by", g->created);
+		jw_text(w, "created_at", g->created_at);
+		jw_text(w, "blocked_in", g->blocked);
+		jw_text(w, "blocked_at", g->blocked_at);
+		jw_text(w, "mark", g->mark < ARRAY_SIZE(marks) ? marks[g->mark] : NULL);
+		jw_int(w, "pid", g->pid);
+		jw_real(w, "growth_ratio", g->growth_ratio);
+		jw_real(w, "known_seconds", g->known_seconds);
+		jw_end(w, '}');
+	}
+	jw_end(w, ']');
 }
 
 static void sched(struct jw *w, const struct snapshot_container *c)
 {
-	static const char *const unknown[] = {"running", "runnable", "waiting", "syscall", "threads"};
+	const struct snapshot_sched *s = &c->sched;
 
 	jw_begin(w, "sched", '{');
-	dist_of_nobody(w, "latency_seconds");
-	jw_null(w, "source");
+	dist_if(w, "latency_seconds", s->on, &s->latency);
+	jw_text(w, "source", s->on && s->latency.cnt >= 0 ? "passive" : NULL);
 	integer(w, "goroutines", c->goroutines);
-	nulls(w, unknown, ARRAY_SIZE(unknown));
+	integer(w, "running", s->running);
+	integer(w, "runnable", s->runnable);
+	integer(w, "waiting", s->waiting);
+	integer(w, "syscall", s->syscall);
+	integer(w, "threads", s->threads);
+	integer(w, "leaked", s->leaked);
+	integer(w, "procs", s->procs);
+	integer(w, "procs_idle", s->procs_idle);
+	integer(w, "queued", s->queue);
+	jw_real(w, "idle_procs_ratio", s->idle_p_ratio);
+	jw_bool(w, "latency_diluted", s->diluted);
+	jw_real(w, "census_age_seconds", s->census_age_seconds);
+	groups(w, s);
 	jw_end(w, '}');
 }
 
@@ -384,6 +443,8 @@ static void memory(struct jw *w, const struct snapshot_memory *m)
 	integer(w, "peak_bytes", m->peak_bytes);
 	integer(w, "oom_kills_window", m->oom_kills_window);
 	jw_real(w, "growth_bytes_per_second", m->growth_bytes_per_second);
+	integer(w, "go_bytes", m->go_bytes);
+	integer(w, "non_go_bytes", m->non_go_bytes);
 	jw_end(w, '}');
 }
 
