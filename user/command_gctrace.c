@@ -137,8 +137,9 @@ static void start_polling(struct gctrace *g, struct follower *f)
 
 static const char *why_no_events(const struct process *p)
 {
-	return !p->go_gc_on && p->go_gc_why[0] ? p->go_gc_why
-					       : "where the runtime keeps a cycle's numbers is not known";
+	if (p->go_gc_on)
+		return "where the runtime keeps a cycle's numbers is not known";
+	return p->go_gc_why[0] ? p->go_gc_why : "go_gc is off";
 }
 
 /* Without events. A runtime that has not set itself up yet is tried again. */
