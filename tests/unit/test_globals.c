@@ -292,6 +292,81 @@ static void test_wrong_row(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/* A copy of a stripped program that says it is of another release. */
+static int claim(const char *version, const char *variant, const char *other)
+{
+	int fd = fixture_open(version, variant), copy;
+	char text[32];
+	uint8_t *p, *hit;
+	size_t sz, len;
+
+	assert_true(fd >= 0);
+	p = fixture_load(fd, &sz);
+	close(fd);
+	assert_non_null(p);
+	len = (size_t)snprintf(text, sizeof(text), "go%s", version);
+	assert_int_equal(strlen(other), len);
+	for (hit = p; (hit = memmem(hit, sz - (size_t)(hit - p), text, len)); hit += len)
+		memcpy(hit, other, len);
+	copy = fixture_memfd(p, sz);
+	free(p);
+	return copy;
+}
+
+/* Newer than the table: the newest row is tried, and says so. Known, but not what it says: right, or refused with a
+ * reason. */
+static void test_other_release(void **state)
+{
+	static const struct {
+		const char *version, *variant, *bare, *other;
+		enum layout_source layout;
+		bool complete;
+	} rows[] = {
+		{"1.27.4", "plain", "stripped", "go1.28.4", LAYOUT_NEAREST, true}, /* as if nothing had changed */
+		{"1.27.4", "plain", "stripped", "go1.29r1", LAYOUT_NEAREST, true},
+		{"1.27.4", "plain", "stripped", "go1.99.0", LAYOUT_NEAREST, true},
+		{"1.22.12", "plain", "stripped", "go1.28.12", LAYOUT_NEAREST, false}, /* as if much had changed */
+		{"1.24.13", "plain", "stripped", "go1.28.13", LAYOUT_NEAREST, false},
+		{"1.24.13", "plain", "stripped", "go1.25.13", LAYOUT_TABLE, false},
+		{"1.20.14", "plain", "stripped", "go1.21.14", LAYOUT_TABLE, false},
+		{"1.22.12", "plain", "stripped", "go1.20.12", LAYOUT_TABLE, false},
+		{"1.27.4", "plain", "stripped", "go1.27r1", LAYOUT_NONE, false},
+		{"1.27.4", "plain", "stripped", "go1.18.3", LAYOUT_NONE, false},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		int fd = fixture_open(rows[i].version, rows[i].variant), found = 0;
+		struct moduledata from, to;
+		uint64_t want[GLOBAL_CNT];
+		struct binary *b = NULL;
+		char why[WHY_SZ] = "";
+
+		assert_true(fd >= 0);
+		read_symtab(fd, want);
+		read_parts(fd, &from);
+		close(fd);
+		fd = claim(rows[i].version, rows[i].bare, rows[i].other);
+		read_parts(fd, &to);
+		if (binary_read(fd, &b, why) != 0)
+			fail_msg("%s as %s: %s", rows[i].version, rows[i].other, why);
+		for (int g = 0; g < GLOBAL_CNT; g++) {
+			uint64_t right = want[g] + to.parts[moduledata_find(&from, want[g], 1)].start -
+					 from.parts[moduledata_find(&from, want[g], 1)].start;
+
+			found += b->globals[g] != 0;
+			if (b->globals[g] && b->globals[g] != right)
+				fail_msg("%s as %s: %s is wrong", rows[i].version, rows[i].other, globals_symbol(g));
+		}
+		if (b->layout != rows[i].layout || (found == GLOBAL_CNT) != rows[i].complete ||
+		    (b->layout_why[0] == '\0') != rows[i].complete)
+			fail_msg("%s as %s: layout %d, %d found, %s", rows[i].version, rows[i].other, b->layout, found,
+				 b->layout_why);
+		print_message("%s as %s: %d found; %s\n", rows[i].version, rows[i].other, found, b->layout_why);
+		binary_free(b);
+		close(fd);
+	}
+}
+
 /* Code and moduledata spoiled at random places: right or unknown. */
 static void spoil(const char *version, const char *variant, int minor, int patch, uint64_t from, uint64_t len,
 		  struct elf_image *img, const uint8_t *copy, const uint64_t *want)
@@ -428,10 +503,10 @@ static void test_cost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_variants),   cmocka_unit_test(test_other_programs),
-		cmocka_unit_test(test_other_code), cmocka_unit_test(test_wrong_row),
-		cmocka_unit_test(test_spoiled),    cmocka_unit_test(test_moved_parts),
-		cmocka_unit_test(test_cost),
+		cmocka_unit_test(test_variants),      cmocka_unit_test(test_other_programs),
+		cmocka_unit_test(test_other_code),    cmocka_unit_test(test_wrong_row),
+		cmocka_unit_test(test_other_release), cmocka_unit_test(test_spoiled),
+		cmocka_unit_test(test_moved_parts),   cmocka_unit_test(test_cost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
