@@ -252,9 +252,9 @@ static void process(struct jw *w, const struct runtime_detail *d)
 {
 	jw_begin(w, "process", '{');
 	runtime_int_add(w, "fds", d->fds < 0 ? SAMPLE_UNKNOWN : d->fds);
-	runtime_int_add(w, "fd_limit", d->fd_limit);
+	runtime_int_add(w, "fd_limit", d->fds < 0 ? SAMPLE_UNKNOWN : d->fd_limit);
 	runtime_int_add(w, "threads", d->os_threads < 0 ? SAMPLE_UNKNOWN : d->os_threads);
-	runtime_int_add(w, "thread_limit", d->thread_limit);
+	runtime_int_add(w, "thread_limit", d->os_threads < 0 ? SAMPLE_UNKNOWN : d->thread_limit);
 	jw_end(w, '}');
 }
 

@@ -82,7 +82,6 @@ static const struct read_want wants[] = {
 	{FIELD_SCHED_GCWAITING, 4},
 	{FIELD_SCHED_MUTEX_WAIT, 8},
 	{FIELD_SCHED_CUSTOM_GOMAXPROCS, 1},
-	{FIELD_SCHED_CREATED, 8},
 	{FIELD_CNT, 0}, /* sched.timeToRun and memstats.heapStats: their sizes differ */
 	{FIELD_CNT, 0},
 };
