@@ -131,7 +131,7 @@ static void numbers(void **state)
 		{FIELD(RECORD_PROCESS, record_process, pid), 0},
 		{FIELD(RECORD_PROCESS, record_process, pid), -5},
 		{FIELD(RECORD_PROCESS, record_process, vpid), -1},
-		{FIELD(RECORD_PROCESS, record_process, flags), 256},
+		{FIELD(RECORD_PROCESS, record_process, flags), 1024},
 		{FIELD(RECORD_PROCESS, record_process, state), PROCESS_SKIPPED + 1},
 		{FIELD(RECORD_PROCESS_GONE, record_process_gone, pid), 0},
 		{FIELD(RECORD_PROCESS_GONE, record_process_gone, has_exit), 2},
