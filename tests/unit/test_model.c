@@ -12,108 +12,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "model.h"
-#include "procs/process.h"
-#include "report.h"
-
-#define START  (1000 * NS_PER_SEC)
-#define TRACES 256
-
-struct scene {
-	struct model *model;
-	enum trace_kind kinds[TRACES];
-	uint32_t containers[TRACES];
-	int32_t pids[TRACES];
-	uint64_t durations[TRACES];
-	unsigned int trace_cnt, tick_cnt;
-};
-
-static void on_trace(const struct trace_event *e, void *arg)
-{
-	struct scene *s = arg;
-
-	assert_true(s->trace_cnt < TRACES);
-	s->kinds[s->trace_cnt] = e->kind;
-	s->containers[s->trace_cnt] = e->container_id;
-	s->pids[s->trace_cnt] = e->pid;
-	s->durations[s->trace_cnt++] = e->duration_ns;
-}
-
-static void on_tick(const struct record_tick *t, void *arg)
-{
-	((struct scene *)arg)->tick_cnt++;
-}
-
-static int set_up(void **state)
-{
-	struct scene *s = calloc(1, sizeof(*s));
-	struct model_ops ops = {on_trace, on_tick, s};
-
-	if (!s || model_new(&ops, &s->model))
-		return -1;
-	*state = s;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	struct scene *s = *state;
-
-	model_free(s->model);
-	free(s);
-	return 0;
-}
-
-static void feed(struct scene *s, enum record_type type, const void *body, size_t size)
-{
-	struct record r = {type, (uint32_t)size, body};
-
-	assert_int_equal(record_check(&r), 0); /* as it would be read back */
-	model_feed(s->model, &r);
-}
-
-static void feed_session(struct scene *s)
-{
-	struct record_session r = {.start_ns = START, .ready_ns = START, .cpus = 4, .node_name = "n1"};
-	struct record_clock c = {START, 7000 * NS_PER_SEC};
-
-	feed(s, RECORD_SESSION, &r, sizeof(r));
-	feed(s, RECORD_CLOCK, &c, sizeof(c));
-}
-
-static void feed_owner(struct scene *s, uint32_t id, const char *name, uint64_t cgid, uint64_t parent, uint64_t v2)
-{
-	struct record_owner r = {.id = id, .level_cnt = parent ? 2 : 1, .levels = {cgid, parent}};
-
-	r.owner.kind = OWNER_POD;
-	r.owner.cpu_cgid = cgid;
-	r.owner.v2_cgid = v2;
-	r.owner.first_seen_ns = START;
-	snprintf(r.owner.namespace_, sizeof(r.owner.namespace_), "shop");
-	snprintf(r.owner.pod, sizeof(r.owner.pod), "%s", name);
-	snprintf(r.owner.container, sizeof(r.owner.container), "app");
-	feed(s, RECORD_OWNER, &r, sizeof(r));
-}
-
-static void feed_process(struct scene *s, int32_t pid, uint32_t owner, uint32_t netns, uint32_t flags)
-{
-	struct record_process r = {
-		.pid = pid, .owner_id = owner, .netns = netns, .comm = "app", .go_version = "go1.26.8"};
-
-	r.flags = flags | RECORD_PROCESS_WATCHED | RECORD_PROCESS_GO_GC;
-	r.start_ns = START;
-	r.start_unix_ns = 7000 * NS_PER_SEC;
-	r.state = PROCESS_OBSERVED;
-	feed(s, RECORD_PROCESS, &r, sizeof(r));
-}
-
-static void feed_event(struct scene *s, union event *e, enum event_kind kind, size_t size, uint32_t tgid)
-{
-	e->hdr.kind = (uint16_t)kind;
-	e->hdr.size = (uint16_t)size;
-	e->hdr.tgid = e->hdr.tid = tgid;
-	feed(s, RECORD_EVENT, e, size);
-}
+#include "model_scene.h"
 
 static void feed_connect(struct scene *s, uint32_t tgid, uint64_t cpu, uint64_t v2, uint32_t netns)
 {
@@ -124,27 +23,6 @@ static void feed_connect(struct scene *s, uint32_t tgid, uint64_t cpu, uint64_t 
 	e.hdr.v2_cgid = v2;
 	e.tcp_connect.addr.family = NET_AF_INET;
 	feed_event(s, &e, EVENT_TCP_CONNECT, sizeof(e.tcp_connect), tgid);
-}
-
-static unsigned int traced(const struct scene *s, enum trace_kind kind, uint32_t container)
-{
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < s->trace_cnt; i++)
-		n += s->kinds[i] == kind && s->containers[i] == container;
-	return n;
-}
-
-/* Two pods, three containers; the first pod's containers share a network namespace and a quota above them. */
-static void feed_world(struct scene *s)
-{
-	feed_session(s);
-	feed_owner(s, 1, "cart", 101, 100, 201);
-	feed_owner(s, 2, "cart2", 102, 100, 202);
-	feed_owner(s, 3, "ledger", 103, 0, 1);
-	feed_process(s, 11, 1, 901, 0);
-	feed_process(s, 12, 2, 901, 0);
-	feed_process(s, 13, 3, 903, 0);
 }
 
 static void test_who_is_meant(void **state)
@@ -239,26 +117,6 @@ static void feed_wait(struct scene *s, uint32_t tgid, uint32_t rival)
 
 	e.hdr.time_ns = START + NS_PER_SEC + 20 * NS_PER_MS;
 	feed_event(s, &e, EVENT_RUNQ, sizeof(e.runq), tgid);
-}
-
-static struct snapshot_container container_now(struct scene *s, uint32_t id, uint64_t now)
-{
-	struct snapshot_container ret = {0};
-	struct record_signal sig = {.mode = SIGNAL_ON};
-	struct snapshot snap;
-
-	sig.id = SIGNAL_CPU_SCHED;
-	feed(s, RECORD_SIGNAL, &sig, sizeof(sig));
-	sig.id = SIGNAL_CPU_THROTTLE;
-	feed(s, RECORD_SIGNAL, &sig, sizeof(sig));
-	assert_int_equal(report_take(s->model, now, 10 * NS_PER_SEC, &snap), 0);
-	for (int i = 0; i < snap.container_cnt; i++)
-		if (snap.containers[i].id == id)
-			ret = snap.containers[i];
-	snapshot_deinit(&snap);
-	ret.processes = NULL;
-	assert_int_equal(ret.id, id);
-	return ret;
 }
 
 /* What a cgroup uses is a host process's own only where it is the only one there. */
@@ -694,167 +552,6 @@ static void test_signal_off_is_unknown(void **state)
 	snapshot_deinit(&snap);
 }
 
-static void feed_waits(struct scene *s, int32_t pid, uint64_t end_ns, uint32_t cnt, uint32_t diluted)
-{
-	struct record_latency r = {.pid = pid, .diluted = diluted};
-
-	r.latency.start_ns = end_ns - NS_PER_SEC;
-	r.latency.end_ns = end_ns;
-	r.latency.cnt = r.latency.buckets[100] = cnt;
-	feed(s, RECORD_LATENCY, &r, sizeof(r));
-}
-
-static void feed_census(struct scene *s, int32_t pid, uint64_t time_ns, uint64_t cnt, int64_t wait_ns)
-{
-	struct record_census r = {.pid = pid, .group_cnt = 1, .time_ns = time_ns, .total = cnt, .waiting = cnt};
-
-	r.groups[0].cnt = cnt;
-	r.groups[0].oldest_wait_ns = wait_ns;
-	r.groups[0].created_pc = 0x401000;
-	r.groups[0].state = 4;
-	snprintf(r.groups[0].created, sizeof(r.groups[0].created), "main.serve");
-	feed(s, RECORD_CENSUS, &r, sizeof(r));
-}
-
-static void feed_resources(struct scene *s, int32_t pid, int64_t rss)
-{
-	struct record_resources r = {.pid = pid, .fds = 12, .fd_limit = 1024, .os_threads = 9, .rss_bytes = rss};
-
-	r.maxprocs_by = MAXPROCS_CODE;
-	r.thread_limit = -1;
-	r.time_ns = START;
-	feed(s, RECORD_RESOURCES, &r, sizeof(r));
-}
-
-static void feed_full_sample(struct scene *s, int32_t pid, uint64_t time_ns, int64_t mapped, int64_t idle)
-{
-	struct record_sample r = {.pid = pid};
-
-	r.sample.time_ns = time_ns;
-	r.sample.mapped_ready_bytes = mapped;
-	r.sample.memory_total_bytes = 900;
-	r.sample.memory_released_bytes = 300;
-	r.sample.procs_idle = idle;
-	r.sample.gomaxprocs = 4;
-	r.sample.queue_global = 1;
-	r.sample.queue_local = 2;
-	r.sample.threads = 7;
-	r.sample.goroutines = 20;
-	feed(s, RECORD_SAMPLE, &r, sizeof(r));
-}
-
-/* Two processes of one container: waits and censuses are put together, each once. */
-static void test_scheduler(void **state)
-{
-	uint64_t at = START + 4 * NS_PER_SEC;
-	struct scene *s = *state;
-	struct snapshot_container c;
-
-	feed_world(s);
-	feed_process(s, 21, 1, 901, 0);
-	assert_int_equal(container_now(s, 1, at).sched.latency.cnt, -1);
-	assert_false(container_now(s, 1, at).sched.on);
-	feed_waits(s, 11, at, 30, 0);
-	feed_waits(s, 21, at + NS_PER_MS, 12, 1);
-	feed_waits(s, 13, at, 5, 0);  /* another container's */
-	feed_waits(s, 999, at, 5, 0); /* nobody's */
-	feed_census(s, 11, at, 40, -1);
-	feed_census(s, 21, at - NS_PER_SEC, 2, -1);
-	feed_full_sample(s, 11, at, 1000, 0);
-	feed_full_sample(s, 21, at, 1000, 1);
-	c = container_now(s, 1, at + 2 * NS_PER_SEC);
-	assert_int_equal(c.sched.latency.cnt, 42);
-	assert_true(c.sched.diluted && c.sched.on);
-	assert_int_equal(c.sched.waiting, 42);
-	assert_int_equal(c.sched.group_cnt, 2);
-	assert_int_equal(c.sched.groups[1].pid, 21);
-	assert_true(c.sched.census_age_seconds == 3);
-	assert_int_equal(c.sched.procs, 8);
-	assert_int_equal(c.sched.procs_idle, 1);
-	assert_int_equal(c.sched.queue, 6);
-	assert_int_equal(c.sched.threads, 14);
-	assert_true(c.sched.idle_p_ratio == 0.5);
-	assert_int_equal(container_now(s, 2, at).sched.latency.cnt, -1);
-}
-
-/* Go's memory and the rest of what is resident; one process of which it is not known makes the sum unknown. */
-static void test_go_memory(void **state)
-{
-	static const struct {
-		int64_t mapped, rss, other_rss; /* of 11; of 21, which has 1000; -1: not read */
-		int64_t go, non_go;
-	} rows[] = {
-		{1000, 1500, 1100, 2000, 600},
-		{1000, 700, 1100, 2000, 100}, /* pages of Go that were never touched are no negative rest */
-		{1000, 1500, -1, 2000, STAT_UNKNOWN},
-		{1000, 1500, SAMPLE_UNKNOWN, 2000, STAT_UNKNOWN},
-		{SAMPLE_UNKNOWN, 1500, 1100, 1600, 1000}, /* before 1.19: 900 - 300 */
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct snapshot_container c;
-		struct scene *s = NULL;
-
-		assert_int_equal(set_up((void **)&s), 0);
-		feed_world(s);
-		feed_process(s, 21, 1, 901, 0);
-		assert_int_equal(container_now(s, 1, START + NS_PER_SEC).memory.go_bytes, STAT_UNKNOWN);
-		feed_full_sample(s, 11, START, rows[i].mapped, 0);
-		feed_full_sample(s, 21, START, 1000, 0);
-		feed_resources(s, 11, rows[i].rss);
-		if (rows[i].other_rss != -1)
-			feed_resources(s, 21, rows[i].other_rss);
-		c = container_now(s, 1, START + NS_PER_SEC);
-		if (c.memory.go_bytes != rows[i].go || c.memory.non_go_bytes != rows[i].non_go)
-			fail_msg("row %zu: %lld, %lld", i, (long long)c.memory.go_bytes,
-				 (long long)c.memory.non_go_bytes);
-		tear_down((void **)&s);
-	}
-}
-
-/* Cycles that only the pause ring tells of; where go_gc works they would count twice. */
-static void test_passive_cycles(void **state)
-{
-	struct record_pauses r = {.cnt = 3, .missed = 2};
-	struct record_process p = {.pid = 31, .owner_id = 3, .flags = RECORD_PROCESS_WATCHED};
-	uint64_t lost[LOSS_REASON_MAX];
-	struct scene *s = *state;
-	struct snapshot_container c;
-
-	feed_world(s);
-	for (uint32_t i = 0; i < 3; i++)
-		r.pauses[i] = (struct runtime_pause){7001 * NS_PER_SEC + i * NS_PER_MS, (i + 1) * 100000, i};
-	r.pid = 13;
-	feed(s, RECORD_PAUSES, &r, sizeof(r));
-	assert_int_equal(container_now(s, 3, START + 2 * NS_PER_SEC).gc.cycles, 0);
-	assert_false(container_now(s, 3, START + 2 * NS_PER_SEC).gc.passive);
-	feed_process(s, 13, 3, 903, 0);
-	feed(s, RECORD_PROCESS, &p, sizeof(p));
-	r.pid = 31;
-	feed(s, RECORD_PAUSES, &r, sizeof(r));
-	c = container_now(s, 3, START + 2 * NS_PER_SEC);
-	assert_true(c.gc.passive && c.gc.on);
-	assert_int_equal(c.gc.cycles, 3);
-	assert_true(fabs(c.gc.pause.sum - 0.0006) < 1e-9);
-	assert_int_equal(container_now(s, 3, START + NS_PER_SEC).gc.cycles, 1); /* the others come after it */
-	model_losses(s->model, SIGNAL_GO_RUNTIME, lost);
-	assert_int_equal(lost[LOSS_LIMIT], 2);
-	p.pid = 13; /* go_gc is off for all of them: each stop is unknown, cycles are not */
-	feed(s, RECORD_PROCESS, &p, sizeof(p));
-	c = container_now(s, 3, START + 2 * NS_PER_SEC);
-	assert_true(c.gc.passive && !c.gc.on);
-	assert_int_equal(c.gc.cycles, 3);
-	assert_int_equal(c.gc.pause.cnt, 3);
-	assert_int_equal(c.gc.long_pauses, STAT_UNKNOWN);
-	assert_int_equal(c.gc.mark.cnt, -1);
-}
-
-static int copy_record(const struct record *r, void *arg)
-{
-	feed(arg, r->type, r->body, r->size);
-	return 0;
-}
-
 static void test_dump(void **state)
 {
 	struct scene *s = *state, *t = NULL;
@@ -868,33 +565,6 @@ static void test_dump(void **state)
 	assert_int_equal(traced(t, TRACE_GC_CYCLE, 2), 1);
 	assert_int_equal(traced(t, TRACE_PROCESS_START, 2), 0);
 	assert_string_equal(model_session(t->model)->node_name, "n1");
-	tear_down((void **)&t);
-}
-
-/* A recording that begins later shows what grew before it. */
-static void test_dump_of_runtimes(void **state)
-{
-	uint64_t at = START + 200 * NS_PER_SEC;
-	struct scene *s = *state, *t = NULL;
-	struct snapshot_container a, b;
-
-	feed_world(s);
-	feed_resources(s, 12, 5000);
-	feed_waits(s, 12, START + NS_PER_SEC, 3, 1);
-	for (uint64_t i = 0; i <= 20; i++)
-		feed_census(s, 12, START + i * 10 * NS_PER_SEC, 100 + i * 10, (int64_t)((i * 10 + 1) * NS_PER_SEC));
-	assert_int_equal(set_up((void **)&t), 0);
-	assert_int_equal(model_dump(s->model, copy_record, t), 0);
-	feed_full_sample(s, 12, at, 1000, 0);
-	feed_full_sample(t, 12, at, 1000, 0);
-	a = container_now(s, 2, at);
-	b = container_now(t, 2, at);
-	assert_int_equal(a.sched.groups[0].mark, CENSUS_MAYBE_LEAK);
-	assert_memory_equal(a.sched.groups, b.sched.groups, sizeof(a.sched.groups));
-	assert_int_equal(a.sched.latency.cnt, 0);
-	assert_int_equal(b.sched.latency.cnt, 0);
-	assert_int_equal(a.memory.non_go_bytes, 4000);
-	assert_int_equal(b.memory.non_go_bytes, 4000);
 	tear_down((void **)&t);
 }
 
@@ -935,10 +605,6 @@ int main(void)
 		CASE(test_oom),
 		CASE(test_signal_off_is_unknown),
 		CASE(test_dump),
-		CASE(test_dump_of_runtimes),
-		CASE(test_scheduler),
-		cmocka_unit_test(test_go_memory),
-		CASE(test_passive_cycles),
 		CASE(test_losses_are_told),
 	};
 
