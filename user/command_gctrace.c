@@ -40,6 +40,7 @@ struct gctrace {
 	struct hashmap *followers; /* pid -> struct follower, owned */
 	int poll_timer;            /* -1: nothing is polled */
 	uint64_t lines, missed;    /* missed: cycles that the runtime counted and nobody told */
+	bool gone;                 /* what is polled has ended or replaced its image */
 	int err;                   /* of stdout */
 };
 
@@ -98,8 +99,10 @@ static void poll_one(struct gctrace *g, struct follower *f)
 	const struct process *p = proc_table_find(g->session->procs, f->pid);
 	struct runtime_sample sample;
 	struct runtime_cycle c;
+	int err = p && p->watched ? sampler_read(f->sampler, &sample) : -ESRCH;
 
-	if (!p || !p->watched || sampler_read(f->sampler, &sample))
+	g->gone |= err == -ESRCH;
+	if (err)
 		return;
 	if (sampler_cycle(f->sampler, &c)) {
 		tell_cycle(g, f, p, &c);
@@ -222,6 +225,9 @@ static void on_look(void *arg)
 {
 	struct gctrace *g = arg;
 
+	if (g->gone) /* without probes nobody else tells */
+		proc_table_verify(g->session->procs);
+	g->gone = false;
 	for (struct process *p = proc_table_next(g->session->procs, NULL); p;
 	     p = proc_table_next(g->session->procs, p)) {
 		struct follower *f = p->watched && p->binary ? follow(g, p) : NULL;

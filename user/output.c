@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/quit.h"
@@ -125,11 +126,21 @@ static int ambiguous(const struct options *opts, struct process *const *ps, int 
 	return -EXIT_USAGE;
 }
 
+/* What has just started waits for its age before it is examined: the TARGET may be among that. */
+static void look_at_the_young(const struct session *s)
+{
+	if (session_watched_cnt(s) || !proc_table_pending_cnt(s->procs))
+		return;
+	usleep(PROC_MIN_AGE_NS / 1000);
+	proc_table_tick(s->procs, clock_mono_ns());
+}
+
 int output_targets(const struct session *s, const struct options *opts, struct process **ret, int max)
 {
 	int cnt = 0;
 	bool several = false;
 
+	look_at_the_young(s);
 	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p)) {
 		if (!p->watched || cnt == max)
 			continue;

@@ -297,9 +297,53 @@ static void show_events(const char *version, const char *variant)
 	scene_tear_down(&s);
 }
 
+/* A layout that is wrong by luck of the table: what lies there is no cycle, or nothing; never numbers. The rest is as
+ * ever. */
+static bool run_wrong(uint64_t work, enum loss_reason reason)
+{
+	struct probes_cfg cfg = {.wanted = WANT_GO_GC};
+	struct signal_counters c;
+	struct prey_answer a = {0};
+	struct binary wrong;
+	struct scene s;
+	bool good;
+
+	if (scene_set_up(&s, "1.26.8", "plain", &cfg)) {
+		scene_tear_down(&s);
+		return false;
+	}
+	wrong = *s.watched.binary;
+	wrong.globals[GLOBAL_WORK] = work ? work : wrong.globals[GLOBAL_WORK] + 8;
+	s.watched.binary = &wrong;
+	good = scene_add(&s);
+	prey_do(&s.prey, &a, "gc %d", CYCLES);
+	rig_run(&s.rig, 50);
+	good &= expect(!rig_count(&s.rig, EVENT_GC_DONE, s.prey.pid, -1), "copies: %u",
+		       rig_count(&s.rig, EVENT_GC_DONE, s.prey.pid, -1));
+	good &= expect(rig_count(&s.rig, EVENT_GC_START, s.prey.pid, -1) == CYCLES, "starts: %u",
+		       rig_count(&s.rig, EVENT_GC_START, s.prey.pid, -1));
+	good &= rig_explained(&s.rig, &c);
+	good &= expect(c.lost[reason] == CYCLES && rig_losses(&c) == CYCLES, "refused: %" PRIu64 " of %" PRIu64,
+		       c.lost[reason], rig_losses(&c));
+	scene_tear_down(&s);
+	return good;
+}
+
+static bool test_wrong_layout(void)
+{
+	bool good = run_wrong(0, LOSS_INVALID);
+
+	return run_wrong(4096, LOSS_UNREADABLE) && good;
+}
+
 static const struct harness_case cases[] = {
-	{"versions", test_versions},   {"perf_links", test_perf_links},           {"heap_trigger", test_heap_trigger},
-	{"full_ring", test_full_ring}, {"unknown_process", test_unknown_process}, {"no_safe_site", test_no_safe_site},
+	{"versions", test_versions},
+	{"perf_links", test_perf_links},
+	{"heap_trigger", test_heap_trigger},
+	{"full_ring", test_full_ring},
+	{"unknown_process", test_unknown_process},
+	{"no_safe_site", test_no_safe_site},
+	{"wrong_layout", test_wrong_layout},
 };
 
 int main(int argc, char **argv)
