@@ -41,6 +41,7 @@ struct look {
 	struct code_lines *lines; /* owned */
 	struct census before, now;
 	bool failed;        /* said why */
+	uint64_t image;     /* proc_stat.start_stack at the first look: another one after exec */
 	int64_t *growth;    /* owned, one a group of now; NULL without --diff */
 	double *per_minute; /* owned, the same as a rate; NAN within the noise of samples */
 	const char **marks; /* owned, one a group of now */
@@ -64,6 +65,21 @@ static void fail(struct look *k, const char *why)
 static bool has_profile(const struct options *opts)
 {
 	return opts->output_cnt > 0;
+}
+
+/* The process is still the one that was looked at first: exec keeps pid and start time. */
+static void check_image(struct goroutines *g, struct look *k)
+{
+	struct proc_stat st;
+
+	if (k->failed)
+		return;
+	if (proc_info_stat(g->opts->root, k->process->pid, &st))
+		fail(k, "the process is gone");
+	else if (k->image && k->image != st.start_stack)
+		fail(k, "it has started another program between the two looks");
+	else
+		k->image = st.start_stack;
 }
 
 static void take(struct goroutines *g, struct look *k, struct census *ret)
@@ -476,12 +492,15 @@ static int look(struct goroutines *g)
 
 	for (int i = 0; i < g->cnt; i++)
 		open_lines(g, &g->looks[i]);
-	for (int i = 0; g->opts->diff_ns && i < g->cnt; i++)
+	for (int i = 0; g->opts->diff_ns && i < g->cnt; i++) {
+		check_image(g, &g->looks[i]);
 		take(g, &g->looks[i], &g->looks[i].before);
+	}
 	if (g->opts->diff_ns)
 		err = wait_for(g->opts->diff_ns);
 	for (int i = 0; !err && i < g->cnt; i++) {
 		take(g, &g->looks[i], &g->looks[i].now);
+		check_image(g, &g->looks[i]);
 		conclude(&g->looks[i], g->opts->diff_ns > 0);
 	}
 	return err;

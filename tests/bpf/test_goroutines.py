@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import re
+import signal
 import subprocess
 import time
 
@@ -173,6 +174,25 @@ def test_growth_and_marks():
     assert sleep["per_minute"] == mutex["per_minute"] == 0
     assert sleep["mark"] is None and mutex["mark"] == "blocked"
     assert 1.2 < mutex["oldest_wait_seconds"] < 60
+
+
+def test_ends_between():
+    """A process that ends, or becomes another program, between two looks is told, not compared. Ctrl-C looks at once."""
+    def two_looks(target, between, diff="2s"):
+        with Started(BIN, "goroutines", "-p", target.pid, "--diff", diff, stderr=subprocess.PIPE) as ours:
+            time.sleep(1)
+            between(ours)
+            out, err = ours.p.communicate(timeout=20)
+            ours.p.stderr.close()
+            return ours.p.returncode, out, err
+    with Target("census") as target:
+        target.tell("recv 5")
+        code, out, _ = two_looks(target, lambda ours: ours.p.send_signal(signal.SIGINT), "60s")
+        assert code == 0 and "main.plantRecv" in out
+        code, out, err = two_looks(target, lambda _: target.tell("exec"))
+        assert code == 1 and out == "" and "another program" in err
+        code, out, err = two_looks(target, lambda _: (target.p.kill(), target.p.wait()))
+        assert code == 1 and out == "" and f"pid {target.pid}" in err
 
 
 def test_leaked():
