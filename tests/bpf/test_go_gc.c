@@ -304,7 +304,6 @@ static bool run_wrong(uint64_t work, enum loss_reason reason)
 	struct probes_cfg cfg = {.wanted = WANT_GO_GC};
 	struct signal_counters c;
 	struct prey_answer a = {0};
-	struct binary wrong;
 	struct scene s;
 	bool good;
 
@@ -312,9 +311,7 @@ static bool run_wrong(uint64_t work, enum loss_reason reason)
 		scene_tear_down(&s);
 		return false;
 	}
-	wrong = *s.watched.binary;
-	wrong.globals[GLOBAL_WORK] = work ? work : wrong.globals[GLOBAL_WORK] + 8;
-	s.watched.binary = &wrong;
+	s.watched.binary->globals[GLOBAL_WORK] = work ? work : s.watched.binary->globals[GLOBAL_WORK] + 8;
 	good = scene_add(&s);
 	prey_do(&s.prey, &a, "gc %d", CYCLES);
 	rig_run(&s.rig, 50);
@@ -324,7 +321,7 @@ static bool run_wrong(uint64_t work, enum loss_reason reason)
 		       rig_count(&s.rig, EVENT_GC_START, s.prey.pid, -1));
 	good &= rig_explained(&s.rig, &c);
 	good &= expect(c.lost[reason] == CYCLES && rig_losses(&c) == CYCLES, "refused: %" PRIu64 " of %" PRIu64,
-		       c.lost[reason], rig_losses(&c));
+		       (uint64_t)c.lost[reason], rig_losses(&c));
 	scene_tear_down(&s);
 	return good;
 }
