@@ -71,7 +71,7 @@ echo "=== guest $(uname -r)"
 cd /t
 sh ./run.sh
 echo "=== exit $?"
-if stty -F /dev/@BACK@ raw -echo 2>/dev/null; then tar -c -C /t/out . | gzip -1 > /dev/@BACK@; fi
+if [ -c /dev/@BACK@ ]; then stty -F /dev/@BACK@ raw -echo 2>/dev/null; tar -c -C /t/out . | gzip -1 > /dev/@BACK@; fi
 echo "=== end"
 poweroff -f
 """
