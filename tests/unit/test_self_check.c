@@ -45,16 +45,16 @@ static void test_values(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct self_check now = {rows[i].gomaxprocs,
-					 rows[i].allp_len,
-					 true,
-					 rows[i].gc_percent,
-					 true,
-					 rows[i].heap_minimum,
-					 true,
-					 rows[i].memory_limit,
-					 true,
-					 rows[i].numgc};
+		struct self_check now = {.gomaxprocs = rows[i].gomaxprocs,
+					 .allp_len = rows[i].allp_len,
+					 .has_gc_percent = true,
+					 .gc_percent = rows[i].gc_percent,
+					 .has_heap_minimum = true,
+					 .heap_minimum = rows[i].heap_minimum,
+					 .has_memory_limit = true,
+					 .memory_limit = rows[i].memory_limit,
+					 .has_numgc = true,
+					 .numgc = rows[i].numgc};
 		struct self_check prev = now;
 		char why[WHY_SZ] = "";
 
@@ -77,6 +77,92 @@ static void test_unknown_values(void **state)
 	assert_int_equal(self_check_values(&now, NULL, why), 0);
 }
 
+/* All of a process that had 300 collections, as a Go newer than known has to show it. */
+static struct self_check whole(void)
+{
+	struct self_check c = {.gomaxprocs = 4,
+			       .allp_len = 4,
+			       .has_gc_percent = true,
+			       .gc_percent = 100,
+			       .has_heap_minimum = true,
+			       .heap_minimum = 4 * MIB,
+			       .has_memory_limit = true,
+			       .memory_limit = INT64_MAX,
+			       .has_numgc = true,
+			       .numgc = 300,
+			       .has_forced = true,
+			       .numforcedgc = 300,
+			       .has_last_end = true,
+			       .last_gc_unix = 1700000000000000000,
+			       .ring_end = 1700000000000000000,
+			       .has_pauses = true,
+			       .pause_total = 1000,
+			       .pause_sum = 900,
+			       .has_work_end = true,
+			       .work_end = 5000,
+			       .last_gc_mono = 5000,
+			       .has_phase = true,
+			       .gcphase = 2,
+			       .has_cpu = true,
+			       .cpu = {1, 2, 3, 4, 10, 5, 6, 11, 7, -3, 20},
+			       .has_allgs = true,
+			       .allgs_ptr = 0xc000100000,
+			       .allgptr = 0xc000100000,
+			       .allgs_len = 70,
+			       .allglen = 71,
+			       .has_threads = true,
+			       .threads = 9,
+			       .threads_idle = 9,
+			       .threads_spinning = 4,
+			       .procs_idle = 4,
+			       .has_released = true,
+			       .released = 4096,
+			       .gc_released = 4096,
+			       .all = true};
+
+	return c;
+}
+
+static void test_redundancies(void **state)
+{
+	struct self_check good = whole();
+	char why[WHY_SZ] = "";
+
+	assert_int_equal(self_check_values(&good, NULL, why), 0);
+#define BREAK(text, change)                                                                                            \
+	do {                                                                                                           \
+		struct self_check c = whole();                                                                         \
+		change;                                                                                                \
+		assert_int_equal(self_check_values(&c, NULL, why), 1);                                                 \
+		assert_string_equal(why, "self-check failed (" text ")");                                              \
+	} while (0)
+	BREAK("numforcedgc = 301", c.numforcedgc++);
+	BREAK("last_gc_unix = 1700000000000000001", c.last_gc_unix++);
+	BREAK("last_gc_unix = 1700000000000000000", c.numgc = c.numforcedgc = 0);
+	BREAK("pause_total_ns = 899", c.pause_total = 899);
+	BREAK("pause_total_ns = 1000", c.numgc = c.numforcedgc = 256);
+	BREAK("work.tEnd = 4999", c.work_end--);
+	BREAK("gcphase = 3", c.gcphase++);
+	BREAK("work.cpuStats[2] = -1", c.cpu[RUNTIME_CPU_GC_IDLE] = -1);
+	BREAK("cpuStats.GCTotalTime = 11", c.cpu[RUNTIME_CPU_GC_TOTAL]++);
+	BREAK("cpuStats.ScavengeTotalTime = 12", c.cpu[RUNTIME_CPU_SCAVENGE_TOTAL]++);
+	BREAK("allgptr is not allgs", c.allgptr += 8);
+	BREAK("allgptr is not allgs", c.allgptr = c.allgs_ptr = 0);
+	BREAK("allglen = 71, len(allgs) = 200", c.allgs_len = 200);
+	BREAK("allglen = 71, len(allgs) = -9223372036854775808", c.allgs_len = INT64_MIN);
+	BREAK("allglen = 0, len(allgs) = 70", c.allglen = 0);
+	BREAK("allglen = -9223372036854775808, len(allgs) = 70", c.allglen = INT64_MIN);
+	BREAK("mnext - nmfreed = 0", c.threads = 0);
+	BREAK("nmidle = 10", c.threads_idle++);
+	BREAK("nmspinning = -1", c.threads_spinning = -1);
+	BREAK("npidle = 5", c.procs_idle++);
+	BREAK("runqsize = -1", c.queue = -1);
+	BREAK("heapReleased = 4097", c.gc_released++);
+	BREAK("a Go newer than known, and not all of it can be checked", c.has_allgs = false);
+	BREAK("a Go newer than known, and not all of it can be checked", c.has_pauses = false);
+#undef BREAK
+}
+
 static void test_ids(void **state)
 {
 	int32_t ids[] = {0, 1, 2, 7};
@@ -96,6 +182,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_unknown_values),
+		cmocka_unit_test(test_redundancies),
 		cmocka_unit_test(test_ids),
 	};
 
