@@ -226,6 +226,22 @@ def test_busy(version):
         assert {"running", "runnable"} <= seen
 
 
+@pytest.mark.parametrize("version", ["1.18.10", "1.27.4"])
+def test_moving(version):
+    """Where a goroutine is blocked belongs to why it waits, also when it moves on while it is looked at: else unknown."""
+    with Target(version, GOMAXPROCS="2") as t:
+        t.ask("move", 300)
+        right = {"chan receive": "main.moveRecv", "chan send": "main.moveSend"}
+        known = waiting = 0
+        for _ in range(8):
+            for g in census(t.pid)["groups"]:
+                if function(g["created"]) == "main.plantMove" and g["state"] == "waiting":
+                    assert function(g["blocked"]) in (None, right[g["reason"]]), g
+                    known += g["count"] if g["blocked"] else 0
+                    waiting += g["count"]
+        assert known > waiting / 2
+
+
 def test_leaked():
     with Target("1.27.4") as t:
         t.ask("leaked", 100)

@@ -167,7 +167,7 @@ static bool wants_stack(const struct taker *t, const struct goroutine *g)
 static bool is_unmoved(const struct goroutine *a, const struct goroutine *b)
 {
 	return b->readable && a->goid == b->goid && a->state == b->state && a->pc == b->pc && a->sp == b->sp &&
-	       a->lo == b->lo && a->hi == b->hi;
+	       a->waitreason == b->waitreason && a->lo == b->lo && a->hi == b->hi;
 }
 
 /* Takes the end of the goroutine off; without it, the walk broke off. */
