@@ -131,69 +131,72 @@ static __always_inline bool copy(const struct hit *h, void *to, __u32 sz, __u64 
 	return !bpf_probe_read_user(to, sz, (void *)(addr + h->process->bias));
 }
 
-/* 1.18 prints work.heapGoal, which follows heap2, for the goal (mgc.go). */
-static __always_inline bool copy_work(const struct hit *h, struct event_gc_done *e)
-{
-	const bool late = h->binary->cycle.heaps_at == 2;
-	struct cycle_work w;
-
-	if (!copy(h, &w, sizeof(w), h->binary->cycle.work))
-		return false;
-	e->stwprocs = w.stwprocs;
-	e->maxprocs = w.maxprocs;
-	e->sweep_term_ns = w.sweep_term;
-	e->mark_ns = w.mark;
-	e->mark_term_ns = w.mark_term;
-	e->end_ns = w.end;
-	e->heap0 = late ? w.rest[2] : w.rest[1];
-	e->heap1 = late ? w.rest[3] : w.rest[2];
-	e->heap2 = late ? w.rest[4] : w.rest[3];
-	if (h->binary->go_minor == 18)
-		e->goal = w.rest[5];
-	return true;
-}
-
-static __always_inline bool copy_controller(const struct hit *h, struct event_gc_done *e)
-{
-	struct cycle_controller c;
-
-	if (!copy(h, &c, sizeof(c), h->binary->cycle.controller))
-		return false;
-	e->goal = c.goal;
-	e->stacks = h->binary->go_minor == 19 ? c.stacks_max : c.stacks;
-	e->globals = c.globals;
-	e->assist_ns = c.assist;
-	e->dedicated_ns = c.dedicated;
-	e->fractional_ns = c.fractional;
-	e->idle_ns = c.idle;
-	return true;
-}
-
-static __always_inline bool copy_cycle(const struct hit *h, struct event_gc_done *e)
-{
-	struct cycle_stats s;
+struct cycle_pieces {
+	struct cycle_work work;
+	struct cycle_controller controller;
+	struct cycle_stats stats;
 	__u8 forced;
+};
 
-	if (!copy_controller(h, e) || !copy_work(h, e) || !copy(h, &s, sizeof(s), h->binary->cycle.stats) ||
-	    !copy(h, &forced, sizeof(forced), h->binary->cycle.forced))
-		return false;
-	e->numgc = s.numgc;
-	e->cpu_fraction = s.gc_cpu_fraction;
-	e->flags = forced ? GC_DONE_FORCED : 0;
-	e->pad = 0;
-	return true;
+static __always_inline bool copy_cycle(const struct hit *h, struct cycle_pieces *p)
+{
+	const struct cycle_places *at = &h->binary->cycle;
+
+	return copy(h, &p->work, sizeof(p->work), at->work) &&
+	       copy(h, &p->controller, sizeof(p->controller), at->controller) &&
+	       copy(h, &p->stats, sizeof(p->stats), at->stats) && copy(h, &p->forced, sizeof(p->forced), at->forced);
 }
 
-/* Stamps that are not in order, or an end that is not the one in the register, are no cycle: the layout is wrong. */
-static __always_inline bool cycle_plausible(const struct hit *h, const struct event_gc_done *e, __u64 end)
+/* 1.18 prints work.heapGoal, which follows heap2, for the goal; 1.19 gcController.maxStackScan for the stacks (mgc.go).
+ */
+static __always_inline void take_cycle(const struct hit *h, const struct cycle_pieces *p, struct event_gc_done *e)
+{
+	const struct cycle_controller *c = &p->controller;
+	const struct cycle_work *w = &p->work;
+	const bool late = h->binary->cycle.heaps_at == 2;
+
+	e->numgc = p->stats.numgc;
+	e->sweep_term_ns = w->sweep_term;
+	e->mark_ns = w->mark;
+	e->mark_term_ns = w->mark_term;
+	e->end_ns = w->end;
+	e->assist_ns = c->assist;
+	e->dedicated_ns = c->dedicated;
+	e->fractional_ns = c->fractional;
+	e->idle_ns = c->idle;
+	e->heap0 = late ? w->rest[2] : w->rest[1];
+	e->heap1 = late ? w->rest[3] : w->rest[2];
+	e->heap2 = late ? w->rest[4] : w->rest[3];
+	e->goal = h->binary->go_minor == 18 ? w->rest[5] : c->goal;
+	e->stacks = h->binary->go_minor == 19 ? c->stacks_max : c->stacks;
+	e->globals = c->globals;
+	e->cpu_fraction = p->stats.gc_cpu_fraction;
+	e->stwprocs = w->stwprocs;
+	e->maxprocs = w->maxprocs;
+	e->flags = p->forced ? GC_DONE_FORCED : 0;
+	e->pad = 0;
+}
+
+/* A layout that is wrong shows: stamps out of order, an end that is not the one in the register, and where the three
+ * pieces know the same of this cycle, its number and what it marked, something else. */
+static __always_inline bool cycle_plausible(const struct hit *h, const struct cycle_pieces *p,
+					    const struct event_gc_done *e, __u64 end)
 {
 	return e->sweep_term_ns > 0 && e->sweep_term_ns <= e->mark_ns && e->mark_ns <= e->mark_term_ns &&
-	       e->mark_term_ns <= e->end_ns && (__u64)e->end_ns <= h->now && (!end || (__u64)e->end_ns == end);
+	       e->mark_term_ns <= e->end_ns && (__u64)e->end_ns <= h->now && (!end || (__u64)e->end_ns == end) &&
+	       p->stats.numgc == p->work.cycles && p->controller.heap_marked == e->heap2;
+}
+
+static __always_inline void drop_done(struct event_gc_done *e, __u32 reason)
+{
+	bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
+	count_lost(SIGNAL_GO_GC, reason);
 }
 
 /* end: the end of the cycle as the runtime passes it, 0 where it does not. Ahead of the pause, which ends the cycle. */
 static __always_inline void emit_done(const struct hit *h, __u64 end)
 {
+	struct cycle_pieces pieces;
 	struct event_gc_done *e;
 
 	if (!h->binary->cycle.work)
@@ -202,14 +205,13 @@ static __always_inline void emit_done(const struct hit *h, __u64 end)
 	e = hit_reserve(h, EVENT_GC_DONE, sizeof(*e), h->now);
 	if (!e)
 		return;
-	if (!copy_cycle(h, e)) {
-		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
-		count_lost(SIGNAL_GO_GC, LOSS_UNREADABLE);
+	if (!copy_cycle(h, &pieces)) {
+		drop_done(e, LOSS_UNREADABLE);
 		return;
 	}
-	if (!cycle_plausible(h, e, end)) {
-		bpf_ringbuf_discard(e, BPF_RB_NO_WAKEUP);
-		count_lost(SIGNAL_GO_GC, LOSS_INVALID);
+	take_cycle(h, &pieces, e);
+	if (!cycle_plausible(h, &pieces, e, end)) {
+		drop_done(e, LOSS_INVALID);
 		return;
 	}
 	e->hdr.time_ns = e->end_ns;

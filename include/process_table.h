@@ -30,7 +30,7 @@ struct process_entry {
  * stopped. Their shape is that of 1.18-1.27 on both architectures; where a binary's offsets say otherwise, nothing is
  * copied. */
 struct cycle_work {
-	__u32 cycles;
+	__u32 cycles; /* is numgc at the end of a cycle: a check */
 	__s32 stwprocs, maxprocs;
 	__u32 pad;
 	__s64 sweep_term, mark, mark_term, end; /* work.tSweepTerm ... tEnd */
@@ -41,7 +41,8 @@ struct cycle_controller {
 	__u64 a[3];
 	__u64 stacks, stacks_max; /* 1.19 prints the latter */
 	__u64 globals;
-	__u64 b[5];
+	__u64 heap_marked; /* is heap2 at the end of a cycle: a check */
+	__u64 b[4];
 	__s64 assist, dedicated, fractional, idle;
 };
 struct cycle_stats {

@@ -299,7 +299,7 @@ static void show_events(const char *version, const char *variant)
 
 /* A layout that is wrong by luck of the table: what lies there is no cycle, or nothing; never numbers. The rest is as
  * ever. */
-static bool run_wrong(uint64_t work, enum loss_reason reason)
+static bool run_wrong(enum go_global global, uint64_t at, enum loss_reason reason)
 {
 	struct probes_cfg cfg = {.wanted = WANT_GO_GC};
 	struct signal_counters c;
@@ -311,7 +311,7 @@ static bool run_wrong(uint64_t work, enum loss_reason reason)
 		scene_tear_down(&s);
 		return false;
 	}
-	s.watched.binary->globals[GLOBAL_WORK] = work ? work : s.watched.binary->globals[GLOBAL_WORK] + 8;
+	s.watched.binary->globals[global] = at ? at : s.watched.binary->globals[global] + 8;
 	good = scene_add(&s);
 	prey_do(&s.prey, &a, "gc %d", CYCLES);
 	rig_run(&s.rig, 50);
@@ -328,9 +328,14 @@ static bool run_wrong(uint64_t work, enum loss_reason reason)
 
 static bool test_wrong_layout(void)
 {
-	bool good = run_wrong(0, LOSS_INVALID);
+	static const enum go_global globals[] = {GLOBAL_WORK, GLOBAL_GCCONTROLLER, GLOBAL_MEMSTATS};
+	bool good = true;
 
-	return run_wrong(4096, LOSS_UNREADABLE) && good;
+	for (size_t i = 0; i < ARRAY_SIZE(globals); i++) {
+		good &= run_wrong(globals[i], 0, LOSS_INVALID);
+		good &= run_wrong(globals[i], 4096, LOSS_UNREADABLE);
+	}
+	return good;
 }
 
 static const struct harness_case cases[] = {
