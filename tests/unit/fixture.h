@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define FIXTURE_HELLO     "tests/fixtures/go/hello"
-#define FIXTURE_PATHS_MAX 128
+#define FIXTURE_PATHS_MAX 256
 
 static inline const char *fixture_root(void)
 {

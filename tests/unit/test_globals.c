@@ -182,7 +182,7 @@ static void check_linked(const char *version, const char *variant, const char *s
 static void test_variants(void **state)
 {
 	static const char *const modes[] = {"plain", "arm64", "pie", "cgo", "cgopie", "cgostatic"};
-	static const char *const more[] = {"trimpath", "staticpie", "race"};
+	static const char *const more[] = {"trimpath", "staticpie"};
 
 	for (size_t i = 0; i < COUNT(versions); i++) {
 		const char *v = versions[i].text;
@@ -199,8 +199,11 @@ static void test_variants(void **state)
 	check_program(FIXTURE_HELLO, "1.26.8", "race");
 	check_program(FIXTURE_HELLO, "1.26.8", "trimpath");
 	check_program(FIXTURE_HELLO, "1.26.8", "staticpie");
-	if (all())
+	if (all()) {
 		check_linked("1.27.4", "arm64", "arm64stripped");
+		check_program(FIXTURE_HELLO, "1.18.10", "race");
+		check_program(FIXTURE_HELLO, "1.27.4", "race");
+	}
 }
 
 /* The table was made from the hello program of one patch release of a minor. */

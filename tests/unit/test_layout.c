@@ -124,6 +124,12 @@ static void test_source(void **state)
 		{"nodwarf", "go1.28rc1", 28, -1, true, LAYOUT_NEAREST},
 		{"nodwarf", "devel go1.29-abcdef Tue", 29, -1, true, LAYOUT_NEAREST},
 		{"nodwarf", "go1.28.1 X:nogreenteagc", 28, 1, true, LAYOUT_NONE},
+		{"nodwarf", "go1.27.4 X:nocoverageredesign", 27, 4, true, LAYOUT_TABLE},
+		{"nodwarf", "go1.27.4 X:boringcrypto,nocoverageredesign", 27, 4, true, LAYOUT_TABLE},
+		{"nodwarf", "go1.28.1 X:boringcrypto", 28, 1, true, LAYOUT_NEAREST},
+		{"nodwarf", "go1.27.4 X:boringcrypto,arenas", 27, 4, true, LAYOUT_NONE},
+		{"nodwarf", "go1.27.4 X:", 27, 4, true, LAYOUT_NONE},
+		{"nodwarf", "go1.27.4 (Vendor 3) X:boringcrypto", 27, 4, true, LAYOUT_NONE},
 		/* of the table's releases, but not quite */
 		{"nodwarf", "go1.27.4 X:nogreenteagc", 27, 4, true, LAYOUT_NONE},
 		{"nodwarf", "go1.27rc1", 27, -1, true, LAYOUT_NONE},

@@ -4,7 +4,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <string.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -210,12 +209,6 @@ struct binary *binary_free(struct binary *b);
 
 /* True if the package is plumbing of containers (runc, a containerd shim): known by build information, never probed. */
 bool binary_is_runtime_helper(const struct binary *b);
-
-/* Built with experiments that are not its version's defaults ("go1.24.3 X:boringcrypto"). */
-static inline bool binary_has_experiments(const struct binary *b)
-{
-	return strstr(b->go_version, " X:") != NULL;
-}
 
 /* Name of a site's function ("runtime.startTheWorldWithSema") and of the instruction ("push (emulated)"). */
 const char *go_site_symbol(enum go_site site);

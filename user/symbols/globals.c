@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "symbols/code_refs.h"
 #include "symbols/moduledata.h"
+#include "symbols/release.h"
 
 #define FUNCTIONS_MAX 96
 #define CANDIDATES    8 /* different addresses that are counted for one global */
@@ -242,13 +243,13 @@ const struct globals_row *globals_find_row(const struct binary *b, bool *nearest
 
 		if (strcmp(r->arch, b->arch) != 0)
 			continue;
-		if (!b->go_devel && r->minor == b->go_minor && b->go_patch >= r->patch_min &&
+		if (release_is_plain(b) && r->minor == b->go_minor && b->go_patch >= r->patch_min &&
 		    b->go_patch <= r->patch_max)
 			return r;
 		if (!newest || r->minor >= newest->minor)
 			newest = r;
 	}
-	*nearest = newest && b->go_minor > newest->minor && !binary_has_experiments(b);
+	*nearest = newest && release_is_newer(b, newest->minor);
 	return *nearest ? newest : NULL;
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "symbols/dwarf.h"
+#include "symbols/release.h"
 
 enum { TYPE_GC_CONTROLLER, TYPE_MSTATS, TYPE_SCHEDT, TYPE_P, TYPE_G, TYPE_M, TYPE_WORK, TYPE_HEAPSTATS, TYPE_CNT };
 
@@ -187,13 +188,13 @@ static const struct layout_row *find_row(const struct binary *b, bool *nearest)
 
 		if (strcmp(r->arch, b->arch) != 0)
 			continue;
-		if (!b->go_devel && r->minor == b->go_minor && b->go_patch >= r->patch_min &&
+		if (release_is_plain(b) && r->minor == b->go_minor && b->go_patch >= r->patch_min &&
 		    b->go_patch <= r->patch_max)
 			return r;
 		if (!newest || r->minor >= newest->minor)
 			newest = r;
 	}
-	*nearest = newest && b->go_minor > newest->minor && !binary_has_experiments(b);
+	*nearest = newest && release_is_newer(b, newest->minor);
 	return *nearest ? newest : NULL;
 }
 
