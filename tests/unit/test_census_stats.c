@@ -286,6 +286,33 @@ static int stop(const struct record *r, void *arg)
 	return -5;
 }
 
+/* Growth of a sample is told only where it cannot be chance: 100 of 10,000 were looked at, so 1,000 are +- 630. */
+static void samples(void **state)
+{
+	static const struct {
+		uint64_t to, walked;
+		bool known;
+	} rows[] = {{1500, 100, false}, {3000, 100, true}, {1050, 10000, true}, {1050, 5000, false}, {500, 100, false}};
+	struct record_census r;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct census_stats c = {0};
+		struct snapshot_sched s;
+
+		for (uint64_t t = 0; t < 2; t++) {
+			begin(&r, START + t * 60 * NS_PER_SEC);
+			group(&r, t ? rows[i].to : 1000, -1);
+			r.total = 10000;
+			r.walked = rows[i].walked;
+			census_stats_add(&c, &r);
+		}
+		s = fill(&c, r.time_ns, false);
+		if (isnan(s.groups[0].per_minute) == rows[i].known || isnan(s.groups[0].growth_ratio) == rows[i].known)
+			fail_msg("row %zu: %g a minute", i, s.groups[0].per_minute);
+		census_stats_deinit(&c);
+	}
+}
+
 static void dump(void **state)
 {
 	struct census_stats c = {0}, d = {0};
@@ -320,7 +347,7 @@ int main(void)
 		cmocka_unit_test(leaks),     cmocka_unit_test(site_of_two_groups),
 		cmocka_unit_test(blocked),   cmocka_unit_test(places),
 		cmocka_unit_test(many_keys), cmocka_unit_test(no_budget),
-		cmocka_unit_test(dump),
+		cmocka_unit_test(dump),      cmocka_unit_test(samples),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

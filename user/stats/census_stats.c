@@ -35,7 +35,7 @@ struct census_item {
 };
 
 struct census_point {
-	uint64_t time_ns;
+	uint64_t time_ns, total, walked;
 	uint32_t cnt;
 	struct census_item items[];
 };
@@ -165,6 +165,8 @@ static void add_point(struct census_stats *c, const struct record_census *r)
 	if (!p)
 		return;
 	p->time_ns = r->time_ns;
+	p->total = r->total;
+	p->walked = r->walked;
 	p->cnt = r->group_cnt;
 	for (uint32_t i = 0; i < r->group_cnt; i++) {
 		const struct record_census_group *g = &r->groups[i];
@@ -263,6 +265,21 @@ static bool wait_lasted(const struct census_sum *now, const struct census_sum *t
 	return (uint64_t)now->oldest_since_ns <= then_ns + POINT_NS;
 }
 
+/* Variance of a count that was scaled up from a sample; 0 where all were looked at. */
+static double variance(uint64_t cnt, uint64_t total, uint64_t walked)
+{
+	return walked && walked < total ? (double)cnt * (double)(total - walked) / (double)walked : 0;
+}
+
+/* Growth between two samples that may be chance (two standard deviations) is not known. */
+static double growth_of(const struct record_census *r, uint64_t now, const struct census_point *p, uint64_t then)
+{
+	double grown = (double)now - (double)then;
+	double noise = sqrt(variance(now, r->total, r->walked) + variance(then, p->total, p->walked));
+
+	return fabs(grown) < 2 * noise ? NAN : grown;
+}
+
 static void fill_growth(const struct census_stats *c, const struct record_census_group *g, struct snapshot_group *x)
 {
 	const struct record_census *r = c->last;
@@ -272,13 +289,12 @@ static void fill_growth(const struct census_stats *c, const struct record_census
 
 	x->per_minute = x->growth_ratio = NAN;
 	if (p)
-		x->per_minute =
-			((double)g->cnt - (double)then.cnt) * 60 * NS_PER_SEC / (double)(r->time_ns - p->time_ns);
+		x->per_minute = growth_of(r, g->cnt, p, then.cnt) * 60 * NS_PER_SEC / (double)(r->time_ns - p->time_ns);
 	p = first_seen(c, -1, g->created_pc, &then);
 	if (!p)
 		return;
 	x->known_seconds = (double)(r->time_ns - p->time_ns) / NS_PER_SEC;
-	if (r->time_ns - p->time_ns >= RATIO_MIN_NS && then.cnt)
+	if (r->time_ns - p->time_ns >= RATIO_MIN_NS && then.cnt && !isnan(growth_of(r, now.cnt, p, then.cnt)))
 		x->growth_ratio = (double)now.cnt / (double)then.cnt;
 	x->oldest_grows = wait_lasted(&now, &then, p->time_ns);
 	if (r->time_ns - p->time_ns >= LEAK_MIN_NS && x->growth_ratio >= LEAK_RATIO &&
@@ -407,6 +423,8 @@ static void record_of(const struct census_stats *c, const struct census_point *p
 	memset(r, 0, sizeof(*r));
 	r->pid = c->last->pid;
 	r->time_ns = p->time_ns;
+	r->total = p->total;
+	r->walked = p->walked;
 	r->group_cnt = p->cnt;
 	for (uint32_t i = 0; i < p->cnt; i++) {
 		const struct census_key *k = &c->keys[p->items[i].key];

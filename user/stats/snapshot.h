@@ -134,7 +134,7 @@ struct snapshot_group {
 	int32_t pid;
 	uint32_t state; /* enum goroutine_state of runtime/census.h */
 	int64_t cnt;
-	double per_minute;      /* growth, over at most 10 minutes; NAN: seen once */
+	double per_minute;      /* growth, over at most 10 minutes; NAN: seen once, or a sample that says nothing */
 	double oldest_seconds;  /* longest wait; NAN unknown */
 	double growth_ratio;    /* of all goroutines of this creation site: now against 10 minutes ago (or since they are known); NAN
 				   younger than 1 minute */
