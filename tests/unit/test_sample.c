@@ -22,9 +22,11 @@
 #include "procs/proc_info.h"
 #include "runtime/sample.h"
 #include "symbols/binary.h"
+#include "symbols/layout.h"
 
 #define FIXTURE      "tests/fixtures/go/rtvalues"
 #define STABLE_TRIES 50
+#define FIXED        8 /* tests besides one a row */
 
 struct row {
 	const char *version, *variant;
@@ -391,20 +393,187 @@ static void test_exec_and_exit(void **state)
 	stop(&t);
 }
 
+/* What happened between two reads: pauses as MemStats has them, waits for a P, the last cycle. */
+static void test_since(void **state)
+{
+	struct row row = {"1.25.5", "stripped", {"GOMAXPROCS=2"}};
+	struct runtime_pause pauses[RUNTIME_PAUSES];
+	struct runtime_sample a, b;
+	struct runtime_latency l;
+	struct runtime_cycle c;
+	char why[WHY_SZ] = "";
+	struct sampler *s;
+	struct target t;
+	uint64_t missed, sum = 0;
+	int n;
+
+	start(&t, &row);
+	assert_int_equal(sampler_open("", &t.process, &s, why), 0);
+	assert_int_equal(sampler_pauses(s, pauses, RUNTIME_PAUSES, &missed), 0);
+	assert_false(sampler_latency(s, &l));
+	assert_int_equal(sampler_read(s, &a), 0);
+	assert_int_equal(sampler_pauses(s, pauses, RUNTIME_PAUSES, &missed), 0);
+	assert_false(sampler_latency(s, &l));
+	ask(&t, "gc");
+	ask(&t, "churn 40000000");
+	assert_int_equal(sampler_read(s, &b), 0);
+	n = sampler_pauses(s, pauses, RUNTIME_PAUSES, &missed);
+	assert_int_equal(n, b.numgc - a.numgc);
+	assert_int_equal(missed, 0);
+	for (int i = 0; i < n; i++) {
+		assert_int_equal(pauses[i].cycle, (uint64_t)a.numgc + 1 + (uint64_t)i);
+		sum += pauses[i].pause_ns;
+	}
+	assert_int_equal(sum, b.pause_total_ns - a.pause_total_ns);
+	assert_int_equal(pauses[n - 1].end_unix_ns, b.last_gc_unix_ns);
+	assert_int_equal(sampler_pauses(s, pauses, 2, &missed), 2);
+	assert_int_equal(missed, n - 2);
+	assert_int_equal(pauses[1].cycle, b.numgc);
+	assert_true(sampler_latency(s, &l));
+	assert_true(l.cnt > 0 && l.start_ns == a.time_ns && l.end_ns == b.time_ns);
+	assert_true(sampler_cycle(s, &c));
+	assert_int_equal(c.numgc, b.numgc);
+	assert_int_equal(c.end_ns - c.mark_term_ns + c.mark_ns - c.sweep_term_ns > 0, 1);
+	assert_int_equal(c.heap2, b.heap_live_bytes);
+	for (int i = 0; i < 300; i++)
+		ask(&t, "gc");
+	assert_int_equal(sampler_read(s, &a), 0);
+	assert_int_equal(sampler_pauses(s, pauses, RUNTIME_PAUSES, &missed), RUNTIME_PAUSES);
+	assert_int_equal(missed, a.numgc - b.numgc - RUNTIME_PAUSES);
+	sampler_close(s);
+	stop(&t);
+}
+
+static void test_confirm(void **state)
+{
+	struct row row = {"1.27.4", "plain", {"GOMAXPROCS=2"}};
+	char why[WHY_SZ] = "";
+	struct runtime_sample v;
+	struct runtime_detail d;
+	struct sampler *s;
+	struct target t;
+
+	start(&t, &row);
+	assert_int_equal(sampler_open("", &t.process, &s, why), 0);
+	assert_true(sampler_confirm_cycles(s, 50, 51));
+	assert_true(sampler_confirm_cycles(s, 50, 40));
+	assert_true(sampler_confirm_cycles(s, 0, 9));
+	assert_true(sampler_confirm_cycles(s, 7, 7)); /* three running are needed */
+	assert_true(sampler_confirm_cycles(s, 50, 40));
+	assert_true(sampler_confirm_cycles(s, 50, 40));
+	assert_int_equal(sampler_read(s, &v), 0);
+	assert_false(sampler_confirm_cycles(s, 0, 1000));
+	assert_false(sampler_confirm_cycles(s, 7, 7));
+	assert_int_equal(sampler_read(s, &v), SAMPLER_SELF_CHECK);
+	assert_non_null(strstr(sampler_why(s), "numgc does not follow"));
+	runtime_detail_init(&d);
+	assert_int_equal(sampler_detail(s, &d), SAMPLER_SELF_CHECK);
+	runtime_detail_deinit(&d);
+	sampler_close(s);
+	stop(&t);
+}
+
+/* Each field of a version at the place of another one: refused, unknown, or (for a field that stayed) the same. */
+static void test_neighbour_fields(void **state)
+{
+	static const struct {
+		const char *version;
+		int minor, patch;
+	} bad[] = {{"1.24.13", 25, 5}, {"1.25.5", 24, 13}, {"1.26.8", 25, 5}, {"1.21.13", 22, 12}, {"1.20.14", 21, 13}};
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct row row = {bad[i].version, "plain", {"GOMAXPROCS=3"}};
+		char why[WHY_SZ] = "";
+		bool nearest = false;
+		struct sampler *s;
+		struct binary b;
+		struct process p;
+		struct target t;
+
+		start(&t, &row);
+		ask(&t, "gc");
+		b = *t.binary;
+		p = t.process;
+		p.binary = &b;
+		b.go_minor = bad[i].minor;
+		b.go_patch = bad[i].patch;
+		assert_int_equal(layout_from_table(&b, b.fields, &nearest, why), 0);
+		if (!sampler_open("", &p, &s, why))
+			fail_msg("go%s with the fields of 1.%d: not refused", bad[i].version, bad[i].minor);
+		assert_non_null(strstr(why, "self-check failed"));
+		stop(&t);
+	}
+}
+
+#define FUZZ_ROUNDS 1500
+
+static uint32_t next_random(uint32_t *x)
+{
+	*x ^= *x << 13;
+	*x ^= *x >> 17;
+	*x ^= *x << 5;
+	return *x;
+}
+
+/* Some fields and globals at random places: whatever is read there, it ends, and what it says is in range. */
+static void test_random_fields(void **state)
+{
+	struct row row = {"1.26.8", "plain", {"GOMAXPROCS=3"}};
+	uint32_t x = 20261123, opened = 0;
+	struct target t;
+
+	start(&t, &row);
+	ask(&t, "gc");
+	for (int i = 0; i < FUZZ_ROUNDS; i++) {
+		struct binary b = *t.binary;
+		struct process p = t.process;
+		struct runtime_detail d;
+		char why[WHY_SZ] = "";
+		struct sampler *s;
+
+		p.binary = &b;
+		for (uint32_t k = next_random(&x) % 4; k < 4; k++)
+			b.fields[next_random(&x) % FIELD_CNT] =
+				(int16_t)(next_random(&x) >> (8 + next_random(&x) % 12));
+		if (next_random(&x) % 2)
+			b.globals[next_random(&x) % GLOBAL_CNT] += next_random(&x) % 4096 * 8;
+		if (sampler_open("", &p, &s, why)) {
+			assert_true(*why);
+			continue;
+		}
+		opened++;
+		runtime_detail_init(&d);
+		if (!sampler_detail(s, &d)) {
+			assert_true(d.sample.gomaxprocs == 3 && d.p_cnt == 3);
+			assert_true(d.sample.numgc >= -1 || d.sample.numgc == SAMPLE_UNKNOWN);
+			assert_true(d.pause_cnt <= RUNTIME_PAUSES);
+		}
+		runtime_detail_deinit(&d);
+		sampler_close(s);
+	}
+	print_message("%u of %d were not refused: what was moved there is not read, or stayed plausible\n", opened,
+		      FUZZ_ROUNDS);
+	stop(&t);
+}
+
 int main(void)
 {
-	struct CMUnitTest tests[sizeof(rows) / sizeof(rows[0]) + 4] = {
+	struct CMUnitTest tests[sizeof(rows) / sizeof(rows[0]) + FIXED] = {
 		cmocka_unit_test(test_no_layout),
 		cmocka_unit_test(test_refuses),
 		cmocka_unit_test(test_unknown_fields),
 		cmocka_unit_test(test_exec_and_exit),
+		cmocka_unit_test(test_since),
+		cmocka_unit_test(test_confirm),
+		cmocka_unit_test(test_neighbour_fields),
+		cmocka_unit_test(test_random_fields),
 	};
 	static char names[sizeof(rows) / sizeof(rows[0])][64];
 
 	signal(SIGPIPE, SIG_IGN);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		snprintf(names[i], sizeof(names[i]), "agrees with go%s %s", rows[i].version, rows[i].variant);
-		tests[4 + i] = (struct CMUnitTest){names[i], test_agrees, NULL, NULL, (void *)&rows[i]};
+		tests[FIXED + i] = (struct CMUnitTest){names[i], test_agrees, NULL, NULL, (void *)&rows[i]};
 	}
 	return cmocka_run_group_tests_name("sample", tests, NULL, NULL);
 }
