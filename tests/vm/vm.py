@@ -250,7 +250,7 @@ def run(kernel_dir, script, files=None, modules=(), hybrid=False, memory_mb=1024
         initrd, back = os.path.join(work, "initrd"), os.path.join(work, "back.tgz")
         # x86 has a second port of the same kind; arm64's virt machine gets a virtio one.
         x86 = machine == "x86_64"
-        write_initramfs(initrd, kernel_dir, script, files or {}, modules if x86 else [*modules, "virtio_console"],
+        write_initramfs(initrd, kernel_dir, script, files or {}, modules if x86 else [*modules, "virtio_pci", "virtio_console"],
             hybrid, "ttyS1" if x86 else "vport0p1", root)
         port = ["-serial", "file:" + back] if x86 else ["-device", "virtio-serial-pci", "-chardev", f"file,id=b,path={back}",
             "-device", "virtserialport,chardev=b"]
