@@ -44,7 +44,7 @@ for v in @VERSIONS@; do
 	./gopherscope gctrace $! -d 10s > out/ours-$v 2>> out/errors
 	wait
 done
-dmesg | grep -E 'WARNING|BUG|Oops|stall|lockup' > out/complaints
+dmesg | grep -E 'WARNING|BUG|Oops|stall|lockup' > out/complaints || true
 """
 
 
