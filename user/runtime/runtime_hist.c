@@ -90,16 +90,26 @@ static unsigned int bucket_of(uint64_t value)
 	return bucket < RUNTIME_LATENCY_BUCKETS ? bucket : RUNTIME_LATENCY_BUCKETS - 1;
 }
 
+static uint64_t count_at(const void *bytes, int i)
+{
+	uint64_t n;
+
+	memcpy(&n, (const uint8_t *)bytes + (size_t)i * sizeof(n), sizeof(n));
+	return n;
+}
+
 void runtime_hist_fold(int go_minor, const void *bytes, uint64_t ret[RUNTIME_LATENCY_BUCKETS])
 {
-	const uint64_t *counts = bytes;
 	int cnt = bucket_cnt(go_minor);
 
 	memset(ret, 0, RUNTIME_LATENCY_BUCKETS * sizeof(*ret));
-	ret[0] = counts[cnt];
+	ret[0] = count_at(bytes, cnt);
 	if (go_minor >= 20)
-		ret[RUNTIME_LATENCY_BUCKETS - 1] = counts[cnt + 1];
-	for (int i = 0; i < cnt; i++)
-		if (counts[i])
-			ret[bucket_of(runtime_hist_edge(cnt, i))] += counts[i];
+		ret[RUNTIME_LATENCY_BUCKETS - 1] = count_at(bytes, cnt + 1);
+	for (int i = 0; i < cnt; i++) {
+		uint64_t n = count_at(bytes, i);
+
+		if (n)
+			ret[bucket_of(runtime_hist_edge(cnt, i))] += n;
+	}
 }

@@ -5,9 +5,9 @@
  * meanwhile, so fields can be microseconds apart; a read that contradicts itself, or during which a collection ended,
  * is repeated.
  *
- * A read costs 7.6 us with one P, 9.6 with 4, 38 with 64 (Go 1.22 to 1.27, kernel 6.18 in a virtual machine, best of 100
- * batches of 100; means on the loaded machine 9 to 25 us, 60 with 64 Ps), however many goroutines there are: 0.5 us a P,
- * of which the kernel looks up pages and copies for 0.4. SAMPLE_BENCH=1 test_sample prints it. */
+ * A read costs 7.6 us with one P, 9.6 with 4, 38 with 64 (Go 1.22 to 1.27, kernel 6.18 in a virtual machine, best of
+ * 100 batches of 100; means on the loaded machine 9 to 34 us, 60 to 86 with 64 Ps), however many goroutines there are.
+ * SAMPLE_BENCH=1 test_sample prints it. */
 #include "runtime/sample.h"
 
 #include <errno.h>
