@@ -103,10 +103,11 @@ def test_values(guest, version):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_goroutines(guest, version):
     groups = last(guest, "goroutines-" + version)["groups"]
-    planted = [g for g in groups if g["reason"] == "chan receive" and g["created_by"] == "main.spawn"]
-    assert [g["count"] for g in planted] == [PLANTED], groups
-    assert planted[0]["blocked_at"]["function"].startswith("main.spawn") if isinstance(planted[0]["blocked_at"], dict) \
-        else planted[0]["blocked"].startswith("main.spawn")
+    planted = [g for g in groups if g["count"] == PLANTED and g["reason"] == "chan receive"]
+    assert len(planted) == 1, groups
+    created, blocked = planted[0]["created_by"], planted[0]["blocked_at"]
+    assert created["function"].startswith("main.spawn") and created["file"].endswith("main.go"), created
+    assert blocked["function"].startswith("main.spawn") and blocked["line"] > 0, blocked
 
 
 @pytest.mark.parametrize("version", VERSIONS)
