@@ -71,8 +71,8 @@ static __always_inline __u32 kernel_exit_code(struct task_struct *task)
 }
 
 /* Pages of one kind (KERNEL_RSS_*) that the process has in memory. Counters per CPU since 6.2 (f1a7941243c1): the sum
- * lags by what the CPUs keep to themselves, less than max(32, 2 x CPUs) pages each; the kernel's own report has the same
- * error. */
+ * lags by what the CPUs keep to themselves, less than max(32, 2 x CPUs) pages each; the kernel's own report has the
+ * same error. */
 #define KERNEL_RSS_FILE  0
 #define KERNEL_RSS_ANON  1
 #define KERNEL_RSS_SHMEM 3
@@ -123,8 +123,8 @@ static __always_inline __u32 kernel_pid_nr(struct pid *pid, __u32 ns_inum)
 	return 0;
 }
 
-/* ---- for tp_btf programs only: loads straight from typed pointers, a nanosecond each, because they run at every context
- * switch; a fault reads as 0 ---- */
+/* ---- for tp_btf programs only: loads straight from typed pointers, a nanosecond each, because they run at every
+ * context switch; a fault reads as 0 ---- */
 
 /* Run queue of the fair class that the task is on, or would be on: on the CPU that the task belongs to. */
 static __always_inline struct cfs_rq *kernel_task_cfs_rq(struct task_struct *task)
@@ -181,8 +181,8 @@ static __always_inline bool kernel_task_is_fair(struct task_struct *task)
 
 #define KERNEL_MAX_RT_PRIO 100
 
-/* CPU time of a task since it last got a CPU, without asking a clock; tasks of the real-time and deadline classes do not
- * keep it: U64_MAX, as who they keep waiting waits for them, however long they ran. */
+/* CPU time of a task since it last got a CPU, without asking a clock; tasks of the real-time and deadline classes do
+ * not keep it: U64_MAX, as who they keep waiting waits for them, however long they ran. */
 static __always_inline __u64 kernel_task_slice_ns(struct task_struct *task)
 {
 	struct task_struct___slice *t = (void *)task;
@@ -201,8 +201,9 @@ static __always_inline bool kernel_throttled_is_exact(void)
 	return bpf_core_field_exists(c->throttled_clock_self_time);
 }
 
-/* How long this queue was throttled, by its own quota or one above, up to clock_ns (of its CPU) and including a throttle
- * that is not over. Before 6.6 it is another number at least whenever a throttle has begun or ended in between. */
+/* How long this queue was throttled, by its own quota or one above, up to clock_ns (of its CPU) and including a
+ * throttle that is not over. Before 6.6 it is another number at least whenever a throttle has begun or ended in
+ * between. */
 static __always_inline __u64 kernel_throttled_ns(struct cfs_rq *cfs_rq, __u64 clock_ns)
 {
 	struct cfs_rq___self *c = (void *)cfs_rq;

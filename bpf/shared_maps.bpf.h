@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Maps that every object shares: created once by user space (probes/shared_maps.c), which gives their descriptors to each
- * object before it is loaded. */
+/* Maps that every object shares: created once by user space (probes/shared_maps.c), which gives their descriptors to
+ * each object before it is loaded. */
 #pragma once
 #include "loss.h"
 #include "process_table.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-/* The program of the calibration: does what go_gc does for an event (counters, process lookup, ids, a record on the ring)
- * and throws the record away, so that the measured cost of a hit is that of a real one. It counts in the last slot of
- * the shared counters, which no signal has. */
+/* The program of the calibration: does what go_gc does for an event (counters, process lookup, ids, a record on the
+ * ring) and throws the record away, so that the measured cost of a hit is that of a real one. It counts in the last
+ * slot of the shared counters, which no signal has. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>

@@ -213,8 +213,8 @@ struct event_runq {
 
 #define RUNQ_BUCKETS 160 /* of user/stats/histogram.h's function: up to 2^40 ns */
 
-/* Made by user space from the kernel's map at the end of an armed window. One with cpu_cgid 0 and no waits comes first: the window
- * as such. */
+/* Made by user space from the kernel's map at the end of an armed window. One with cpu_cgid 0 and no waits comes first:
+ * the window as such. */
 struct event_runq_window {
 	struct event_hdr hdr; /* time_ns: end of the window; cpu_cgid: whose waits */
 	__u64 start_ns;
@@ -238,10 +238,10 @@ enum gc_done_flag { GC_DONE_FORCED = 1u };
 struct event_gc_done {
 	struct event_hdr hdr; /* time_ns: end_ns */
 	__u64 numgc;
-	__s64 sweep_term_ns, mark_ns, mark_term_ns, end_ns;         /* work.tSweepTerm, tMark, tMarkTerm, tEnd */
-	__s64 assist_ns, dedicated_ns, fractional_ns, idle_ns;      /* of gcController */
-	__u64 heap0, heap1, heap2, goal, stacks, globals;           /* work.heap0/1/2; lastHeapGoal, lastStackScan, globalsScan */
-	__u64 cpu_fraction;                                         /* bits of memstats.gc_cpu_fraction, a float64 */
+	__s64 sweep_term_ns, mark_ns, mark_term_ns, end_ns;    /* work.tSweepTerm, tMark, tMarkTerm, tEnd */
+	__s64 assist_ns, dedicated_ns, fractional_ns, idle_ns; /* of gcController */
+	__u64 heap0, heap1, heap2, goal, stacks, globals; /* work.heap0/1/2; lastHeapGoal, lastStackScan, globalsScan */
+	__u64 cpu_fraction;                               /* bits of memstats.gc_cpu_fraction, a float64 */
 	__s32 stwprocs, maxprocs;
 	__u32 flags; /* enum gc_done_flag */
 	__u32 pad;

@@ -6,15 +6,15 @@
 #endif
 
 #define PROCESS_TABLE_MAX 8192 /* 16 times the 500 Go processes the design asks for */
-#define BINARY_TABLE_MAX 1024
+#define BINARY_TABLE_MAX  1024
 
 /* key of map `processes`: tgid in the agent's pid namespace */
 struct process_entry {
 	__u32 binary;  /* index in map `binaries`, from 1 */
 	__u32 signals; /* bit (1 << enum signal_id): wanted */
 	__u64 bias;    /* load address minus link address */
-	/* written by go_gc only, 0 at first: the stop-the-world that is going on (Go < 1.22). Here and not in a map of its
-	 * own: one process has one stop at a time, and it must vanish with the process. */
+	/* written by go_gc only, 0 at first: the stop-the-world that is going on (Go < 1.22). Here and not in a map of
+	 * its own: one process has one stop at a time, and it must vanish with the process. */
 	__u64 stop_ns;
 	__u32 stop_flags;  /* STOP_* */
 	__u32 stop_reason; /* enum stw_reason */
@@ -23,8 +23,8 @@ struct process_entry {
 	__u64 restart_ns; /* when the restart of the world began */
 };
 #define STOP_SAW_START_CYCLE 1u
-#define STOP_SAW_END_CYCLE 2u
-#define STOP_AWAITS_FINISH 4u
+#define STOP_SAW_END_CYCLE   2u
+#define STOP_AWAITS_FINISH   4u
 
 /* Where a finished cycle leaves its numbers, as two pieces that are read at once: a read costs 0.2 us, the world is
  * stopped. Their shape is that of 1.18-1.27 on both architectures; where a binary's offsets say otherwise, nothing is
@@ -73,6 +73,6 @@ struct binary_entry {
 
 /* Attach cookie of a uprobe: binary index << 8 | enum go_site. */
 #define COOKIE(binary, site) (((__u64)(binary) << 8) | (site))
-#define COOKIE_BINARY(c) ((__u32)((c) >> 8))
-#define COOKIE_SITE(c) ((__u32)((c) & 0x7f))
-#define COOKIE_JBE 0x80 /* the site is a conditional branch: drop hits that take it (facts: stack growth) */
+#define COOKIE_BINARY(c)     ((__u32)((c) >> 8))
+#define COOKIE_SITE(c)       ((__u32)((c)&0x7f))
+#define COOKIE_JBE           0x80 /* the site is a conditional branch: drop hits that take it (facts: stack growth) */

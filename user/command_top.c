@@ -14,9 +14,9 @@
 #include "presenter.h"
 #include "session.h"
 
-#define HOLD_LIVE     3 /* evaluations that a condition must hold before it is shown */
+#define HOLD_LIVE     3           /* evaluations that a condition must hold before it is shown */
 #define HISTORY_BYTES (32u << 20) /* 15 minutes of 300 containers */
-#define FLIGHT_BYTES  (4u << 20) /* some minutes of a small node, for key R */
+#define FLIGHT_BYTES  (4u << 20)  /* some minutes of a small node, for key R */
 
 struct top {
 	const struct options *opts;

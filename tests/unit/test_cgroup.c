@@ -69,7 +69,9 @@ static void hybrid(void **state)
 	expect_mount(m.cpuacct, "/sys/fs/cgroup/cpuacct");
 	expect_mount(m.memory, "/sys/fs/cgroup/memory");
 	assert_int_equal(cgroup_paths_parse("9:name=systemd:/\n4:memory:/process_api/c18\n3:cpuset:/x\n2:cpuacct:/y\n"
-					    "1:cpu:/quota\n0::/\n", &m, &p), 0);
+					    "1:cpu:/quota\n0::/\n",
+					    &m, &p),
+			 0);
 	assert_string_equal(p.cpu, "/quota");
 	assert_string_equal(p.memory, "/process_api/c18");
 	assert_string_equal(p.v2, "/");
@@ -84,7 +86,8 @@ static void v1_together(void **state)
 	expect_mount(m.v2, "");
 	expect_mount(m.cpu, "/sys/fs/cgroup/cpu,cpuacct");
 	expect_mount(m.cpuacct, "/sys/fs/cgroup/cpu,cpuacct");
-	assert_int_equal(cgroup_paths_parse("4:cpuset:/wrong\n3:cpu,cpuacct:/docker/" C64A "\n2:memory:/m:x\n", &m, &p), 0);
+	assert_int_equal(cgroup_paths_parse("4:cpuset:/wrong\n3:cpu,cpuacct:/docker/" C64A "\n2:memory:/m:x\n", &m, &p),
+			 0);
 	assert_string_equal(p.cpu, "/docker/" C64A);
 	assert_string_equal(p.memory, "/m:x");
 	assert_string_equal(p.best, "/docker/" C64A);
@@ -120,7 +123,8 @@ static void split_controllers(void **state)
 
 static void nothing_mounted(void **state)
 {
-	tree_write("/proc/1/mountinfo", "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n31 23 0:27 / /gone rw - cgroup2 c rw\n");
+	tree_write("/proc/1/mountinfo",
+		   "27 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n31 23 0:27 / /gone rw - cgroup2 c rw\n");
 	read_mounts();
 	assert_int_equal(m.mode, CGROUP_NONE);
 	assert_string_equal(m.v2, "");
@@ -129,23 +133,24 @@ static void nothing_mounted(void **state)
 	assert_int_equal(cgroup_mounts_read(tree_root, &m), -ENOENT);
 }
 
-/* 0:: first; else the first line with a container; never line 1, nor a line with only the pod (pause on v1: devices). */
+/* 0:: first; else the first line with a container; never line 1, nor a line with only the pod (pause on v1: devices).
+ */
 static void best_line(void **state)
 {
 #define POD "/kubepods/burstable/pod" UID36
 	static const struct {
 		const char *text, *best;
 	} rows[] = {
-		{ "9:cpu:/\n8:memory:/process_api/x\n0::" POD "/" C64A "\n", POD "/" C64A },
-		{ "9:cpu:/docker/" C64B "\n0::" POD "/" C64A "\n", POD "/" C64A },
-		{ "9:devices:" POD "\n8:cpu:" POD "/" C64A "\n0::/\n", POD "/" C64A },
-		{ "9:devices:/\n8:cpu:" POD "/" C64A "\n7:memory:" POD "/" C64B "\n0::/init.scope\n", POD "/" C64A },
-		{ "9:devices:" POD "\n0::/\n", POD },
-		{ "1:cpu:/a\n0::/b\n", "/b" },
-		{ "1:cpu:/\n2:memory:/m\n0::/\n", "/m" },
-		{ "1:cpu:/\n0::/\n", "" },
-		{ "rubbish\n1:cpu\n:::\n2:memory:relative\n\n", "" },
-		{ "", "" },
+		{"9:cpu:/\n8:memory:/process_api/x\n0::" POD "/" C64A "\n", POD "/" C64A},
+		{"9:cpu:/docker/" C64B "\n0::" POD "/" C64A "\n", POD "/" C64A},
+		{"9:devices:" POD "\n8:cpu:" POD "/" C64A "\n0::/\n", POD "/" C64A},
+		{"9:devices:/\n8:cpu:" POD "/" C64A "\n7:memory:" POD "/" C64B "\n0::/init.scope\n", POD "/" C64A},
+		{"9:devices:" POD "\n0::/\n", POD},
+		{"1:cpu:/a\n0::/b\n", "/b"},
+		{"1:cpu:/\n2:memory:/m\n0::/\n", "/m"},
+		{"1:cpu:/\n0::/\n", ""},
+		{"rubbish\n1:cpu\n:::\n2:memory:relative\n\n", ""},
+		{"", ""},
 	};
 
 	tree_hybrid();
@@ -252,7 +257,8 @@ static void ids(void **state)
 /* Lines cut anywhere, or without the fields that they should have, are left out. */
 static void hostile_mountinfo(void **state)
 {
-	static const char line[] = "31 23 0:27 /a\\05 /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw\n - - \n - cgroup";
+	static const char line[] =
+		"31 23 0:27 /a\\05 /sys/fs/cgroup rw,nosuid shared:9 - cgroup2 cgroup2 rw\n - - \n - cgroup";
 
 	tree_dir("/sys/fs/cgroup/");
 	for (size_t len = 0; len < sizeof(line); len++) {
@@ -269,9 +275,19 @@ int main(void)
 {
 #define ROW(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		ROW(pure_v2), ROW(hybrid), ROW(v1_together), ROW(v2_with_other_v1), ROW(split_controllers), ROW(nothing_mounted),
-		ROW(best_line), ROW(long_path), ROW(reader_above_its_namespace), ROW(private_namespace), ROW(partial_mount),
-		ROW(ids), ROW(hostile_mountinfo),
+		ROW(pure_v2),
+		ROW(hybrid),
+		ROW(v1_together),
+		ROW(v2_with_other_v1),
+		ROW(split_controllers),
+		ROW(nothing_mounted),
+		ROW(best_line),
+		ROW(long_path),
+		ROW(reader_above_its_namespace),
+		ROW(private_namespace),
+		ROW(partial_mount),
+		ROW(ids),
+		ROW(hostile_mountinfo),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,13 +17,13 @@
 #include "unit/pods_tree.h"
 
 #define KUBE "/kubepods/burstable"
-#define POD KUBE "/pod" UID36
-#define CTR POD "/" C64A
-#define V2 "/sys/fs/cgroup"
-#define CPU "/sys/fs/cgroup/cpu"
+#define POD  KUBE "/pod" UID36
+#define CTR  POD "/" C64A
+#define V2   "/sys/fs/cgroup"
+#define CPU  "/sys/fs/cgroup/cpu"
 #define ACCT "/sys/fs/cgroup/cpuacct"
-#define MEM "/sys/fs/cgroup/memory"
-#define UNI "/sys/fs/cgroup/unified"
+#define MEM  "/sys/fs/cgroup/memory"
+#define UNI  "/sys/fs/cgroup/unified"
 
 static struct cgroup_mounts m;
 static struct owner o;
@@ -239,8 +239,15 @@ static void nothing_mounted(void **state)
 
 static void broken_files(void **state)
 {
-	static const char *const cpu_max[] = { "", "\n", "100000", "100000 0\n", "0 100000\n", "-5 100000\n", "x y\n",
-					       "99999999999999999999 1\n", "18446744073709551615 18446744073709551615\n" };
+	static const char *const cpu_max[] = {"",
+					      "\n",
+					      "100000",
+					      "100000 0\n",
+					      "0 100000\n",
+					      "-5 100000\n",
+					      "x y\n",
+					      "99999999999999999999 1\n",
+					      "18446744073709551615 18446744073709551615\n"};
 
 	tree_v2();
 	for (size_t i = 0; i < sizeof(cpu_max) / sizeof(*cpu_max); i++) {
@@ -284,7 +291,8 @@ static void test_cpu_clock(void **state)
 	assert_true(own > before);
 	assert_true((uint64_t)t.tv_sec * NS_PER_SEC + (uint64_t)t.tv_nsec - own < 20 * NS_PER_MS);
 	assert_int_equal(process_cpu_read("", getpid(), &ticks), 0);
-	assert_true(ticks > own ? ticks - own < 50 * NS_PER_MS : own - ticks < 50 * NS_PER_MS); /* ticks of 10 ms, two of them */
+	assert_true(ticks > own ? ticks - own < 50 * NS_PER_MS
+				: own - ticks < 50 * NS_PER_MS); /* ticks of 10 ms, two of them */
 	assert_true(process_cpu_clock(1 << 22, &own) < 0);
 }
 
@@ -293,8 +301,17 @@ int main(void)
 #define ROW(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cpu_clock),
-		ROW(v2), ROW(hybrid), ROW(v1_pod_quota), ROW(no_limits), ROW(gone), ROW(host_service), ROW(root_cgroup),
-		ROW(container_only_in_v2), ROW(nothing_mounted), ROW(broken_files), ROW(process_stat),
+		ROW(v2),
+		ROW(hybrid),
+		ROW(v1_pod_quota),
+		ROW(no_limits),
+		ROW(gone),
+		ROW(host_service),
+		ROW(root_cgroup),
+		ROW(container_only_in_v2),
+		ROW(nothing_mounted),
+		ROW(broken_files),
+		ROW(process_stat),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

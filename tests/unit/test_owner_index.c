@@ -13,10 +13,10 @@
 #include "pods/owner_index.h"
 #include "unit/pods_tree.h"
 
-#define POD "/kubepods/burstable/pod" UID36
+#define POD  "/kubepods/burstable/pod" UID36
 #define TASK "/run/containerd/io.containerd.runtime.v2.task"
-#define NOW (100 * NS_PER_SEC)
-#define CPU "/sys/fs/cgroup/cpu"
+#define NOW  (100 * NS_PER_SEC)
+#define CPU  "/sys/fs/cgroup/cpu"
 
 static struct cgroup_mounts mounts;
 static struct owner_index *x;
@@ -53,10 +53,11 @@ static void tick(uint64_t now_ns)
 static void process(int pid, const char *path)
 {
 	char file[64], text[2048], dir[1024];
-	static const char *const mounted[] = { "cpu", "cpuacct", "memory", "unified" };
+	static const char *const mounted[] = {"cpu", "cpuacct", "memory", "unified"};
 
 	snprintf(file, sizeof(file), "/proc/%d/cgroup", pid);
-	snprintf(text, sizeof(text), "4:memory:%s\n3:pids:%s\n2:cpuacct:%s\n1:cpu:%s\n0::%s\n", path, path, path, path, path);
+	snprintf(text, sizeof(text), "4:memory:%s\n3:pids:%s\n2:cpuacct:%s\n1:cpu:%s\n0::%s\n", path, path, path, path,
+		 path);
 	tree_write(file, text);
 	snprintf(file, sizeof(file), "/proc/%d/stat", pid);
 	snprintf(text, sizeof(text), "%d (c) S 1 0 0 0 -1 0 0 0 0 0 0 0 0 0 20 0 9 0 %d 1 2 3\n", pid, pid * 10);
@@ -96,16 +97,17 @@ static void containerd_task(const char *namespace_, const char *id, const char *
 }
 
 #define CRI(key, value) "\"io.kubernetes.cri." key "\":\"" value "\""
-#define CRI_POD CRI("sandbox-name", "cart-0") "," CRI("sandbox-namespace", "shop") "," CRI("sandbox-uid", UID36)
+#define CRI_POD         CRI("sandbox-name", "cart-0") "," CRI("sandbox-namespace", "shop") "," CRI("sandbox-uid", UID36)
 #define K8S(key, value) "\"io.kubernetes." key "\":\"" value "\""
-#define K8S_POD K8S("pod.name", "cart-0") "," K8S("pod.namespace", "shop") "," K8S("pod.uid", UID36)
+#define K8S_POD         K8S("pod.name", "cart-0") "," K8S("pod.namespace", "shop") "," K8S("pod.uid", UID36)
 
 static void containerd(void **state)
 {
 	struct owner *o;
 
 	tree_dir(TASK "/default/");
-	containerd_task("k8s.io", C64A, CRI("container-name", "cart") "," CRI("container-type", "container") "," CRI_POD);
+	containerd_task("k8s.io", C64A,
+			CRI("container-name", "cart") "," CRI("container-type", "container") "," CRI_POD);
 	containerd_task("k8s.io", C64B, CRI("container-type", "sandbox") "," CRI_POD);
 	process(10, POD "/" C64A);
 	process(11, POD "/" C64A "/child");
@@ -149,11 +151,11 @@ static void crio(void **state)
 {
 #define CRIO "/run/containers/storage/overlay-containers/"
 	tree_write(CRIO C64A "/userdata/config.json",
-		   "{\"annotations\":{\"io.kubernetes.cri-o.ContainerType\":\"container\"," K8S("container.name", "cart") "," K8S_POD
-		   "}}");
+		   "{\"annotations\":{\"io.kubernetes.cri-o.ContainerType\":\"container\"," K8S(
+			   "container.name", "cart") "," K8S_POD "}}");
 	tree_write("/var/lib/containers/storage/overlay-containers/" C64B "/userdata/config.json",
-		   "{\"annotations\":{\"io.kubernetes.cri-o.ContainerType\":\"sandbox\"," K8S("container.name", "POD") "," K8S_POD
-		   "}}");
+		   "{\"annotations\":{\"io.kubernetes.cri-o.ContainerType\":\"sandbox\"," K8S("container.name",
+											      "POD") "," K8S_POD "}}");
 	process(10, "/kubepods.slice/kubepods-pod" UID36_ ".slice/crio-" C64A ".scope/container");
 	process(11, "/kubepods.slice/kubepods-pod" UID36_ ".slice/crio-" C64B ".scope");
 	process(12, "/kubepods.slice/kubepods-pod" UID36_ ".slice/crio-conmon-" C64A ".scope");
@@ -168,8 +170,8 @@ static void docker(void **state)
 #define DOCKER "/var/lib/docker/containers/"
 	containerd_task("moby", C64A, ""); /* docker's containers are also containerd's, without names there */
 	tree_write(DOCKER C64A "/config.v2.json", "{\"ID\":\"" C64A "\",\"Name\":\"/web\",\"Config\":{\"Labels\":{}}}");
-	tree_write(DOCKER C64B "/config.v2.json",
-		   "{\"Name\":\"/k8s_cart_cart-0_shop\",\"Config\":{\"Labels\":{" K8S("container.name", "cart") "," K8S_POD "}}}");
+	tree_write(DOCKER C64B "/config.v2.json", "{\"Name\":\"/k8s_cart_cart-0_shop\",\"Config\":{\"Labels\":{" K8S(
+							  "container.name", "cart") "," K8S_POD "}}}");
 	process(10, "/system.slice/docker-" C64A ".scope");
 	process(11, POD "/" C64B);
 	expect(get(10, NOW), OWNER_CONTAINER, "docker", "docker/web");
@@ -184,7 +186,8 @@ static void podman(void **state)
 	FILE *f;
 
 	tree_write(PODMAN "containers.json",
-		   "[{\"id\":\"" C64B "x\",\"names\":[\"wrong\"]},{\"names\":[]},7,{\"id\":\"" C64A "\",\"names\":[\"web\",\"w2\"]}]");
+		   "[{\"id\":\"" C64B "x\",\"names\":[\"wrong\"]},{\"names\":[]},7,{\"id\":\"" C64A
+		   "\",\"names\":[\"web\",\"w2\"]}]");
 	tree_write(PODMAN C64A "/userdata/config.json", "{\"annotations\":{\"io.container.manager\":\"libpod\","
 							"\"io.kubernetes.cri-o.Created\":\"2026-11-23T12:28:37Z\"}}");
 	process(10, "/libpod_parent/libpod-" C64A);
@@ -211,7 +214,8 @@ static void kubelet_traces(void **state)
 	tree_write("/proc/10/mountinfo",
 		   "1 2 254:0 /var/lib/kubelet/pods/" UID36 "/etc-hosts /etc/hosts rw - ext4 /dev/vda rw\n"
 		   "1 2 254:0 /x/pods/" UID32 "/containers/wrong/1 /dev/termination-log rw - ext4 /dev/vda rw\n"
-		   "1 2 254:0 /var/lib/kubelet/pods/" UID36 "/containers/cart/0a1b2c3d /dev/termination-log rw - ext4 /dev/vda rw\n");
+		   "1 2 254:0 /var/lib/kubelet/pods/" UID36
+		   "/containers/cart/0a1b2c3d /dev/termination-log rw - ext4 /dev/vda rw\n");
 	o = get(10, NOW);
 	expect(o, OWNER_UNATTRIBUTED, "", "unattributed ../podadc7…/995366");
 	assert_string_equal(o->container, "cart"); /* half of it */
@@ -391,8 +395,16 @@ static void only_in_v2(void **state)
 static void hostile_files(void **state)
 {
 	static const char *const texts[] = {
-		"", "{", "[]", "7", "{\"annotations\":7}", "{\"annotations\":{\"io.kubernetes.cri.container-name\":{}}}",
-		"[{\"id\":7,\"names\":7}]", "{\"Name\":7,\"Config\":[]}", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "\xff\xfe",
+		"",
+		"{",
+		"[]",
+		"7",
+		"{\"annotations\":7}",
+		"{\"annotations\":{\"io.kubernetes.cri.container-name\":{}}}",
+		"[{\"id\":7,\"names\":7}]",
+		"{\"Name\":7,\"Config\":[]}",
+		"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[",
+		"\xff\xfe",
 	};
 	char *big = malloc(5 << 20), deep[8192];
 
@@ -474,9 +486,12 @@ int main(void)
 {
 #define ROW(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		ROW(containerd), ROW(containerd_alone), ROW(crio), ROW(docker), ROW(podman), ROW(kubelet_traces),
-		ROW(resolved_later), ROW(pod_cgroup), ROW(gone), ROW(below), ROW(cpu_level_on_v2), ROW(host), ROW(only_in_v2),
-		ROW(hostile_files), ROW(bound), ROW(many_gone),
+		ROW(containerd),     ROW(containerd_alone), ROW(crio),
+		ROW(docker),         ROW(podman),           ROW(kubelet_traces),
+		ROW(resolved_later), ROW(pod_cgroup),       ROW(gone),
+		ROW(below),          ROW(cpu_level_on_v2),  ROW(host),
+		ROW(only_in_v2),     ROW(hostile_files),    ROW(bound),
+		ROW(many_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,5 +33,7 @@ bool rule_gomemlimit(const struct snapshot *s, const struct snapshot_container *
 bool rule_gc_cpu(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret);
 bool rule_mem_limit_gc(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret);
 bool rule_p_starved(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret);
-bool rule_goroutine_leak(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret);
-bool rule_goroutine_blocked(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret);
+bool rule_goroutine_leak(const struct snapshot *s, const struct snapshot_container *c, double scale,
+			 struct verdict *ret);
+bool rule_goroutine_blocked(const struct snapshot *s, const struct snapshot_container *c, double scale,
+			    struct verdict *ret);

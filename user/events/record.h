@@ -64,9 +64,9 @@ enum record_process_flag {
 	RECORD_PROCESS_FOLLOWS_QUOTA = 8u, /* its Go sets GOMAXPROCS by the cgroup's quota */
 	RECORD_PROCESS_STRIPPED = 16u,
 	RECORD_PROCESS_PIE = 32u,
-	RECORD_PROCESS_STARTED = 64u,  /* it started while the session ran */
-	RECORD_PROCESS_WATCHED = 128u, /* it matches what the command is about */
-	RECORD_PROCESS_ASSISTS = 256u, /* go_assist counts its assists, */
+	RECORD_PROCESS_STARTED = 64u,       /* it started while the session ran */
+	RECORD_PROCESS_WATCHED = 128u,      /* it matches what the command is about */
+	RECORD_PROCESS_ASSISTS = 256u,      /* go_assist counts its assists, */
 	RECORD_PROCESS_ASSIST_WAITS = 512u, /* and sees their waits */
 };
 
@@ -110,9 +110,10 @@ struct record_latency {
 struct record_census_group {
 	uint64_t cnt;           /* of all goroutines: a sample is scaled up */
 	int64_t oldest_wait_ns; /* -1 unknown */
-	uint64_t created_pc;    /* link address of the go statement: with blocked_pc, state and reason what makes it the same group */
+	uint64_t created_pc;    /* link address of the go statement: with blocked_pc, state and reason what makes it the
+				   same group */
 	uint64_t blocked_pc;
-	uint32_t state;         /* enum goroutine_state */
+	uint32_t state; /* enum goroutine_state */
 	uint32_t pad;
 	char reason[40];
 	char created[96], created_at[48]; /* function and file:line (base name); "" unknown */
@@ -122,7 +123,7 @@ struct record_census_group {
 struct record_census {
 	int32_t pid;
 	uint32_t group_cnt;
-	uint64_t time_ns, total, walked; /* total: as runtime.NumGoroutine counts */
+	uint64_t time_ns, total, walked;                      /* total: as runtime.NumGoroutine counts */
 	uint64_t running, runnable, waiting, syscall, leaked; /* of total, scaled */
 	struct record_census_group groups[RECORD_CENSUS_GROUPS];
 };
@@ -138,11 +139,11 @@ struct record_pauses {
 
 struct record_resources {
 	int32_t pid;
-	uint32_t maxprocs_by;              /* enum maxprocs_by */
+	uint32_t maxprocs_by; /* enum maxprocs_by */
 	uint64_t time_ns;
-	int64_t fds, fd_limit;             /* -1 none, SAMPLE_UNKNOWN */
+	int64_t fds, fd_limit; /* -1 none, SAMPLE_UNKNOWN */
 	int64_t os_threads, thread_limit;
-	int64_t rss_bytes;                 /* of the process */
+	int64_t rss_bytes; /* of the process */
 };
 
 struct record_limits {

@@ -73,9 +73,10 @@ static bool process_sane(const void *body)
 {
 	const struct record_process *r = body;
 
-	return r->pid > 0 && r->vpid >= 0 && r->flags < 2 * RECORD_PROCESS_ASSIST_WAITS && r->state <= PROCESS_SKIPPED &&
-	       time_sane(r->start_unix_ns) && time_sane(r->start_ns) && ENDS(r->comm) && ENDS(r->go_version) &&
-	       ENDS(r->exe) && ENDS(r->build_id) && ENDS(r->why) && ENDS(r->go_gc_why) && ENDS(r->go_runtime_why);
+	return r->pid > 0 && r->vpid >= 0 && r->flags < 2 * RECORD_PROCESS_ASSIST_WAITS &&
+	       r->state <= PROCESS_SKIPPED && time_sane(r->start_unix_ns) && time_sane(r->start_ns) && ENDS(r->comm) &&
+	       ENDS(r->go_version) && ENDS(r->exe) && ENDS(r->build_id) && ENDS(r->why) && ENDS(r->go_gc_why) &&
+	       ENDS(r->go_runtime_why);
 }
 
 static bool process_gone_sane(const void *body)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What GODEBUG=gctrace=1 and schedtrace=N would have printed, from the runtime's own numbers. Every digit as the runtime
- * of that version writes it; what is not known is a `?`, null in JSON. */
+/* What GODEBUG=gctrace=1 and schedtrace=N would have printed, from the runtime's own numbers. Every digit as the
+ * runtime of that version writes it; what is not known is a `?`, null in JSON. */
 #pragma once
 
 #include <stddef.h>
@@ -14,7 +14,8 @@ struct jw;
 
 #define GCTRACE_LINE_SZ 400
 
-/* init_ns: CLOCK_MONOTONIC of the program's start (runtimeInitTime), 0 unknown. No newline. One word of Go 1.26+ is missing:
+/* init_ns: CLOCK_MONOTONIC of the program's start (runtimeInitTime), 0 unknown. No newline. One word of Go 1.26+ is
+ * missing:
  * "(checking for goroutine leaks)" behind the percentage, as the runtime forgets it before the numbers are final. */
 void gctrace_line(const struct runtime_cycle *c, uint64_t init_ns, char buf[static GCTRACE_LINE_SZ]);
 /* Fields of an open object; c may be NULL: all null. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which cgroup hierarchies this node has, where they are mounted, and where a process is in them.
  *
- * mountinfo tells the hierarchies: v1 controllers each alone (cpu and cpuacct too) or mounted together ("cpu,cpuacct"), v2
- * alone, or both (hybrid, where v2 usually holds no controller: its cgroup.controllers says).
+ * mountinfo tells the hierarchies: v1 controllers each alone (cpu and cpuacct too) or mounted together ("cpu,cpuacct"),
+ * v2 alone, or both (hybrid, where v2 usually holds no controller: its cgroup.controllers says).
  *
- * The root field of mountinfo and the paths of /proc/PID/cgroup are both relative to the cgroup namespace of the reader.
- * A reader in a private namespace (an unprivileged pod on v2) that sees the host's mount reads "/../.." as its root and
+ * The root field of mountinfo and the paths of /proc/PID/cgroup are both relative to the cgroup namespace of the
+ * reader. A reader in a private namespace (an unprivileged pod on v2) that sees the host's mount reads "/../.." as its
+ * root and
  * "/../pod2/C64" for its neighbours. To make files of those paths the place of the namespace's root below the mount is
  * needed, which no file names: it is looked for once, by the directory that lists the reader in cgroup.procs. */
 #include "pods/cgroup.h"
@@ -24,9 +25,9 @@
 #include "base/str.h"
 #include "pods/container.h"
 
-#define MOUNTINFO_MAX (8u << 20) /* about 40,000 mounts; a node with 110 pods has 2,000 */
+#define MOUNTINFO_MAX   (8u << 20) /* about 40,000 mounts; a node with 110 pods has 2,000 */
 #define PROC_CGROUP_MAX (64u << 10)
-#define NS_SEARCH_MAX 8192       /* directories looked at for the root of the own namespace */
+#define NS_SEARCH_MAX   8192 /* directories looked at for the root of the own namespace */
 
 struct mount_line {
 	char *root, *point, *fstype, *super;
@@ -45,7 +46,8 @@ static void unescape_octal(char *s)
 	char *out = s;
 
 	for (; *s; s++) {
-		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' &&
+		    s[3] <= '7') {
 			*out++ = (char)((s[1] - '0') * 64 + (s[2] - '0') * 8 + (s[3] - '0'));
 			s += 3;
 		} else {
@@ -267,9 +269,9 @@ static void place_controllers(struct cgroup_mounts *m, bool v1_systemd)
 
 int cgroup_mounts_read(const char *root, struct cgroup_mounts *ret)
 {
-	struct cgroup_mounts m = { .mode = CGROUP_NONE };
-	struct candidate v2 = { m.v2, &m.v2_view, -1 }, cpu = { m.cpu, &m.cpu_view, -1 };
-	struct candidate cpuacct = { m.cpuacct, NULL, -1 }, memory = { m.memory, &m.memory_view, -1 };
+	struct cgroup_mounts m = {.mode = CGROUP_NONE};
+	struct candidate v2 = {m.v2, &m.v2_view, -1}, cpu = {m.cpu, &m.cpu_view, -1};
+	struct candidate cpuacct = {m.cpuacct, NULL, -1}, memory = {m.memory, &m.memory_view, -1};
 	_cleanup_free_ char *text = NULL;
 	bool v1_systemd = false;
 	struct mount_line line;
@@ -303,7 +305,7 @@ int cgroup_mounts_read(const char *root, struct cgroup_mounts *ret)
 
 const char *cgroup_mode_text(enum cgroup_mode m)
 {
-	static const char *const texts[] = { "none", "v1", "hybrid", "v2" };
+	static const char *const texts[] = {"none", "v1", "hybrid", "v2"};
 
 	return (size_t)m < ARRAY_SIZE(texts) ? texts[m] : "none";
 }
@@ -387,7 +389,7 @@ static void choose_best(struct cgroup_paths *p, const char *path, bool is_v2, in
 int cgroup_paths_parse(const char *text, const struct cgroup_mounts *m, struct cgroup_paths *ret)
 {
 	_cleanup_free_ char *copy = strdup(text);
-	struct cgroup_paths p = { 0 };
+	struct cgroup_paths p = {0};
 	char *save = NULL, *names, *path;
 	int rank = 0;
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Recognises containers by the components of a cgroup path (facts: kernel.md 3, kubernetes.md "Exact cgroup paths seen").
+/* Recognises containers by the components of a cgroup path (facts: kernel.md 3, kubernetes.md "Exact cgroup paths
+ * seen").
  *
  * Runtimes differ in prefix and suffix around a 64-digit id, drivers in how the pod's uid is written, and a nested node
  * (kind) puts components in front. So nothing is anchored at the start of the path:
  *  - the last component that names a pod wins, as on a nested node only that one means something to its kubelet;
- *  - below it, or anywhere when there is no pod, the first component that is a container's is the container. What follows
- *    belongs to it: CRI-O's child "container", a systemd or a container runtime that runs inside;
+ *  - below it, or anywhere when there is no pod, the first component that is a container's is the container. What
+ * follows belongs to it: CRI-O's child "container", a systemd or a container runtime that runs inside;
  *  - conmon's scopes carry the container's id but are the monitor, not the container.
- * A runtime with the cgroupfs driver that was handed a systemd path makes one component "slice:prefix:id" of it: the colon
- * separates like the slash. */
+ * A runtime with the cgroupfs driver that was handed a systemd path makes one component "slice:prefix:id" of it: the
+ * colon separates like the slash. */
 #include "pods/container.h"
 
 #include <ctype.h>
@@ -26,20 +27,20 @@ struct component {
 static const struct {
 	const char *prefix, *runtime;
 } scopes[] = {
-	{ "cri-containerd-", "containerd" },
-	{ "nerdctl-", "containerd" },
-	{ "crio-", "cri-o" },
-	{ "docker-", "docker" },
-	{ "libpod-", "podman" },
-	{ "", "" },
+	{"cri-containerd-", "containerd"},
+	{"nerdctl-", "containerd"},
+	{"crio-", "cri-o"},
+	{"docker-", "docker"},
+	{"libpod-", "podman"},
+	{"", ""},
 };
 
 /* The component in front of a bare id that tells the runtime. /default is what ctr and nerdctl use. */
 static const struct {
 	const char *name, *runtime;
 } parents[] = {
-	{ "docker", "docker" },     { "cri-containerd", "containerd" }, { "crio", "cri-o" },  { "libpod_parent", "podman" },
-	{ "default", "containerd" }, { "nerdctl", "containerd" },       { "moby", "docker" }, { "libpod", "podman" },
+	{"docker", "docker"},      {"cri-containerd", "containerd"}, {"crio", "cri-o"},  {"libpod_parent", "podman"},
+	{"default", "containerd"}, {"nerdctl", "containerd"},        {"moby", "docker"}, {"libpod", "podman"},
 };
 
 static bool equals(struct component c, const char *s)
@@ -70,7 +71,7 @@ static size_t hex_run(const char *s, size_t max)
 /* 8-4-4-4-12 with dashes or underscores (systemd reads a dash as a level), or 32 digits (static pods). */
 static bool parse_uid(const char *s, size_t len, char *uid)
 {
-	static const unsigned char groups[] = { 8, 4, 4, 4, 12 };
+	static const unsigned char groups[] = {8, 4, 4, 4, 12};
 	size_t pos = 0;
 
 	if (len == 32 && hex_run(s, len) == 32) {
@@ -152,8 +153,8 @@ static void step_into_podman_pod(const char *path, const char *pos, struct compo
 
 int container_parse(const char *path, struct container_ref *ret)
 {
-	struct container_ref r = { 0 };
-	struct component c, parent = { "", 0 };
+	struct container_ref r = {0};
+	struct component c, parent = {"", 0};
 	const char *pos = path;
 	bool conmon = false;
 	char uid[64];

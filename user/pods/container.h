@@ -14,10 +14,10 @@ enum {
 };
 
 struct container_ref {
-	char runtime[16];                  /* "containerd", "cri-o", "docker", "podman"; "" when the path does not say */
-	char id[80];                       /* 64 hex digits; "" on CONTAINER_POD */
-	char pod_uid[64];                  /* with dashes, or 32 hex digits of a static pod; "" outside Kubernetes */
-	size_t len;                        /* bytes of the path up to and including the container's (or pod's) level */
+	char runtime[16]; /* "containerd", "cri-o", "docker", "podman"; "" when the path does not say */
+	char id[80];      /* 64 hex digits; "" on CONTAINER_POD */
+	char pod_uid[64]; /* with dashes, or 32 hex digits of a static pod; "" outside Kubernetes */
+	size_t len;       /* bytes of the path up to and including the container's (or pod's) level */
 };
 
 /* path: one path of /proc/PID/cgroup. *ret is written on FOUND and POD. */

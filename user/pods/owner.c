@@ -7,7 +7,7 @@
 #include "pods/owner_index.h"
 
 #define SHORT_UID 4
-#define SHORT_ID 6
+#define SHORT_ID  6
 
 static void format_unattributed(const struct owner *o, char *buf, size_t sz)
 {

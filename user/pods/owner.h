@@ -22,16 +22,16 @@ struct owner {
 	char pod_uid[64];
 	char container[OWNER_NAME_SZ];
 	char container_id[80];
-	char runtime[16];               /* "containerd", "cri-o", "docker", "podman", "" */
+	char runtime[16]; /* "containerd", "cri-o", "docker", "podman", "" */
 	char workload_kind[32], workload_name[OWNER_NAME_SZ];
-	char cgroup[OWNER_PATH_SZ];     /* path in the cpu controller's hierarchy, of the container's own level */
-	char cgroup_v2[OWNER_PATH_SZ];  /* path in the unified hierarchy, "" if none */
+	char cgroup[OWNER_PATH_SZ];        /* path in the cpu controller's hierarchy, of the container's own level */
+	char cgroup_v2[OWNER_PATH_SZ];     /* path in the unified hierarchy, "" if none */
 	char cgroup_memory[OWNER_PATH_SZ]; /* path in the memory controller's hierarchy; "" unknown */
-	uint64_t cpu_cgid, v2_cgid;     /* 0 unknown; cpu_cgid is of the nearest level that has the cpu controller */
-	int32_t host_pid;               /* OWNER_HOST: the process; else 0 */
+	uint64_t cpu_cgid, v2_cgid;        /* 0 unknown; cpu_cgid is of the nearest level that has the cpu controller */
+	int32_t host_pid;                  /* OWNER_HOST: the process; else 0 */
 	char host_comm[20];
-	bool sandbox;                   /* the pod's pause container */
-	uint64_t first_seen_ns;         /* CLOCK_MONOTONIC */
-	uint64_t gone_ns;               /* when its last process left; 0 while alive */
-	int refs;                       /* processes that belong to it */
+	bool sandbox;           /* the pod's pause container */
+	uint64_t first_seen_ns; /* CLOCK_MONOTONIC */
+	uint64_t gone_ns;       /* when its last process left; 0 while alive */
+	int refs;               /* processes that belong to it */
 };

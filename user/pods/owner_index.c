@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One owner a container, one a host process, found by cgroup path or by (pid, start time).
  *
- * Names lag: the kubelet shows a new container up to 0.9 s after its process (facts: kubernetes.md), so names are retried at
- * every tick for 2 s and seldom after that. Owners outlive their last process by a minute, for windows that still mention
- * them. The ids of a container's cgroup and of all levels above it are kept, as a quota may sit on any level.
+ * Names lag: the kubelet shows a new container up to 0.9 s after its process (facts: kubernetes.md), so names are
+ * retried at every tick for 2 s and seldom after that. Owners outlive their last process by a minute, for windows that
+ * still mention them. The ids of a container's cgroup and of all levels above it are kept, as a quota may sit on any
+ * level.
  *
  * A host process may be moved into another cgroup by hand after its start: its paths are read again now and then. */
 #include "pods/owner_index.h"
@@ -23,25 +24,26 @@
 #include "pods/limits.h"
 #include "pods/pod_source.h"
 
-#define OWNERS_MAX 4096               /* 110 pods, 500 Go processes, and a minute of short-lived ones */
+#define OWNERS_MAX      4096 /* 110 pods, 500 Go processes, and a minute of short-lived ones */
 #define CGROUP_TEXT_MAX (64u << 10)
-#define EAGER_NS (2 * NS_PER_SEC)     /* unresolved names: every tick for so long */
-#define SELDOM_NS (10 * NS_PER_SEC)
-#define MOVED_NS NS_PER_SEC           /* first look whether a host process was moved */
-#define LINGER_NS (60 * NS_PER_SEC)
-#define LINGER_FULL_NS (5 * NS_PER_SEC) /* when more than half of the places are taken, or more than so many are gone: */
-#define GONE_MANY 256                 /* each is a row, with its history */
-#define NEVER UINT64_MAX
+#define EAGER_NS        (2 * NS_PER_SEC) /* unresolved names: every tick for so long */
+#define SELDOM_NS       (10 * NS_PER_SEC)
+#define MOVED_NS        NS_PER_SEC /* first look whether a host process was moved */
+#define LINGER_NS       (60 * NS_PER_SEC)
+#define LINGER_FULL_NS                                                                                                 \
+	(5 * NS_PER_SEC) /* when more than half of the places are taken, or more than so many are gone: */
+#define GONE_MANY 256    /* each is a row, with its history */
+#define NEVER     UINT64_MAX
 
 struct entry {
-	struct owner o;          /* first: a struct owner * is a struct entry * */
+	struct owner o;           /* first: a struct owner * is a struct entry * */
 	struct container_ref ref; /* len: of the path below */
-	char *path;              /* owned: container's level as procfs names it; NULL: host process */
-	uint64_t start_ticks;    /* host process */
+	char *path;               /* owned: container's level as procfs names it; NULL: host process */
+	uint64_t start_ticks;     /* host process */
 	uint64_t key;
-	pid_t pid;               /* the process seen last */
-	uint64_t due_ns;         /* next try for names, next look at a host process; NEVER */
-	uint64_t *levels;        /* owned: cpu cgroup ids from its own level up to the mount */
+	pid_t pid;        /* the process seen last */
+	uint64_t due_ns;  /* next try for names, next look at a host process; NEVER */
+	uint64_t *levels; /* owned: cpu cgroup ids from its own level up to the mount */
 	size_t level_cnt;
 };
 
@@ -51,7 +53,7 @@ struct owner_index {
 	struct hashmap *map;            /* key -> entry; an entry with a colliding key is only in entries */
 	struct entry **entries;         /* owned, OWNERS_MAX places */
 	size_t cnt;
-	uint64_t due_ns;                /* nothing to do in tick before */
+	uint64_t due_ns; /* nothing to do in tick before */
 };
 
 /* What one reading of /proc/PID/cgroup says. */
@@ -151,7 +153,8 @@ static bool cut_path(char *dst, const char *path, const struct sighting *s)
 	str_copy(dst, OWNER_PATH_SZ, path);
 	if (s->host)
 		return true;
-	if (container_parse(path, &r) != CONTAINER_NONE && !strcmp(r.id, s->ref.id) && !strcmp(r.pod_uid, s->ref.pod_uid))
+	if (container_parse(path, &r) != CONTAINER_NONE && !strcmp(r.id, s->ref.id) &&
+	    !strcmp(r.pod_uid, s->ref.pod_uid))
 		dst[r.len] = 0;
 	else if (!strncmp(path, s->path, len) && (!path[len] || path[len] == '/'))
 		dst[len] = 0;
@@ -218,7 +221,7 @@ static int take_paths(const struct cgroup_mounts *m, struct entry *e, const stru
 
 static void try_names(const struct owner_index *x, struct entry *e, uint64_t now_ns)
 {
-	const struct pod_query q = { x->root, &e->ref, e->o.refs ? e->pid : 0 };
+	const struct pod_query q = {x->root, &e->ref, e->o.refs ? e->pid : 0};
 	struct owner *o = &e->o;
 	struct pod_names n;
 	bool done = pod_source_resolve(&q, &n);
@@ -306,7 +309,7 @@ fail:
 
 static uint64_t key_of(const struct sighting *s, pid_t pid, uint64_t start_ticks)
 {
-	const uint64_t id[2] = { (uint64_t)pid, start_ticks };
+	const uint64_t id[2] = {(uint64_t)pid, start_ticks};
 
 	return s->host ? hash_bytes(id, sizeof(id), 1) : hash_bytes(s->path, strlen(s->path), 0);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Asks one source after the other until the names are complete; what the sources share.
  *
- * Names end in a terminal and in exports, and a container's owner can choose some of them: they are cut to their fields and
- * reduced to printable ASCII, which is more than Kubernetes and the runtimes allow in a name. */
+ * Names end in a terminal and in exports, and a container's owner can choose some of them: they are cut to their fields
+ * and reduced to printable ASCII, which is more than Kubernetes and the runtimes allow in a name. */
 #include "pods/pod_source.h"
 
 #include <string.h>
@@ -11,8 +11,8 @@
 #include "base/file.h"
 #include "base/str.h"
 
-#define JSON_MAX (4u << 20) /* a pod's config.json has 10 to 20 KB */
-#define SHORT_ID_LEN 12     /* as docker and podman print it */
+#define JSON_MAX     (4u << 20) /* a pod's config.json has 10 to 20 KB */
+#define SHORT_ID_LEN 12         /* as docker and podman print it */
 
 static const struct pod_source *const sources[] = {
 	&pod_source_containerd,
@@ -52,7 +52,8 @@ void pod_source_labels(const json_t *labels, struct pod_names *n)
 	pod_source_copy(n->pod, sizeof(n->pod), pod_source_text(labels, "io.kubernetes.pod.name"));
 	pod_source_copy(n->pod_uid, sizeof(n->pod_uid), pod_source_text(labels, "io.kubernetes.pod.uid"));
 	if (!n->sandbox) /* which some runtimes call "POD" */
-		pod_source_copy(n->container, sizeof(n->container), pod_source_text(labels, "io.kubernetes.container.name"));
+		pod_source_copy(n->container, sizeof(n->container),
+				pod_source_text(labels, "io.kubernetes.container.name"));
 }
 
 static bool complete(const struct pod_names *n)
@@ -69,7 +70,7 @@ static bool concerns(const struct pod_source *s, const char *runtime)
 
 bool pod_source_resolve(const struct pod_query *q, struct pod_names *ret)
 {
-	struct pod_names n = { 0 };
+	struct pod_names n = {0};
 
 	str_copy(n.pod_uid, sizeof(n.pod_uid), q->ref->pod_uid);
 	str_copy(n.runtime, sizeof(n.runtime), q->ref->runtime);

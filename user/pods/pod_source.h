@@ -14,7 +14,7 @@
 struct pod_query {
 	const char *root; /* borrowed */
 	const struct container_ref *ref;
-	pid_t pid;        /* 0: no process of it is left */
+	pid_t pid; /* 0: no process of it is left */
 };
 
 /* What is known so far: sources fill only what is still empty. */
@@ -34,15 +34,15 @@ struct pod_source {
 
 extern const struct pod_source pod_source_containerd, pod_source_docker, pod_source_podman, pod_source_kubelet;
 
-/* Asks the sources in turn. Returns true when the names are complete: namespace, pod and container of a pod, or the name of
- * a container outside Kubernetes. *ret is filled as far as known either way. */
+/* Asks the sources in turn. Returns true when the names are complete: namespace, pod and container of a pod, or the
+ * name of a container outside Kubernetes. *ret is filled as far as known either way. */
 bool pod_source_resolve(const struct pod_query *q, struct pod_names *ret);
 
 /* containerd has a task of that namespace and id (cgroup path /NAMESPACE/ID, ids chosen by people). */
 bool pod_source_containerd_has(const char *root, const char *namespace_, const char *id);
 
-/* For the sources: a JSON file of at most 4 MB (NULL when absent or broken; the caller's), copies into empty fields only,
- * with everything but printable ASCII replaced, and the labels that every CRI runtime uses. */
+/* For the sources: a JSON file of at most 4 MB (NULL when absent or broken; the caller's), copies into empty fields
+ * only, with everything but printable ASCII replaced, and the labels that every CRI runtime uses. */
 json_t *pod_source_json(const char *root, const char *path);
 const char *pod_source_text(const json_t *object, const char *key); /* NULL when absent or no string */
 void pod_source_copy(char *dst, size_t sz, const char *src);        /* src may be NULL */

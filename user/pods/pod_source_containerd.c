@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* containerd: the OCI config.json in the state folder of a running task. Its annotations carry the pod's names (containerd
- * 1.6: all five read here; before 1.5 some are missing, the kubelet's traces then fill in). It is there some 100 ms before
- * the process (facts: kubernetes.md). Docker's containers are in namespace moby, without names. The folders of k3s and
- * microk8s are from their documentation, not tried. */
+/* containerd: the OCI config.json in the state folder of a running task. Its annotations carry the pod's names
+ * (containerd 1.6: all five read here; before 1.5 some are missing, the kubelet's traces then fill in). It is there
+ * some 100 ms before the process (facts: kubernetes.md). Docker's containers are in namespace moby, without names. The
+ * folders of k3s and microk8s are from their documentation, not tried. */
 #include "pods/pod_source.h"
 
 #include <dirent.h>
@@ -17,9 +17,7 @@
 #define NAMESPACES_MAX 64
 
 static const char *const state_folders[] = {
-	"/run/containerd",
-	"/run/k3s/containerd",
-	"/var/snap/microk8s/common/run/containerd",
+	"/run/containerd", "/run/k3s/containerd", "/var/snap/microk8s/common/run/containerd",
 	"/run/docker/containerd/daemon", /* where docker starts a containerd of its own */
 };
 
@@ -39,11 +37,13 @@ static void take_annotations(const json_t *config, const char *namespace_, struc
 	pod_source_copy(n->container, sizeof(n->container), pod_source_text(a, "io.kubernetes.cri.container-name"));
 	pod_source_copy(n->container, sizeof(n->container), pod_source_text(a, "nerdctl/name"));
 	pod_source_copy(n->pod, sizeof(n->pod), pod_source_text(a, "io.kubernetes.cri.sandbox-name"));
-	pod_source_copy(n->namespace_, sizeof(n->namespace_), pod_source_text(a, "io.kubernetes.cri.sandbox-namespace"));
+	pod_source_copy(n->namespace_, sizeof(n->namespace_),
+			pod_source_text(a, "io.kubernetes.cri.sandbox-namespace"));
 	pod_source_copy(n->pod_uid, sizeof(n->pod_uid), pod_source_text(a, "io.kubernetes.cri.sandbox-uid"));
 }
 
-static bool fill_from_task(const char *root, const char *tasks, const char *namespace_, const char *id, struct pod_names *n)
+static bool fill_from_task(const char *root, const char *tasks, const char *namespace_, const char *id,
+			   struct pod_names *n)
 {
 	char path[PATH_MAX];
 	json_t *config;
@@ -103,4 +103,4 @@ bool pod_source_containerd_has(const char *root, const char *namespace_, const c
 	return false;
 }
 
-const struct pod_source pod_source_containerd = { "containerd", "containerd docker", fill };
+const struct pod_source pod_source_containerd = {"containerd", "containerd docker", fill};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Docker: config.v2.json of the container, with its name ("/web") and its labels; cri-dockerd writes the pod's names there,
- * and calls the pause container a "podsandbox". Known from Docker's documentation and sources, checked with made-up files. */
+/* Docker: config.v2.json of the container, with its name ("/web") and its labels; cri-dockerd writes the pod's names
+ * there, and calls the pause container a "podsandbox". Known from Docker's documentation and sources, checked with
+ * made-up files. */
 #include "pods/pod_source.h"
 
 #include <limits.h>
@@ -10,7 +11,7 @@
 #include "base/cleanup.h"
 #include "base/str.h"
 
-static const char *const data_roots[] = { "/var/lib/docker", "/var/snap/docker/common/var-lib-docker" };
+static const char *const data_roots[] = {"/var/lib/docker", "/var/snap/docker/common/var-lib-docker"};
 
 static void take_config(const json_t *config, struct pod_names *n)
 {
@@ -44,4 +45,4 @@ static void fill(const struct pod_query *q, struct pod_names *n)
 	}
 }
 
-const struct pod_source pod_source_docker = { "docker", "docker", fill };
+const struct pod_source pod_source_docker = {"docker", "docker", fill};

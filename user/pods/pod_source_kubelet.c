@@ -3,9 +3,9 @@
  * node"):
  *  - /var/log/containers/POD_NAMESPACE_CONTAINER-C64.log, a link a container: all three names by the container's id;
  *  - /var/log/pods/NAMESPACE_POD_UID, a folder a pod: its names by the uid;
- *  - mountinfo of the process: .../pods/UID/containers/NAME/... is mounted on /dev/termination-log: the container's name.
- * Names hold no underscore, so the fields are certain. A container can only forge its own mountinfo, and only its own name
- * is taken from it, under the uid that its cgroup path has. */
+ *  - mountinfo of the process: .../pods/UID/containers/NAME/... is mounted on /dev/termination-log: the container's
+ * name. Names hold no underscore, so the fields are certain. A container can only forge its own mountinfo, and only its
+ * own name is taken from it, under the uid that its cgroup path has. */
 #include "pods/pod_source.h"
 
 #include <dirent.h>
@@ -18,7 +18,7 @@
 #include "base/str.h"
 
 #define LOG_ENTRIES_MAX 20000
-#define MOUNTINFO_MAX (1u << 20)
+#define MOUNTINFO_MAX   (1u << 20)
 
 /* Gives the first entry of a folder whose name ends in suffix; false when there is none. */
 static bool find_entry(const char *root, const char *folder, const char *suffix, char *ret, size_t sz)
@@ -113,4 +113,4 @@ static void fill(const struct pod_query *q, struct pod_names *n)
 		fill_from_mounts(q, n);
 }
 
-const struct pod_source pod_source_kubelet = { "kubelet", NULL, fill };
+const struct pod_source pod_source_kubelet = {"kubelet", NULL, fill};

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* podman and CRI-O, which share containers/storage.
  *
- * CRI-O writes the pod's names as annotations into userdata/config.json. podman's config.json has no name (podman 4.3 even
- * has an io.kubernetes.cri-o.Created annotation: it does not tell the two apart), but the storage's containers.json lists
- * id and names (newer versions: also volatile-containers.json, for `run --rm`). Rootless containers and other storage roots
- * lie elsewhere; there the monitor tells: conmon, parent of the container's first process, has `-c ID` and `-n NAME` on its
- * command line (podman 4.3.1, conmon 2.1.6). */
+ * CRI-O writes the pod's names as annotations into userdata/config.json. podman's config.json has no name (podman 4.3
+ * even has an io.kubernetes.cri-o.Created annotation: it does not tell the two apart), but the storage's
+ * containers.json lists id and names (newer versions: also volatile-containers.json, for `run --rm`). Rootless
+ * containers and other storage roots lie elsewhere; there the monitor tells: conmon, parent of the container's first
+ * process, has `-c ID` and `-n NAME` on its command line (podman 4.3.1, conmon 2.1.6). */
 #include "pods/pod_source.h"
 
 #include <errno.h>
@@ -17,12 +17,12 @@
 #include "base/file.h"
 #include "base/str.h"
 
-#define PARENTS_MAX 32       /* levels between a process of a container and its monitor */
-#define CMDLINE_SZ 16384
+#define PARENTS_MAX 32 /* levels between a process of a container and its monitor */
+#define CMDLINE_SZ  16384
 
-static const char *const roots[] = { "/run/containers/storage", "/var/lib/containers/storage" };
-static const char *const drivers[] = { "overlay", "vfs", "btrfs", "zfs" };
-static const char *const lists[] = { "containers.json", "volatile-containers.json" };
+static const char *const roots[] = {"/run/containers/storage", "/var/lib/containers/storage"};
+static const char *const drivers[] = {"overlay", "vfs", "btrfs", "zfs"};
+static const char *const lists[] = {"containers.json", "volatile-containers.json"};
 
 static bool fill_from_config(const struct pod_query *q, const char *folder, struct pod_names *n)
 {
@@ -56,7 +56,8 @@ static bool fill_from_list(const struct pod_query *q, const char *folder, const 
 
 	snprintf(path, sizeof(path), "%s/%s", folder, file);
 	list = pod_source_json(q->root, path);
-	json_array_foreach(list, i, c) {
+	json_array_foreach(list, i, c)
+	{
 		id = pod_source_text(c, "id");
 		if (!id || strcmp(id, q->ref->id))
 			continue;
@@ -134,4 +135,4 @@ static void fill(const struct pod_query *q, struct pod_names *n)
 		pod_source_copy(n->runtime, sizeof(n->runtime), "podman");
 }
 
-const struct pod_source pod_source_podman = { "podman", "podman cri-o", fill };
+const struct pod_source pod_source_podman = {"podman", "podman cri-o", fill};

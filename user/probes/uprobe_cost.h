@@ -11,10 +11,10 @@ struct link_set;
 struct shared_maps;
 struct uprobe_cost;
 
-/* Attaches a program that does the work of go_gc (bpf/uprobe_cost.bpf.c) to the cheap instruction of our function, calls
- * it for at most a few milliseconds and gives the median cost of a hit. Its records on the ring of maps are discarded
- * ones. pidns_inum: of the agent. The probe stays set until uprobe_cost_links() were released: nobody calls the function
- * again. 0, or -errno with why. */
+/* Attaches a program that does the work of go_gc (bpf/uprobe_cost.bpf.c) to the cheap instruction of our function,
+ * calls it for at most a few milliseconds and gives the median cost of a hit. Its records on the ring of maps are
+ * discarded ones. pidns_inum: of the agent. The probe stays set until uprobe_cost_links() were released: nobody calls
+ * the function again. 0, or -errno with why. */
 int uprobe_cost_measure(bool multi, const struct shared_maps *maps, uint32_t pidns_inum, struct uprobe_cost **ret,
 			double *ret_ns, char *why);
 /* The links, to be released by the caller; NULL the second time. */

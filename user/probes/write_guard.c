@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The kernel reads the instruction under a uprobe once, when the probe is first put in, and from then on runs that copy
- * (kernel/events/uprobes.c, prepare_uprobe). While a program runs nobody can write to its file (ETXTBSY). But a file that
- * is overwritten after its last process ended, while the probes are still there, and started again gets breakpoints at
- * the old places and runs the old instructions: the new program crashes. Copying over a program and starting it again is
- * how many people deploy, so a read lease (fcntl(2), F_SETLEASE) makes the writer wait until the probes are gone.
+ * (kernel/events/uprobes.c, prepare_uprobe). While a program runs nobody can write to its file (ETXTBSY). But a file
+ * that is overwritten after its last process ended, while the probes are still there, and started again gets
+ * breakpoints at the old places and runs the old instructions: the new program crashes. Copying over a program and
+ * starting it again is how many people deploy, so a read lease (fcntl(2), F_SETLEASE) makes the writer wait until the
+ * probes are gone.
  *
- * The kernel sends SIGIO to a thread of our own: the event loop may be waiting for a reader of its output, and after 45 s
+ * The kernel sends SIGIO to a thread of our own: the event loop may be waiting for a reader of its output, and after 45
+ * s
  * (/proc/sys/fs/lease-break-time) the writer would go on. */
 #include "probes/write_guard.h"
 
@@ -37,8 +39,8 @@ struct write_guards {
 	bool stop;
 };
 
-/* Asking costs less than knowing which one: the signal carries no descriptor unless it is a real-time one, which can get
- * lost. */
+/* Asking costs less than knowing which one: the signal carries no descriptor unless it is a real-time one, which can
+ * get lost. */
 static void serve(struct write_guards *w)
 {
 	for (struct write_guard *g = w->list; g; g = g->next) {

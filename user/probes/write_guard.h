@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Holds up who wants to write to a probed file, until its probes are gone: they go at once, whatever the event loop does. */
+/* Holds up who wants to write to a probed file, until its probes are gone: they go at once, whatever the event loop
+ * does. */
 #pragma once
 
 #include <stdbool.h>

@@ -18,17 +18,17 @@ enum process_state {
 };
 
 #define COMM_SZ 16
-#define EXE_SZ 256
+#define EXE_SZ  256
 
 struct process {
-	pid_t pid;               /* in the agent's pid namespace */
-	uint64_t start_ticks;    /* field 22 of /proc/PID/stat: with pid the identity */
+	pid_t pid;            /* in the agent's pid namespace */
+	uint64_t start_ticks; /* field 22 of /proc/PID/stat: with pid the identity */
 	uint64_t start_unix_ns;
 	char comm[COMM_SZ + 1];
-	char exe[EXE_SZ];        /* link target of /proc/PID/exe, for people; may end in " (deleted)" */
-	pid_t vpid;              /* pid in its own innermost namespace */
+	char exe[EXE_SZ];            /* link target of /proc/PID/exe, for people; may end in " (deleted)" */
+	pid_t vpid;                  /* pid in its own innermost namespace */
 	const struct binary *binary; /* borrowed from the cache; NULL when skipped */
-	uint64_t bias;           /* load address minus link address */
+	uint64_t bias;               /* load address minus link address */
 	enum process_state state;
 	char why[WHY_SZ];
 	/* for later stages, set by the session: */

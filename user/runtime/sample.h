@@ -119,7 +119,7 @@ struct runtime_cycle {
 	int64_t assist_ns, dedicated_ns, fractional_ns, idle_ns;
 	uint64_t heap0, heap1, heap2, goal; /* bytes: at start, at the end of mark, live; goal it had */
 	uint64_t stacks, globals;           /* bytes */
-	double cpu_fraction; /* of the program's life */
+	double cpu_fraction;                /* of the program's life */
 	int32_t stwprocs, maxprocs;
 	bool forced;
 };
@@ -140,8 +140,8 @@ struct runtime_detail {
 	struct runtime_p *ps; /* owned, by id */
 	int p_cnt;
 	enum maxprocs_by maxprocs_by;
-	char maxprocs_env[32]; /* GOMAXPROCS of its environment, "" none */
-	int fds, fd_limit;     /* open file descriptors and RLIMIT_NOFILE; -1 unknown */
+	char maxprocs_env[32];        /* GOMAXPROCS of its environment, "" none */
+	int fds, fd_limit;            /* open file descriptors and RLIMIT_NOFILE; -1 unknown */
 	int os_threads, thread_limit; /* RLIMIT_NPROC, or pids.max where smaller; -1 unknown or none */
 };
 void runtime_detail_init(struct runtime_detail *d);

@@ -25,7 +25,7 @@ struct missed {
 struct container_stats {
 	struct span_ring pauses; /* tag: reason, at most STW_TEST_FIRST */
 	struct span_ring cycles, marks;
-	struct span_ring passive; /* cycles with the sum of their stops, of processes without go_gc */
+	struct span_ring passive;   /* cycles with the sum of their stops, of processes without go_gc */
 	struct span_ring throttles; /* tag: CPU */
 	struct span_ring ooms;      /* without length */
 	struct missed *missed;      /* owned, ordered by arrival */

@@ -73,9 +73,9 @@ void container_stats_cost(struct container_stats *c, uint64_t time_ns, double co
 
 /* Drops what is older than STATS_WINDOW_MAX_NS. */
 void container_stats_expire(struct container_stats *c, uint64_t now_ns);
-/* Fills net, cpu.runq_*, memory.oom_kills_window and growth, seen_ns, gc (not on, passive, cycles_total and heap values),
- * sched.latency, diluted and idle_p_ratio, cpu (not limits), cost_ratio of ret for [now - window, now]. A ret->seen_ns > 0 given by the caller says how long it was
- * watched when container_stats_since() was not called. */
+/* Fills net, cpu.runq_*, memory.oom_kills_window and growth, seen_ns, gc (not on, passive, cycles_total and heap
+ * values), sched.latency, diluted and idle_p_ratio, cpu (not limits), cost_ratio of ret for [now - window, now]. A
+ * ret->seen_ns > 0 given by the caller says how long it was watched when container_stats_since() was not called. */
 void container_stats_fill(const struct container_stats *c, uint64_t now_ns, uint64_t window_ns,
 			  struct snapshot_container *ret);
 /* Events that did not fit, since the start: loss reason `limit`. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A snapshot of 300 containers is 6.7 MB, and 900 of them are kept: the newest whole, each older one as the difference to
- * its successor, which is made once, when the successor comes. Looking back is walking from the newest one; the place
- * reached is kept for the next step.
+/* A snapshot of 300 containers is 6.7 MB, and 900 of them are kept: the newest whole, each older one as the difference
+ * to its successor, which is made once, when the successor comes. Looking back is walking from the newest one; the
+ * place reached is kept for the next step.
  *
  * Measured by `tests/unit/test_history` (the test `cost` prints it; AMD EPYC, 2 CPUs, both busy): a container that
  * hardly runs takes 37 bytes a second, one that collects garbage and talks to three peers 180, one with everything (ten

@@ -39,10 +39,10 @@ struct snapshot_process {
 #define SNAPSHOT_LONG_PAUSE_NS 10000000ull /* the view's critical length of a stop-the-world */
 
 struct snapshot_gc {
-	bool on;              /* go_gc works for at least one process */
-	bool passive;         /* a process without go_gc: cycles and pause (one value a cycle, the sum of its stops) are the
-				 runtime's own; by reason and long ones are unknown unless `on` */
-	int64_t cycles;       /* finished in the window */
+	bool on;        /* go_gc works for at least one process */
+	bool passive;   /* a process without go_gc: cycles and pause (one value a cycle, the sum of its stops) are the
+			   runtime's own; by reason and long ones are unknown unless `on` */
+	int64_t cycles; /* finished in the window */
 	int64_t cycles_total; /* numgc, summed; STAT_UNKNOWN */
 	struct dist pause;    /* every stop-the-world, any reason */
 	int64_t pauses_by_reason[STW_TEST_FIRST + 1];
@@ -77,11 +77,12 @@ struct snapshot_cpu {
 	int64_t nr_periods, nr_throttled; /* cpu.stat deltas over the window */
 	double kernel_cpu_seconds;        /* cpu.stat throttled time delta */
 	struct dist runq; /* waits for a CPU, throttled time taken out; only what armed windows saw; cnt -1: none */
-	double runq_watched_seconds;        /* of the window covered by armed windows of cpu_sched */
-	double runq_throttled_seconds;      /* taken out of these waits */
-	double runq_mean_seconds;           /* mean wait from sched_info where nothing was throttled; NAN unknown */
-	double waiting_threads;       /* mean number of its threads that wait for a CPU, throttled ones included; NAN unknown */
-	int64_t runq_outliers;              /* EVENT_RUNQ in the window */
+	double runq_watched_seconds;   /* of the window covered by armed windows of cpu_sched */
+	double runq_throttled_seconds; /* taken out of these waits */
+	double runq_mean_seconds;      /* mean wait from sched_info where nothing was throttled; NAN unknown */
+	double waiting_threads; /* mean number of its threads that wait for a CPU, throttled ones included; NAN unknown
+				 */
+	int64_t runq_outliers;  /* EVENT_RUNQ in the window */
 	char runq_rival[EVENT_COMM_SZ + 4]; /* comm of the task that most often ran instead in outliers, "" none */
 	bool runq_rival_own;                /* it is of this container */
 };
@@ -117,7 +118,7 @@ struct snapshot_net {
 	int64_t segments; /* sent */
 	int64_t segments_in;
 	int64_t retransmits; /* data */
-	int64_t spurious;    /* of these: the peer had them already (DSACK); may exceed them by what the network doubles */
+	int64_t spurious; /* of these: the peer had them already (DSACK); may exceed them by what the network doubles */
 	int64_t syn_retransmits;
 	int64_t resets_sent, resets_received;
 	int64_t opened_client, opened_server;
@@ -134,13 +135,13 @@ struct snapshot_group {
 	int32_t pid;
 	uint32_t state; /* enum goroutine_state of runtime/census.h */
 	int64_t cnt;
-	double per_minute;      /* growth, over at most 10 minutes; NAN: seen once, or a sample that says nothing */
-	double oldest_seconds;  /* longest wait; NAN unknown */
-	double growth_ratio;    /* of all goroutines of this creation site: now against 10 minutes ago (or since they are known); NAN
-				   younger than 1 minute */
-	double known_seconds;   /* for so long its creation site has been watched */
-	bool oldest_grows;      /* that wait has lasted since the first census of that time */
-	uint8_t mark;           /* 0 none, 1 "leak?", 2 "blocked", 3 "leaked" (the runtime says so) */
+	double per_minute;     /* growth, over at most 10 minutes; NAN: seen once, or a sample that says nothing */
+	double oldest_seconds; /* longest wait; NAN unknown */
+	double growth_ratio;   /* of all goroutines of this creation site: now against 10 minutes ago (or since they are
+				  known); NAN   younger than 1 minute */
+	double known_seconds;  /* for so long its creation site has been watched */
+	bool oldest_grows;     /* that wait has lasted since the first census of that time */
+	uint8_t mark;          /* 0 none, 1 "leak?", 2 "blocked", 3 "leaked" (the runtime says so) */
 	char reason[40];
 	char created[96], created_at[48];
 	char blocked[96], blocked_at[48];
@@ -153,7 +154,7 @@ struct snapshot_sched {
 	struct dist latency; /* waits for a P that ended in the window (one in 8 is looked at); sum, min, max NAN */
 	bool diluted;        /* by zeros of system calls: a process before Go 1.26 */
 	int64_t running, runnable, waiting, syscall, leaked; /* of the last census; STAT_UNKNOWN */
-	int64_t threads;     /* M's */
+	int64_t threads;                                     /* M's */
 	int64_t procs, procs_idle, queue; /* Ps, idle ones, runnable goroutines in queues at the last reading */
 	double idle_p_ratio;              /* share of readings in the window with an idle P; NAN unknown */
 	double census_age_seconds;        /* NAN: none yet */
@@ -164,10 +165,11 @@ struct snapshot_sched {
 struct snapshot_memory {
 	int64_t usage_bytes, working_set_bytes, limit_bytes, peak_bytes, oom_kills; /* oom_kills: of the cgroup, ever */
 	int64_t oom_kills_window;                                                   /* seen by mem_oom */
-	int64_t go_bytes;       /* all that the Go runtimes got from the system and did not give back; STAT_UNKNOWN */
-	int64_t non_go_bytes;   /* resident memory of these processes beyond that: cgo, mapped files; at least so much: pages
-				   that Go got and never touched count as Go's (seen: up to a few MB, or a ballast); within
-				   the 256 KB a CPU that the kernel's own counts of resident pages are late; STAT_UNKNOWN */
+	int64_t go_bytes;     /* all that the Go runtimes got from the system and did not give back; STAT_UNKNOWN */
+	int64_t non_go_bytes; /* resident memory of these processes beyond that: cgo, mapped files; at least so much:
+				 pages that Go got and never touched count as Go's (seen: up to a few MB, or a ballast);
+				 within the 256 KB a CPU that the kernel's own counts of resident pages are late;
+				 STAT_UNKNOWN */
 	double growth_bytes_per_second; /* slope of the working set over the last 5 minutes; NAN unknown (younger than 1
 					   minute) */
 };
