@@ -477,15 +477,6 @@ static int check_outputs(const struct options *opts)
 	return EXIT_GOOD;
 }
 
-/* Processes younger than PROC_MIN_AGE_NS wait to be examined. */
-static void look_at_the_young(struct session *s)
-{
-	if (!proc_table_pending_cnt(s->procs))
-		return;
-	usleep(PROC_MIN_AGE_NS / 1000);
-	proc_table_tick(s->procs, clock_mono_ns());
-}
-
 static int look(struct goroutines *g)
 {
 	int err = 0;
@@ -531,7 +522,6 @@ static int run(struct goroutines *g)
 	struct process *targets[TARGETS_MAX];
 	int err;
 
-	look_at_the_young(g->session);
 	g->cnt = output_targets(g->session, g->opts, targets, TARGETS_MAX);
 	if (g->cnt < 0) {
 		err = -g->cnt;

@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "commands.h"
 #include "export/jsonl.h"
@@ -25,15 +23,6 @@ static void judge_gc(struct process *p)
 	if (!b || p->state == PROCESS_REFUSED)
 		return;
 	p->go_gc_on = !go_gc_check_binary(b, p->go_gc_why);
-}
-
-/* Processes younger than PROC_MIN_AGE_NS wait to be examined; one look later settles those of the first pass. */
-static void look_at_the_young(struct session *s)
-{
-	if (!proc_table_pending_cnt(s->procs))
-		return;
-	usleep(PROC_MIN_AGE_NS / 1000);
-	proc_table_tick(s->procs, clock_mono_ns());
 }
 
 static bool shown(const struct options *opts, const struct process *p)
@@ -95,7 +84,7 @@ int command_list(const struct options *opts)
 
 	if (err)
 		return output_open_failed(err, why);
-	look_at_the_young(s);
+	output_await_young(s);
 	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p))
 		judge_gc(p);
 	if (!session_watched_cnt(s) && !opts->all) {

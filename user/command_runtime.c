@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -296,15 +295,6 @@ static int show(const struct options *opts, const struct process *p)
 	return err ? err : known;
 }
 
-/* Processes younger than PROC_MIN_AGE_NS wait to be examined. */
-static void look_at_the_young(struct session *s)
-{
-	if (session_watched_cnt(s) || !proc_table_pending_cnt(s->procs))
-		return;
-	usleep(PROC_MIN_AGE_NS / 1000);
-	proc_table_tick(s->procs, clock_mono_ns());
-}
-
 int command_runtime(const struct options *opts)
 {
 	struct session_cfg cfg = {.opts = opts, .want_values = true, .start_detached = true};
@@ -318,7 +308,6 @@ int command_runtime(const struct options *opts)
 		return output_open_failed(err, targets ? why : "out of memory");
 	}
 	clock_sync();
-	look_at_the_young(s);
 	cnt = output_targets(s, opts, targets, TARGETS_MAX);
 	for (int i = 0; i < cnt && err >= 0; i++) {
 		err = show(opts, targets[i]);

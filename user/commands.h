@@ -36,6 +36,9 @@ bool output_sees_all(void);
  */
 struct session;
 int output_nothing(const struct session *s, const struct options *opts);
+/* What has just started waits for its age before it is examined: a TARGET may be among that, and is known afterwards.
+ */
+void output_await_young(const struct session *s);
 /* The watched processes of a session, in pid order, for commands about a TARGET. Number of them, at most max; or a
  * negative exit code after its message: none, or several containers where no glob asked for several. */
 struct process;

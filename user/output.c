@@ -126,10 +126,9 @@ static int ambiguous(const struct options *opts, struct process *const *ps, int 
 	return -EXIT_USAGE;
 }
 
-/* What has just started waits for its age before it is examined: the TARGET may be among that. */
-static void look_at_the_young(const struct session *s)
+void output_await_young(const struct session *s)
 {
-	if (session_watched_cnt(s) || !proc_table_pending_cnt(s->procs))
+	if (!proc_table_pending_cnt(s->procs))
 		return;
 	usleep(PROC_MIN_AGE_NS / 1000);
 	proc_table_tick(s->procs, clock_mono_ns());
@@ -140,7 +139,8 @@ int output_targets(const struct session *s, const struct options *opts, struct p
 	int cnt = 0;
 	bool several = false;
 
-	look_at_the_young(s);
+	if (target_is_glob(opts) || !session_watched_cnt(s))
+		output_await_young(s);
 	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p)) {
 		if (!p->watched || cnt == max)
 			continue;

@@ -22,6 +22,7 @@
 #include "events/source.h"
 #include "probes/signal.h"
 #include "procs/proc_info.h"
+#include "runtime/maxprocs_by.h"
 #include "target.h"
 
 #define DRAIN_BUSY_NS     (10 * NS_PER_MS)
@@ -219,23 +220,6 @@ void session_open_sampler(struct session *s, struct process *p)
 	p->go_runtime_on = true;
 }
 
-/* Go 1.25 follows the cgroup's quota by itself, unless the main module's go.mod is older (which the build information
- * tells as a default GODEBUG setting) or its environment says otherwise (facts/go-runtime.md 6). */
-static bool follows_quota(const struct process *p, const char *root)
-{
-	char godebug[256];
-
-	if (!p->binary || p->binary->go_minor < 25)
-		return false;
-	if (proc_info_getenv(root, p->pid, "GODEBUG", godebug, sizeof(godebug)) == 1) {
-		if (strstr(godebug, "containermaxprocs=0"))
-			return false;
-		if (strstr(godebug, "containermaxprocs=1"))
-			return true;
-	}
-	return !p->binary->ignores_cpu_limit;
-}
-
 static uint32_t flags_of(const struct session *s, const struct process *p)
 {
 	const struct binary *b = p->binary;
@@ -244,7 +228,7 @@ static uint32_t flags_of(const struct session *s, const struct process *p)
 
 	if (proc_info_getenv(s->opts->root, p->pid, "GOMAXPROCS", value, sizeof(value)) == 1)
 		flags |= RECORD_PROCESS_MAXPROCS_ENV;
-	if (follows_quota(p, s->opts->root))
+	if (maxprocs_by_process_follows_quota(s->opts->root, p))
 		flags |= RECORD_PROCESS_FOLLOWS_QUOTA;
 	if (b && b->stripped)
 		flags |= RECORD_PROCESS_STRIPPED;

@@ -27,6 +27,10 @@ struct watched {
 	uint64_t resources_read_ns;
 	int64_t maxprocs; /* of the last sample */
 	int64_t maxprocs_custom;
+	struct {
+		int64_t maxprocs, custom; /* for which; maxprocs 0: none yet */
+		enum maxprocs_by by;
+	} judged;            /* who set GOMAXPROCS */
 	uint64_t marks_seen; /* ends of mark phases that go_gc told, ever */
 	struct {
 		bool known;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Readings of the session: what the node, the cgroups and the Go runtimes say of themselves, and what the agent costs.
  */
-#include <limits.h>
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,7 +13,8 @@
 #include "base/str.h"
 #include "events/source.h"
 #include "probes/signal.h"
-#include "procs/proc_info.h"
+#include "runtime/maxprocs_by.h"
+#include "runtime/resources.h"
 #include "session.h"
 
 #define MEMORY_NS    (5 * NS_PER_SEC)
@@ -64,74 +63,40 @@ static void tell_pauses(struct session *s, const struct process *p, const struct
 	}
 }
 
-static int64_t cpus_allowed(const struct session *s, pid_t pid)
-{
-	cpu_set_t set;
-
-	return s->own_pids && !sched_getaffinity(pid, sizeof(set), &set) ? CPU_COUNT(&set) : -1;
-}
-
-static int64_t maxprocs_of_environment(const struct session *s, pid_t pid)
-{
-	char value[32];
-	uint64_t n;
-
-	if (proc_info_getenv(s->opts->root, pid, "GOMAXPROCS", value, sizeof(value)) != 1 || str_to_u64(value, &n))
-		return -1;
-	return n > 0 && n <= INT32_MAX ? (int64_t)n : -1;
-}
-
-/* From 1.25 on the runtime knows whether it was set; before, what is neither the environment's number nor that of the
- * CPUs was set by a call (or the CPUs that it may run on have changed since its start). */
+/* Judged again only where the number changed: up to 1.24 it is the affinity mask of the program's start that counts,
+ * and from 1.25 on the number follows the mask. */
 static enum maxprocs_by maxprocs_by(const struct session *s, const struct process *p)
 {
-	const struct watched *w = p->watched;
-	int64_t env = maxprocs_of_environment(s, p->pid);
-	int minor = p->binary ? p->binary->go_minor : 0;
+	struct watched *w = p->watched;
+	struct maxprocs_facts facts = {.gomaxprocs = w->maxprocs, .custom = w->maxprocs_custom};
 
-	if (w->maxprocs == SAMPLE_UNKNOWN || !minor)
+	if (!p->binary || w->maxprocs == SAMPLE_UNKNOWN)
 		return MAXPROCS_UNKNOWN;
-	if (w->maxprocs == env)
-		return MAXPROCS_ENV;
-	if (minor >= 25 && w->maxprocs_custom == SAMPLE_UNKNOWN)
-		return MAXPROCS_UNKNOWN;
-	if (minor >= 25 && w->maxprocs_custom == 1)
-		return MAXPROCS_CODE;
-	if (minor >= 25)
-		return w->flags & RECORD_PROCESS_FOLLOWS_QUOTA ? MAXPROCS_QUOTA : MAXPROCS_GODEBUG;
-	return env < 0 && (w->maxprocs == cpus_allowed(s, p->pid) || w->maxprocs == s->cpus) ? MAXPROCS_DEFAULT
-											     : MAXPROCS_CODE;
-}
-
-/* pids.max of its cgroup, where it is the tighter one. */
-static int64_t thread_limit(const struct session *s, const struct process *p, int64_t limit)
-{
-	char path[PATH_MAX];
-	uint64_t max;
-
-	if (!s->cgroups.v2[0] || !p->owner || !p->owner->cgroup_v2[0])
-		return limit;
-	if ((size_t)snprintf(path, sizeof(path), "%s%s/pids.max", s->cgroups.v2, p->owner->cgroup_v2) >= sizeof(path) ||
-	    file_read_u64("", path, &max) || max > INT64_MAX)
-		return limit;
-	return limit < 0 || (int64_t)max < limit ? (int64_t)max : limit;
+	if (w->judged.maxprocs == w->maxprocs && w->judged.custom == w->maxprocs_custom)
+		return w->judged.by;
+	facts.go_minor = p->binary->go_minor;
+	facts.ignores_cpu_limit = p->binary->ignores_cpu_limit;
+	w->judged.by = maxprocs_by_read(s->opts->root, p->pid, &facts, NULL, 0);
+	w->judged.maxprocs = w->maxprocs;
+	w->judged.custom = w->maxprocs_custom;
+	return w->judged.by;
 }
 
 static void tell_resources(struct session *s, struct process *p, uint64_t now)
 {
 	struct record_resources r = {.pid = p->pid, .time_ns = now};
-	struct proc_resources v;
+	struct resources v;
 
 	if (p->watched->resources_read_ns && now - p->watched->resources_read_ns < RESOURCES_NS)
 		return;
 	p->watched->resources_read_ns = now;
-	if (proc_info_resources(s->opts->root, p->pid, &v))
+	if (resources_read(s->opts->root, p->pid, &v))
 		return;
 	r.maxprocs_by = maxprocs_by(s, p);
 	r.fds = v.fds;
 	r.fd_limit = v.fd_limit;
-	r.os_threads = v.threads;
-	r.thread_limit = thread_limit(s, p, v.thread_limit);
+	r.os_threads = v.os_threads;
+	r.thread_limit = v.thread_limit;
 	r.rss_bytes = v.rss_bytes;
 	session_tell(s, RECORD_RESOURCES, &r, sizeof(r));
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One process: files of procfs as the kernel writes them, and as nobody should. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -13,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -268,47 +266,9 @@ static void test_live(void **state)
 	assert_int_equal(proc_info_open_exe("", 2), geteuid() ? -EACCES : -ENOENT); /* kthreadd */
 }
 
-/* Limits as the kernel writes them; what is not there is unknown. Our own numbers, against the folder and getrlimit. */
-static void test_resources(void **state)
-{
-	struct proc_resources r;
-	struct rlimit limit;
-	DIR *dir = opendir("/proc/self/fd");
-	int64_t fds = -1; /* that of the folder is one of them */
-
-	put("stat", "4711 (a b) " STAT_REST);
-	put("statm", "5000 300 20 1 0 40 0");
-	put("limits", "Limit                     Soft Limit           Hard Limit           Units     \n"
-		      "Max processes             unlimited            unlimited            processes \n"
-		      "Max open files            1024                 524288               files     \n");
-	assert_int_equal(proc_info_resources(root, PID, &r), 0);
-	assert_int_equal(r.fds, PROC_UNKNOWN);
-	assert_int_equal(r.fd_limit, 1024);
-	assert_int_equal(r.thread_limit, -1);
-	assert_int_equal(r.threads, 13);
-	assert_int_equal(r.rss_bytes, 300 * sysconf(_SC_PAGESIZE));
-	put("limits", "Max open files            99999999999999999999 1 files");
-	put("statm", "nonsense");
-	assert_int_equal(proc_info_resources(root, PID, &r), 0);
-	assert_int_equal(r.fd_limit, PROC_UNKNOWN);
-	assert_int_equal(r.thread_limit, PROC_UNKNOWN);
-	assert_int_equal(r.rss_bytes, PROC_UNKNOWN);
-	assert_int_equal(proc_info_resources(root, PID + 1, &r), -ESRCH);
-	assert_non_null(dir);
-	while (readdir(dir))
-		fds++;
-	closedir(dir);
-	assert_int_equal(proc_info_resources("", getpid(), &r), 0);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	assert_in_range(r.fds, fds - 2 - 1, fds - 2 + 1); /* without . and ..; the folder's own comes and goes */
-	assert_int_equal(r.fd_limit, limit.rlim_cur);
-	assert_true(r.rss_bytes > 100000);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_resources, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stat, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dead, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_read_stat, setup, teardown),

@@ -191,16 +191,6 @@ static void agent(struct jw *w, const struct snapshot *s)
 
 /* ---- one container ---- */
 
-static const char *maxprocs_by_name(uint8_t by)
-{
-	static const char *const names[] = {
-		[MAXPROCS_DEFAULT] = "default", [MAXPROCS_QUOTA] = "cgroup_quota", [MAXPROCS_ENV] = "environment",
-		[MAXPROCS_CODE] = "program",    [MAXPROCS_GODEBUG] = "godebug",
-	};
-
-	return by < ARRAY_SIZE(names) ? names[by] : NULL;
-}
-
 static void processes(struct jw *w, const struct snapshot_container *c)
 {
 	jw_begin(w, "processes", '[');
@@ -212,7 +202,7 @@ static void processes(struct jw *w, const struct snapshot_container *c)
 		jw_unix_nano(w, "start_unix_nano", p->start_unix_ns);
 		jw_text(w, "go_version", p->go_version);
 		integer(w, "gomaxprocs", p->gomaxprocs);
-		jw_text(w, "gomaxprocs_by", maxprocs_by_name(p->maxprocs_by));
+		jw_text(w, "gomaxprocs_by", p->maxprocs_by ? maxprocs_by_text((enum maxprocs_by)p->maxprocs_by) : NULL);
 		integer(w, "goroutines", p->goroutines);
 		integer(w, "threads", p->os_threads);
 		integer(w, "thread_limit", p->thread_limit);

@@ -5,17 +5,14 @@
  * ')' (proc(5)); and on overlayfs /proc/PID/maps may show another device than stat() of /proc/PID/exe does. */
 #include "procs/proc_info.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -370,95 +367,5 @@ int proc_info_getenv(const char *root, pid_t pid, const char *name, char *buf, s
 			continue;
 		return str_copy(buf, sz, s + len + 1) ? 1 : -ENOSPC;
 	}
-	return 0;
-}
-
-/* Kernel 6.2 and newer tell the number as the folder's size (f1f1f2569901); before, it is 0. */
-static int64_t fds_by_size(int fd)
-{
-	struct statfs fs;
-	struct stat st;
-
-	if (fstatfs(fd, &fs) || fs.f_type != PROC_SUPER_MAGIC || fstat(fd, &st))
-		return 0;
-	return st.st_size;
-}
-
-static int64_t fds_by_names(int fd)
-{
-	int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = again < 0 ? NULL : fdopendir(again);
-	const struct dirent *e;
-	int64_t cnt = 0;
-
-	if (!dir) {
-		if (again >= 0)
-			close(again);
-		return PROC_UNKNOWN;
-	}
-	while ((e = readdir(dir)))
-		cnt += e->d_name[0] != '.';
-	closedir(dir);
-	return cnt;
-}
-
-static int64_t count_fds(const char *root, pid_t pid)
-{
-	char path[PROC_PATH_SZ];
-	_cleanup_close_ int fd = file_open(root, proc_path(path, pid, "fd"));
-	int64_t cnt;
-
-	if (fd < 0)
-		return PROC_UNKNOWN;
-	cnt = fds_by_size(fd);
-	return cnt > 0 ? cnt : fds_by_names(fd);
-}
-
-/* "Max open files            1024                 524288               files": the first number. */
-static int64_t soft_limit(const char *limits, const char *name)
-{
-	const char *line = strstr(limits, name);
-	char *end;
-	unsigned long long v;
-
-	if (!line)
-		return PROC_UNKNOWN;
-	line += strlen(name);
-	line += strspn(line, " ");
-	if (str_starts(line, "unlimited"))
-		return -1;
-	errno = 0;
-	v = strtoull(line, &end, 10);
-	return end == line || errno || v > INT64_MAX ? PROC_UNKNOWN : (int64_t)v;
-}
-
-static int64_t resident_bytes(const char *root, pid_t pid)
-{
-	char path[PROC_PATH_SZ], buf[128];
-	unsigned long long all, resident;
-
-	if (file_read(root, proc_path(path, pid, "statm"), buf, sizeof(buf)) <= 0 ||
-	    sscanf(buf, "%llu %llu", &all, &resident) != 2 || resident > (uint64_t)INT64_MAX / 65536)
-		return PROC_UNKNOWN;
-	return (int64_t)resident * sysconf(_SC_PAGESIZE);
-}
-
-int proc_info_resources(const char *root, pid_t pid, struct proc_resources *ret)
-{
-	char path[PROC_PATH_SZ], limits[4096] = "";
-	struct proc_stat st;
-	int err = proc_info_stat(root, pid, &st);
-
-	if (err)
-		return err;
-	if (file_read(root, proc_path(path, pid, "limits"), limits, sizeof(limits)) < 0)
-		limits[0] = '\0';
-	*ret = (struct proc_resources){
-		.fds = count_fds(root, pid),
-		.fd_limit = soft_limit(limits, "Max open files"),
-		.threads = st.threads,
-		.thread_limit = soft_limit(limits, "Max processes"),
-		.rss_bytes = resident_bytes(root, pid),
-	};
 	return 0;
 }

@@ -49,14 +49,3 @@ int proc_info_threads(const char *root, pid_t pid);
 /* Value of an environment variable of the process at its start (GOMAXPROCS, GOGC, ...): 1 found, 0 absent, -ENOSPC when
  * the value does not fit, -errno. */
 int proc_info_getenv(const char *root, pid_t pid, const char *name, char *buf, size_t sz);
-
-#define PROC_UNKNOWN INT64_MIN
-
-/* What a process holds of what it may have. */
-struct proc_resources {
-	int64_t fds, fd_limit;         /* open descriptors, soft RLIMIT_NOFILE; -1 no limit */
-	int64_t threads, thread_limit; /* soft RLIMIT_NPROC, which counts all threads of its user; -1 no limit */
-	int64_t rss_bytes;             /* pages in memory, of files too; late by up to 256 KB a CPU (kernel 6.2+) */
-};
-/* Values that cannot be read are PROC_UNKNOWN. 0, -ESRCH (gone). */
-int proc_info_resources(const char *root, pid_t pid, struct proc_resources *ret);

@@ -6,10 +6,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "base/file.h"
 #include "runtime/sample.h"
@@ -30,10 +32,11 @@ static int64_t count_entries(const char *path)
 static int64_t count_fds(const char *root, pid_t pid)
 {
 	char path[PATH_MAX];
+	struct statfs fs;
 	struct stat st;
 
 	snprintf(path, sizeof(path), "%s/proc/%d/fd", root, (int)pid);
-	if (!stat(path, &st) && st.st_size > 0)
+	if (!stat(path, &st) && st.st_size > 0 && !statfs(path, &fs) && fs.f_type == PROC_SUPER_MAGIC)
 		return st.st_size;
 	return count_entries(path);
 }
