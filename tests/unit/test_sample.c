@@ -26,7 +26,7 @@
 
 #define FIXTURE      "tests/fixtures/go/rtvalues"
 #define STABLE_TRIES 50
-#define FIXED        8 /* tests besides one a row */
+#define FIXED        9 /* tests besides one a row */
 
 struct row {
 	const char *version, *variant;
@@ -556,6 +556,29 @@ static void test_random_fields(void **state)
 	stop(&t);
 }
 
+/* Debug information may say that the fields lie far apart: each is a range of its own then, with a gap behind it. */
+static void test_spread_fields(void **state)
+{
+	struct row row = {"1.26.8", "plain", {"GOMAXPROCS=1"}};
+	struct target t;
+
+	start(&t, &row);
+	for (int step = 2100; step < 4200; step += 300) {
+		struct binary b = *t.binary;
+		struct process p = t.process;
+		char why[WHY_SZ] = "";
+		struct sampler *s;
+
+		p.binary = &b;
+		for (int f = 0, at = 0; f < FIELD_G_STACK_LO; f++, at += step)
+			b.fields[f] = (int16_t)(at %= 32000);
+		if (!sampler_open("", &p, &s, why))
+			fail_msg("fields %d bytes apart: not refused", step);
+		assert_true(*why);
+	}
+	stop(&t);
+}
+
 int main(void)
 {
 	struct CMUnitTest tests[sizeof(rows) / sizeof(rows[0]) + FIXED] = {
@@ -567,6 +590,7 @@ int main(void)
 		cmocka_unit_test(test_confirm),
 		cmocka_unit_test(test_neighbour_fields),
 		cmocka_unit_test(test_random_fields),
+		cmocka_unit_test(test_spread_fields),
 	};
 	static char names[sizeof(rows) / sizeof(rows[0])][64];
 

@@ -10,7 +10,7 @@
 #include "runtime/sample.h"
 
 #define GAP_MAX   2048
-#define WANTS_MAX 64
+#define WANTS_MAX FIELD_CNT
 
 struct piece {
 	enum go_global global;

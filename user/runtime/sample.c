@@ -23,7 +23,7 @@
 
 #define READ_TRIES   5  /* a snapshot in the middle of a stop-the-world or of an allocation contradicts itself */
 #define RETRY_US     25 /* before the second try, doubled for each further one: together a usual stop */
-#define FIXED_RANGES 24 /* of add_globals(), gaps between them included */
+#define FIXED_RANGES 24 /* of add_globals() and add_again(), gaps included */
 #define P_PIECES     10 /* fields and gaps between them */
 #define GAP_SZ       4096
 
@@ -229,7 +229,7 @@ static void add_ranges(struct sampler *s)
 
 static int resize(struct sampler *s, size_t p_cnt)
 {
-	size_t range_cnt = FIXED_RANGES + s->plan.range_cnt + p_cnt * P_PIECES;
+	size_t range_cnt = FIXED_RANGES + 2 * s->plan.range_cnt + p_cnt * P_PIECES; /* a gap behind each */
 	uint64_t *ps = realloc(s->ps, p_cnt * sizeof(*ps));
 	struct raw_p *raw_ps;
 	struct memory_range *ranges;

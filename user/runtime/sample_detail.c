@@ -60,7 +60,8 @@ static void read_hists(const struct sampler *s, const struct read_plan *plan, st
 
 /* --- Ms --- */
 
-#define THREADS_SLACK 64 /* Ms made or gone meanwhile */
+#define THREADS_SLACK 64      /* Ms made or gone meanwhile */
+#define THREADS_MAX   4194304 /* the kernel's limit of pids */
 
 /* Sum of m.mLockProfile.waitTime along allm, as totalMutexWaitTimeNanos (runtime/debug.go). -ERANGE: the chain is not
  * as long as there are threads. */
@@ -93,14 +94,15 @@ static int64_t mutex_wait(struct sampler *s, const struct read_plan *plan, int64
 {
 	int64_t wait = read_plan_value(plan, FIELD_SCHED_MUTEX_WAIT),
 		locks = read_plan_value(plan, FIELD_SCHED_LOCK_WAIT);
-	int64_t of_ms;
+	int64_t of_ms, sum;
 
 	if (s->go_minor < 22 || wait == SAMPLE_UNKNOWN)
 		return wait;
-	if (locks == SAMPLE_UNKNOWN || threads == SAMPLE_UNKNOWN || !s->globals[GLOBAL_ALLM] ||
+	if (locks == SAMPLE_UNKNOWN || threads < 1 || threads > THREADS_MAX || !s->globals[GLOBAL_ALLM] ||
 	    s->fields[FIELD_M_LOCK_WAIT] < 0 || s->fields[FIELD_M_ALLLINK] < 0 || sum_lock_waits(s, threads, &of_ms))
 		return SAMPLE_UNKNOWN;
-	return wait + locks + of_ms;
+	return __builtin_add_overflow(wait, locks, &sum) || __builtin_add_overflow(sum, of_ms, &sum) ? SAMPLE_UNKNOWN
+												     : sum;
 }
 
 /* --- Ps --- */

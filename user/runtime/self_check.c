@@ -8,7 +8,8 @@
 
 #include <inttypes.h>
 
-#define GC_PERCENT_MAX 1000000 /* GOGC=1000000: a factor of 10,000; SetGCPercent(math.MaxInt32) is met too */
+#define GC_PERCENT_MAX 1000000     /* GOGC=1000000: a factor of 10,000; SetGCPercent(math.MaxInt32) is met too */
+#define CPU_NS_MAX     (1ll << 60) /* 36 years of CPU time; sums of a few stay within 64 bits */
 
 static int failed(char *why, const char *name, int64_t val)
 {
@@ -56,7 +57,7 @@ static int check_cpu(const struct self_check *c, char *why)
 		return 0;
 	for (int i = 0; i < RUNTIME_CPU_USER;
 	     i++) /* what it finds to be user time is the rest, and can be less than 0 */
-		if (t[i] < 0)
+		if (t[i] < 0 || t[i] > CPU_NS_MAX)
 			return err_why(why, 1, "self-check failed (work.cpuStats[%d] = %" PRId64 ")", i, t[i]);
 	if (t[RUNTIME_CPU_GC_TOTAL] !=
 	    t[RUNTIME_CPU_GC_ASSIST] + t[RUNTIME_CPU_GC_DEDICATED] + t[RUNTIME_CPU_GC_IDLE] + t[RUNTIME_CPU_GC_PAUSE])
