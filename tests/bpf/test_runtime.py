@@ -27,6 +27,7 @@ EXACT = {  # ours: the metric's name
     ("memory", "released_bytes"): "/memory/classes/heap/released:bytes",
     ("memory", "stacks_bytes"): "/memory/classes/heap/stacks:bytes",
     ("settings", "gomaxprocs"): "/sched/gomaxprocs:threads",
+    ("scheduler", "goroutines_created"): "/sched/goroutines-created:goroutines",
 }
 HISTS = {"stw_total_gc": ["/sched/pauses/total/gc:seconds", "/gc/pauses:seconds"],
          "stw_total_other": ["/sched/pauses/total/other:seconds"],
@@ -91,6 +92,7 @@ def differences(a, got):
     for (group, key), name in EXACT.items():
         if name in m:
             same(key, got[group][key], m[name])
+    same("created", got["scheduler"]["goroutines_created"] is None, "/sched/goroutines-created:goroutines" not in m)
     goal, off = got["memory"]["heap_goal_bytes"], a["gogc"] < 0 and a["memory_limit"] == 2**63 - 1
     same("goal", goal, -1 if off else m["/gc/heap/goal:bytes"])
     same("gogc", got["settings"]["gogc"], a["gogc"])

@@ -67,7 +67,7 @@ struct runtime_sample {
 	int64_t threads_idle, threads_spinning;
 	int64_t procs_idle, procs_running, procs_syscall, procs_gcstop; /* Ps by status; 1.26+ has no syscall: 0 */
 	int64_t queue_global, queue_local; /* runnable goroutines: global queue, all Ps' queues (runnext included) */
-	int64_t goroutines_created;        /* 1.26+ */
+	int64_t goroutines_created;        /* 1.26+, only of sampler_detail(): a read more for each P */
 	int64_t mutex_wait_ns;   /* totalMutexWaitTime; from 1.22 /sync/mutex/wait/total also has lock waits (detail) */
 	int64_t maxprocs_custom; /* 1.25+: 1 set by environment or call, 0 default */
 	int64_t cpu_ns[RUNTIME_CPU_CNT]; /* 1.20+: as runtime/metrics has them, at the end of the last cycle */
@@ -108,7 +108,8 @@ struct runtime_p {
 	uint32_t schedtick, syscalltick;
 	uint32_t queue; /* runnable in its own queue, without runnext */
 	bool runnext;
-	uint64_t m; /* address of its M, 0 none */
+	uint64_t m;       /* address of its M, 0 none */
+	uint64_t created; /* 1.26+: goroutines that it made */
 };
 
 /* The last finished cycle, or the one that runs (phase != 0). Times are CLOCK_MONOTONIC, what gctrace prints is made
@@ -122,6 +123,7 @@ struct runtime_cycle {
 	double cpu_fraction;                /* of the program's life */
 	int32_t stwprocs, maxprocs;
 	bool forced;
+	int8_t leak_check; /* it looked for leaked goroutines: 1, 0, -1 unknown */
 };
 
 /* Everything, for `runtime`, `schedtrace` and tests: larger and dearer than a sample. */

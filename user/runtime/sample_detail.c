@@ -31,10 +31,15 @@ static int read_plan(struct sampler *s, struct read_plan *plan)
 {
 	uint32_t hist = (uint32_t)runtime_hist_size(s->go_minor);
 	const struct read_want wants[] = {
-		{FIELD_SCHED_STW_TOTAL_GC, hist},     {FIELD_SCHED_STW_TOTAL_OTHER, hist},
-		{FIELD_SCHED_STW_STOPPING_GC, hist},  {FIELD_SCHED_STW_STOPPING_OTHER, hist},
-		{FIELD_MEMSTATS_GC_PAUSE_DIST, hist}, {FIELD_SCHED_NEEDSPINNING, 4},
-		{FIELD_SCHED_LOCK_WAIT, 8},           {FIELD_SCHED_MUTEX_WAIT, 8},
+		{FIELD_SCHED_STW_TOTAL_GC, hist},
+		{FIELD_SCHED_STW_TOTAL_OTHER, hist},
+		{FIELD_SCHED_STW_STOPPING_GC, hist},
+		{FIELD_SCHED_STW_STOPPING_OTHER, hist},
+		{FIELD_MEMSTATS_GC_PAUSE_DIST, hist},
+		{FIELD_SCHED_NEEDSPINNING, 4},
+		{FIELD_SCHED_LOCK_WAIT, 8},
+		{FIELD_SCHED_MUTEX_WAIT, 8},
+		{FIELD_SCHED_CREATED, 8},
 	};
 	int err = read_plan_init(plan, s->globals, s->fields, wants, ARRAY_SIZE(wants));
 
@@ -107,6 +112,8 @@ static int64_t mutex_wait(struct sampler *s, const struct read_plan *plan, int64
 
 /* --- Ps --- */
 
+#define P_RANGES 4
+
 static void add_p_ranges(const struct sampler *s, size_t i, struct runtime_p *p, struct memory_range *r, size_t *cnt)
 {
 	if (s->fields[FIELD_P_SCHEDTICK] >= 0)
@@ -117,11 +124,14 @@ static void add_p_ranges(const struct sampler *s, size_t i, struct runtime_p *p,
 						    &p->syscalltick, sizeof(p->syscalltick)};
 	if (s->fields[FIELD_P_M] >= 0)
 		r[(*cnt)++] = (struct memory_range){s->ps[i] + (uint64_t)s->fields[FIELD_P_M], &p->m, sizeof(p->m)};
+	if (s->fields[FIELD_P_CREATED] >= 0)
+		r[(*cnt)++] = (struct memory_range){s->ps[i] + (uint64_t)s->fields[FIELD_P_CREATED], &p->created,
+						    sizeof(p->created)};
 }
 
 static int read_ps(struct sampler *s, struct runtime_detail *d)
 {
-	struct memory_range *r = calloc(s->p_cnt, 3 * sizeof(*r));
+	struct memory_range *r = calloc(s->p_cnt, P_RANGES * sizeof(*r));
 	size_t cnt = 0;
 	int err;
 
@@ -144,6 +154,19 @@ static int read_ps(struct sampler *s, struct runtime_detail *d)
 	free(r);
 	d->p_cnt = err ? 0 : (int)s->p_cnt;
 	return err;
+}
+
+/* gCreated of runtime/metrics.go: those of Ps that are gone, and each P's own. */
+static int64_t goroutines_created(const struct sampler *s, const struct read_plan *plan, const struct runtime_detail *d)
+{
+	int64_t sum = read_plan_value(plan, FIELD_SCHED_CREATED);
+
+	if (s->fields[FIELD_P_CREATED] < 0)
+		return SAMPLE_UNKNOWN;
+	for (int i = 0; i < d->p_cnt && sum != SAMPLE_UNKNOWN; i++)
+		if (d->ps[i].created > INT64_MAX || __builtin_add_overflow(sum, (int64_t)d->ps[i].created, &sum))
+			sum = SAMPLE_UNKNOWN;
+	return sum;
 }
 
 /* --- pauses, settings, limits --- */
@@ -199,6 +222,7 @@ static int read_rest(struct sampler *s, struct runtime_detail *d)
 		read_hists(s, &plan, d);
 		d->mutex_wait_ns = mutex_wait(s, &plan, d->sample.threads);
 		err = read_ps(s, d);
+		d->sample.goroutines_created = goroutines_created(s, &plan, d);
 	}
 	read_plan_deinit(&plan);
 	if (!err && s->globals[GLOBAL_INIT_TIME])

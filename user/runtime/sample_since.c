@@ -97,6 +97,17 @@ int sampler_pauses(const struct sampler *s, struct runtime_pause *ret, int max, 
 
 /* --- the last cycle --- */
 
+/* What gctrace=1 prints for the goal and for the stacks (gcMarkTermination in mgc.go) was another field once. */
+static enum go_field goal_field(const struct sampler *s)
+{
+	return s->go_minor == 18 ? FIELD_WORK_HEAP_GOAL : FIELD_GC_LAST_HEAP_GOAL;
+}
+
+static enum go_field stacks_field(const struct sampler *s)
+{
+	return s->go_minor == 19 ? FIELD_GC_MAX_STACK_SCAN : FIELD_GC_LAST_STACK_SCAN;
+}
+
 static bool has_cycle(const struct sampler *s)
 {
 	static const enum go_field needed[] = {
@@ -111,20 +122,18 @@ static bool has_cycle(const struct sampler *s)
 		FIELD_WORK_STWPROCS,
 		FIELD_WORK_MAXPROCS,
 		FIELD_WORK_USER_FORCED,
-		FIELD_GC_LAST_HEAP_GOAL,
 		FIELD_GC_ASSIST_TIME,
 		FIELD_GC_DEDICATED_TIME,
 		FIELD_GC_FRACTIONAL_TIME,
 		FIELD_GC_IDLE_TIME,
 		FIELD_GC_GLOBALS_SCAN,
-		FIELD_GC_LAST_STACK_SCAN,
 		FIELD_MEMSTATS_GC_CPU_FRACTION,
 	};
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (!sampler_has(s, needed[i]))
 			return false;
-	return s->globals[GLOBAL_GCPHASE] != 0;
+	return sampler_has(s, goal_field(s)) && sampler_has(s, stacks_field(s)) && s->globals[GLOBAL_GCPHASE] != 0;
 }
 
 static int64_t i64(const struct sampler *s, enum go_field field)
@@ -146,13 +155,15 @@ static void read_cycle(const struct sampler *s, struct runtime_cycle *c)
 	c->heap0 = read_plan_u64(&s->plan, FIELD_WORK_HEAP0);
 	c->heap1 = read_plan_u64(&s->plan, FIELD_WORK_HEAP1);
 	c->heap2 = read_plan_u64(&s->plan, FIELD_WORK_HEAP2);
-	c->goal = read_plan_u64(&s->plan, FIELD_GC_LAST_HEAP_GOAL);
-	c->stacks = read_plan_u64(&s->plan, FIELD_GC_LAST_STACK_SCAN);
+	c->goal = read_plan_u64(&s->plan, goal_field(s));
+	c->stacks = read_plan_u64(&s->plan, stacks_field(s));
 	c->globals = read_plan_u64(&s->plan, FIELD_GC_GLOBALS_SCAN);
 	memcpy(&c->cpu_fraction, read_plan_get(&s->plan, FIELD_MEMSTATS_GC_CPU_FRACTION), sizeof(c->cpu_fraction));
 	c->stwprocs = (int32_t)read_plan_u32(&s->plan, FIELD_WORK_STWPROCS);
 	c->maxprocs = (int32_t)read_plan_u32(&s->plan, FIELD_WORK_MAXPROCS);
 	c->forced = *(const uint8_t *)read_plan_get(&s->plan, FIELD_WORK_USER_FORCED) == 1;
+	/* From 1.26 on the mark is taken back just before the world starts again: whoever reads later is too late. */
+	c->leak_check = s->go_minor < 26 ? 0 : -1;
 }
 
 /* gcStart sets heap0 and the number of Ps a few instructions before tSweepTerm, which tells that a cycle has begun, and

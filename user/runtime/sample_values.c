@@ -276,7 +276,6 @@ static void read_scheduler(const struct sampler *s, struct runtime_sample *v)
 	v->threads_idle = read_plan_value32(&s->plan, FIELD_SCHED_NMIDLE);
 	v->threads_spinning = read_plan_value32(&s->plan, FIELD_SCHED_NMSPINNING);
 	v->queue_global = read_plan_value32(&s->plan, FIELD_SCHED_RUNQSIZE);
-	/* sched.goroutinesCreated only has those of Ps that are gone: the others' own counts have no known place yet */
 	v->goroutines_created = SAMPLE_UNKNOWN;
 	v->mutex_wait_ns = value(s, FIELD_SCHED_MUTEX_WAIT);
 	v->maxprocs_custom = SAMPLE_UNKNOWN;

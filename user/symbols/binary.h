@@ -52,6 +52,7 @@ enum go_field {
 	FIELD_GC_LAST_HEAP_GOAL, /* of the cycle that runs or ran last */
 	FIELD_GC_HEAP_LIVE,
 	FIELD_GC_LAST_STACK_SCAN, /* what gctrace prints as stacks (1.18: stackScan) */
+	FIELD_GC_MAX_STACK_SCAN,  /* what 1.19 prints as stacks */
 	FIELD_GC_GLOBALS_SCAN,
 	FIELD_GC_HEAP_MARKED,
 	FIELD_GC_ASSIST_TIME, /* of this cycle; the three below as well */
@@ -94,9 +95,11 @@ enum go_field {
 	FIELD_WORK_HEAP0,
 	FIELD_WORK_HEAP1,
 	FIELD_WORK_HEAP2,
+	FIELD_WORK_HEAP_GOAL,   /* what 1.18 prints as goal */
 	FIELD_WORK_STWPROCS,    /* int32 */
 	FIELD_WORK_MAXPROCS,    /* int32 */
 	FIELD_WORK_USER_FORCED, /* bool */
+	FIELD_WORK_LEAK_DONE,   /* bool, 1.26+: this cycle has looked for leaked goroutines */
 	FIELD_WORK_CPUSTATS,    /* 1.20+: 11 int64, facts/go-runtime.md 2.1 */
 	FIELD_SCHED_MNEXT,      /* int64 */
 	FIELD_SCHED_NMFREED,    /* int64 */
@@ -126,7 +129,8 @@ enum go_field {
 	FIELD_P_RUNQHEAD,    /* uint32 */
 	FIELD_P_RUNQTAIL,    /* uint32 */
 	FIELD_P_RUNNEXT,
-	FIELD_P_GFREE, /* p.gFree.n or .size, int32 */
+	FIELD_P_GFREE,   /* p.gFree.n or .size, int32 */
+	FIELD_P_CREATED, /* uint64, 1.26+ */
 	FIELD_G_STACK_LO,
 	FIELD_G_STACK_HI,
 	FIELD_G_M,
