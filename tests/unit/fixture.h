@@ -23,6 +23,14 @@ static inline const char *fixture_root(void)
 	return root && *root ? root : ".";
 }
 
+/* All versions and variants are wanted, not only those of the standard run. */
+static inline bool fixture_all(void)
+{
+	const char *s = getenv("GOPHERSCOPE_TEST_ALL");
+
+	return s && strcmp(s, "1") == 0;
+}
+
 /* Path of the program in dir (below the repository's root) built with that version and variant; NULL with a message if
  * it cannot be built. Valid until the test ends. */
 static inline const char *fixture_path(const char *dir, const char *version, const char *variant)

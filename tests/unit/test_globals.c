@@ -15,6 +15,7 @@
 #include "symbols/moduledata.h"
 #include "symbols/symtab.h"
 #include "unit/fixture.h"
+#include "unit/image.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -27,25 +28,6 @@ static const struct version {
 	{"1.22.12", 22, 12, true}, {"1.23.12", 23, 12, false}, {"1.24.13", 24, 13, true}, {"1.25.5", 25, 5, false},
 	{"1.26.8", 26, 8, false},  {"1.27.4", 27, 4, true},
 };
-
-static bool all(void)
-{
-	const char *s = getenv("GOPHERSCOPE_TEST_ALL");
-
-	return s && strcmp(s, "1") == 0;
-}
-
-static void open_image(struct elf_image *img, int fd)
-{
-	assert_true(fd >= 0);
-	assert_int_equal(elf_image_open(img, fd, (uint64_t)lseek(fd, 0, SEEK_END), NULL), 0);
-}
-
-static void close_image(struct elf_image *img)
-{
-	close(img->fd);
-	elf_image_close(img);
-}
 
 static int open_path(const char *path)
 {
@@ -187,19 +169,19 @@ static void test_variants(void **state)
 	for (size_t i = 0; i < COUNT(versions); i++) {
 		const char *v = versions[i].text;
 
-		if (!versions[i].standard && !all())
+		if (!versions[i].standard && !fixture_all())
 			continue;
 		for (size_t j = 0; j < COUNT(modes); j++)
 			check_program(FIXTURE_HELLO, v, modes[j]);
 		check_linked(v, "plain", "stripped");
 		check_linked(v, "pie", "piestripped");
-		for (size_t j = 0; j < COUNT(more) && all(); j++)
+		for (size_t j = 0; j < COUNT(more) && fixture_all(); j++)
 			check_program(FIXTURE_HELLO, v, more[j]);
 	}
 	check_program(FIXTURE_HELLO, "1.26.8", "race");
 	check_program(FIXTURE_HELLO, "1.26.8", "trimpath");
 	check_program(FIXTURE_HELLO, "1.26.8", "staticpie");
-	if (all()) {
+	if (fixture_all()) {
 		check_linked("1.27.4", "arm64", "arm64stripped");
 		check_program(FIXTURE_HELLO, "1.18.10", "race");
 		check_program(FIXTURE_HELLO, "1.27.4", "race");
@@ -217,7 +199,7 @@ static void test_other_programs(void **state)
 		check_program(dirs[i], "1.27.4", "plain");
 	check_program(dirs[1], "1.22.12", "plain");
 	check_program(FIXTURE_HELLO, "1.23.3", "plain");
-	for (size_t i = 0; i < COUNT(first) && all(); i++) {
+	for (size_t i = 0; i < COUNT(first) && fixture_all(); i++) {
 		check_program(FIXTURE_HELLO, first[i], "plain");
 		check_program(FIXTURE_HELLO, first[i], "arm64");
 	}

@@ -11,18 +11,7 @@
 #include "symbols/dwarf.h"
 #include "symbols/layout.h"
 #include "unit/fixture.h"
-
-static void open_image(struct elf_image *img, int fd)
-{
-	assert_true(fd >= 0);
-	assert_int_equal(elf_image_open(img, fd, (uint64_t)lseek(fd, 0, SEEK_END), NULL), 0);
-}
-
-static void close_image(struct elf_image *img)
-{
-	close(img->fd);
-	elf_image_close(img);
-}
+#include "unit/image.h"
 
 static void compare(int minor, int patch, const char *variant, const char *version)
 {
@@ -47,15 +36,20 @@ static void test_dwarf_is_table(void **state)
 {
 	static const struct {
 		int minor, patch;
+		bool more; /* beside a place where something moved inside of a minor: one more toolchain to fetch */
 		const char *version;
 	} rows[] = {
-		{18, 2, "1.18.2"},   {18, 10, "1.18.10"}, {19, 13, "1.19.13"}, {20, 14, "1.20.14"},
-		{21, 13, "1.21.13"}, {22, 12, "1.22.12"}, {23, 3, "1.23.3"},   {23, 4, "1.23.4"},
-		{23, 11, "1.23.11"}, {23, 12, "1.23.12"}, {24, 5, "1.24.5"},   {24, 6, "1.24.6"},
-		{24, 13, "1.24.13"}, {25, 5, "1.25.5"},   {26, 8, "1.26.8"},   {27, 4, "1.27.4"},
+		{18, 2, true, "1.18.2"},    {18, 10, false, "1.18.10"}, {19, 13, false, "1.19.13"},
+		{20, 14, false, "1.20.14"}, {21, 13, false, "1.21.13"}, {22, 12, false, "1.22.12"},
+		{23, 3, false, "1.23.3"},   {23, 4, true, "1.23.4"},    {23, 11, true, "1.23.11"},
+		{23, 12, false, "1.23.12"}, {24, 5, true, "1.24.5"},    {24, 6, true, "1.24.6"},
+		{24, 13, false, "1.24.13"}, {25, 5, false, "1.25.5"},   {26, 8, false, "1.26.8"},
+		{27, 4, false, "1.27.4"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (rows[i].more && !fixture_all())
+			continue;
 		compare(rows[i].minor, rows[i].patch, "plain", rows[i].version);
 		compare(rows[i].minor, rows[i].patch, "arm64", rows[i].version);
 	}

@@ -11,6 +11,7 @@
 #include "symbols/moduledata.h"
 #include "symbols/symtab.h"
 #include "unit/fixture.h"
+#include "unit/image.h"
 
 enum { FIRST, TEXT, ETEXT, NOPTRDATA, ENOPTRDATA, DATA, EDATA, BSS, EBSS, NOPTRBSS, ENOPTRBSS, NAMES };
 static const char *const names[NAMES] = {
@@ -19,18 +20,6 @@ static const char *const names[NAMES] = {
 	"runtime.edata",           "runtime.bss",        "runtime.ebss",
 	"runtime.noptrbss",        "runtime.enoptrbss",
 };
-
-static void open_image(struct elf_image *img, int fd)
-{
-	assert_true(fd >= 0);
-	assert_int_equal(elf_image_open(img, fd, (uint64_t)lseek(fd, 0, SEEK_END), NULL), 0);
-}
-
-static void close_image(struct elf_image *img)
-{
-	close(img->fd);
-	elf_image_close(img);
-}
 
 static void check(const char *version, const char *variant)
 {

@@ -12,6 +12,7 @@
 #include "symbols/pclntab.h"
 #include "symbols/symtab.h"
 #include "unit/fixture.h"
+#include "unit/image.h"
 
 static const char *const names[] = {
 	"runtime.(*gcControllerState).startCycle",
@@ -39,18 +40,6 @@ static void drop_sections(struct elf_image *img)
 	free(img->sections);
 	img->sections = NULL;
 	img->section_cnt = 0;
-}
-
-static void open_image(struct elf_image *img, int fd)
-{
-	assert_true(fd >= 0);
-	assert_int_equal(elf_image_open(img, fd, (uint64_t)lseek(fd, 0, SEEK_END), NULL), 0);
-}
-
-static void close_image(struct elf_image *img)
-{
-	close(img->fd);
-	elf_image_close(img);
 }
 
 static void expect_functions(struct elf_image *img, const struct symbol *want, const char *what)
