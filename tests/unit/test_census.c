@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -424,6 +426,40 @@ static void test_walk(void **state)
 	free(gs);
 }
 
+/* Few of very many: of all parts of the array, and at a price that does not depend on its length. */
+static void test_sparse(void **state)
+{
+	enum { N = 60000, MAX = 100 };
+	struct g *gs = calloc(N, sizeof(*gs));
+	uint64_t *ptrs = calloc(N, sizeof(*ptrs)), sum;
+	char why[WHY_SZ] = "";
+	struct goroutine_walk w;
+	clock_t begin;
+	void *zeros;
+
+	set_layout();
+	for (size_t i = 0; i < N; i++) {
+		set_g(&gs[i], i + 1, 4);
+		ptrs[i] = at(&gs[i]);
+	}
+	set_globals(at(ptrs), N);
+	assert_int_equal(goroutine_walk_open(&w, &mem, &binary, 0, MAX, why), 0);
+	assert_int_equal(w.cnt, MAX);
+	assert_int_equal(walk(&w, &sum), MAX);
+	assert_in_range(sum / MAX, N / 2 - N / MAX, N / 2 + N / MAX); /* one of each part: the mean cannot be far off */
+	goroutine_walk_close(&w);
+
+	zeros = mmap(NULL, 8ull << 26, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	assert_true(zeros != MAP_FAILED);
+	set_globals(at(zeros), 1ull << 26);
+	begin = clock();
+	assert_int_equal(goroutine_walk_open(&w, &mem, &binary, 0, MAX, why), CENSUS_SELF_CHECK);
+	assert_true((double)(clock() - begin) / CLOCKS_PER_SEC < 0.1); /* all of it, eight times: a second */
+	munmap(zeros, 8ull << 26);
+	free(ptrs);
+	free(gs);
+}
+
 static void test_wrong_g(void **state)
 {
 	static const struct {
@@ -539,8 +575,9 @@ int main(void)
 		cmocka_unit_test(test_diff),           cmocka_unit_test(test_stack),
 		cmocka_unit_test(test_deep_stack),     cmocka_unit_test(test_hostile_stack),
 		cmocka_unit_test(test_hostile_bounds), cmocka_unit_test(test_random_stacks),
-		cmocka_unit_test(test_walk),           cmocka_unit_test(test_wrong_g),
-		cmocka_unit_test(test_hostile_allgs),  cmocka_unit_test(test_no_layout),
+		cmocka_unit_test(test_walk),           cmocka_unit_test(test_sparse),
+		cmocka_unit_test(test_wrong_g),        cmocka_unit_test(test_hostile_allgs),
+		cmocka_unit_test(test_no_layout),
 	};
 
 	return cmocka_run_group_tests_name("census", tests, open_ourselves, close_ourselves);

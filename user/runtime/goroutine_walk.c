@@ -20,6 +20,8 @@
 
 #define ALLGS_MAX   (1ull << 26) /* 64 million: 128 GB of stacks alone */
 #define ALLGS_PIECE 8192         /* pointers read at a time */
+#define SPARSE      512          /* one pointer by itself costs as much as so many in a row, and more */
+#define SINGLES     256          /* single pointers read at a time */
 #define G_SZ_MAX    1024         /* 392 to 456 bytes */
 #define GAP_MAX     4096
 #define BUF_SZ      (1u << 20)
@@ -255,6 +257,30 @@ static int read_pointers(struct goroutine_walk *w, const struct allgs *a, uint64
 	return 0;
 }
 
+/* As read_pointers(), for an array that is far longer: one of each max-th part of it. What it costs is a matter of max
+ * alone, whatever a program says that it has. */
+static int read_single_pointers(struct goroutine_walk *w, const struct allgs *a, uint64_t max)
+{
+	struct memory_range r[SINGLES];
+	uint64_t random = clock_mono_ns() | 1;
+
+	for (w->cnt = 0; w->cnt < max;) {
+		size_t n = 0;
+		int err;
+
+		for (; n < SINGLES && w->cnt < max; n++, w->cnt++) {
+			uint64_t first = w->cnt * a->len / max, end = (w->cnt + 1) * a->len / max;
+			uint64_t i = first + next_random(&random) % (end - first);
+
+			r[n] = (struct memory_range){a->ptr + 8 * i, &w->addrs[w->cnt], sizeof(w->addrs[0])};
+		}
+		err = memory_read_many(w->mem, r, n);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
 static int compare_addrs(const void *a, const void *b)
 {
 	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
@@ -286,7 +312,7 @@ static int find_once(struct goroutine_walk *w, uint64_t bias, uint64_t max, char
 	w->addrs = malloc((a.len < max ? a.len : max) * sizeof(*w->addrs));
 	if (!w->addrs)
 		return err_why(why, -ENOMEM, "out of memory");
-	err = read_pointers(w, &a, max);
+	err = a.len / SPARSE > max ? read_single_pointers(w, &a, max) : read_pointers(w, &a, max);
 	if (!err)
 		err = read_allgs(w, bias, &after);
 	if (!err && after.ptr != a.ptr)
