@@ -283,12 +283,16 @@ static void add_stack(const struct look *k, const struct census_group *g, const 
 	str_add(out, "\n");
 }
 
-static void add_group(const struct goroutines *gs, const struct look *k, size_t i, const struct goroutine_table *t,
-		      struct str *out)
+static void row_of(const struct look *k, size_t i, struct site *created, struct site *blocked,
+		   struct goroutine_row *ret)
 {
 	const struct census_group *g = &k->now.groups[i];
-	struct site created, blocked;
-	struct goroutine_row row = {
+
+	find_site(k, goroutines_created(k->lines, g), false, created);
+	find_site(k, g->blocked_pc, true, blocked);
+	if (!goroutines_created(k->lines, g))
+		str_copy(created->function, sizeof(created->function), "(start of the program)");
+	*ret = (struct goroutine_row){
 		.pid = k->process->pid,
 		.count = goroutines_scaled(&k->now, g->cnt),
 		.estimated = k->now.walked < k->now.total,
@@ -296,20 +300,42 @@ static void add_group(const struct goroutines *gs, const struct look *k, size_t 
 		.state = goroutine_state_name(g->state),
 		.reason = g->reason,
 		.oldest_seconds = g->oldest_wait_ns < 0 ? NAN : SECONDS(g->oldest_wait_ns),
+		.created = created->function,
+		.created_at = created->at,
+		.blocked = blocked->function,
+		.blocked_at = blocked->at,
 		.mark = k->marks[i],
 	};
+}
 
-	find_site(k, goroutines_created(k->lines, g), false, &created);
-	find_site(k, g->blocked_pc, true, &blocked);
-	if (!goroutines_created(k->lines, g))
-		str_copy(created.function, sizeof(created.function), "(start of the program)");
-	row.created = created.function;
-	row.created_at = created.at;
-	row.blocked = blocked.function;
-	row.blocked_at = blocked.at;
+static bool is_shown(const struct goroutines *gs, const struct look *k, size_t i)
+{
+	return gs->opts->all || !k->now.groups[i].system;
+}
+
+static void add_group(const struct goroutines *gs, const struct look *k, size_t i, const struct goroutine_table *t,
+		      struct str *out)
+{
+	struct site created, blocked;
+	struct goroutine_row row;
+
+	row_of(k, i, &created, &blocked, &row);
 	goroutine_table_row(t, &row, out);
 	if (gs->opts->stacks)
-		add_stack(k, g, &t->style, out);
+		add_stack(k, &k->now.groups[i], &t->style, out);
+}
+
+/* A pipe or a file has no edge: names stay whole. */
+static void fit(const struct goroutines *gs, const struct look *k, struct goroutine_table *t)
+{
+	struct site created, blocked;
+	struct goroutine_row row;
+
+	for (size_t i = 0; !t->style.height && i < k->now.group_cnt; i++)
+		if (is_shown(gs, k, i)) {
+			row_of(k, i, &created, &blocked, &row);
+			goroutine_table_fit(t, &row);
+		}
 }
 
 /* "412 goroutines and 6 of the runtime's own: running 2, waiting 410, syscall 6" */
@@ -353,10 +379,11 @@ static int print_text(const struct goroutines *gs, const struct look *k)
 
 	output_style(gs->opts, &t.style);
 	str_init(&out);
+	fit(gs, k, &t);
 	add_header(gs, k, &t.style, &out);
 	goroutine_table_header(&t, &out);
 	for (size_t i = 0; i < k->now.group_cnt; i++)
-		if (gs->opts->all || !k->now.groups[i].system)
+		if (is_shown(gs, k, i))
 			add_group(gs, k, i, &t, &out);
 	err = out.failed ? -ENOMEM : output_text(str_get(&out));
 	str_deinit(&out);
@@ -435,7 +462,7 @@ static void profile_look(const struct goroutines *gs, const struct look *k, stru
 		pprof_add_comment(profile, text);
 	}
 	for (size_t i = 0; i < k->now.group_cnt; i++)
-		if (gs->opts->all || !k->now.groups[i].system)
+		if (is_shown(gs, k, i))
 			profile_group(gs, k, &k->now.groups[i], profile);
 }
 

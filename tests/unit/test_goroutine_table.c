@@ -168,6 +168,38 @@ static void fill(char *buf, size_t sz, const char *piece)
 }
 
 /* Texts of any length and bytes, numbers at their ends, states and marks that do not exist. */
+/* To a pipe nothing is left out, and what is short moves nothing. */
+static void test_fit(void **state)
+{
+	static const struct goroutine_row rows[] = {
+		{.count = 1,
+		 .state = "waiting",
+		 .reason = "chan receive (nil chan)",
+		 .created = "github.com/org/application/internal/store.(*Store[...]).Subscribe",
+		 .created_at = "/src/internal/store/subscriptions.go:1088",
+		 .blocked = "f",
+		 .blocked_at = "/src/a_file_with_a_name_longer_than_its_function.go:7",
+		 .mark = "blocked"},
+		{.count = 2, .state = "waiting", .reason = "select", .created = "main.a", .created_at = "/a.go:1"},
+	};
+	struct goroutine_table t = {.style = {.width = 120}}, narrow = t;
+	char text[1024];
+
+	goroutine_table_fit(&narrow, &(struct goroutine_row){.reason = "sleep",
+							     .created = "main.a",
+							     .created_at = "a.go:1",
+							     .blocked = "main.b",
+							     .blocked_at = "b.go:2"});
+	assert_int_equal(narrow.style.width, 120);
+	goroutine_table_fit(&t, &rows[0]);
+	row_text(&t, &rows[0], text, sizeof(text));
+	assert_non_null(strstr(text, "  chan receive (nil chan)  "));
+	assert_non_null(strstr(text, "github.com/org/application/internal/store.(*Store[...]).Subscribe  "
+				     "subscriptions.go:1088  "));
+	assert_non_null(strstr(text, "  f  a_file_with_a_name_longer_than_its_function.go:7  "));
+	assert_string_equal(text + strlen(text) - 7, "blocked");
+}
+
 static void test_hostile(void **state)
 {
 	static const char *const pieces[] = {"x", "/", "\033[2J", "\xff\xfe", "\xe2\x82", "([", "\n\t"};
@@ -200,10 +232,8 @@ static void test_hostile(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_widths),
-		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_sites),
-		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_widths), cmocka_unit_test(test_numbers), cmocka_unit_test(test_sites),
+		cmocka_unit_test(test_fit),    cmocka_unit_test(test_hostile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,8 @@
 /* Where things stand. */
 struct places {
 	int shift;  /* for the pids on the left */
+	int reason; /* width of the wait reason */
+	int more;   /* so much further right stands what follows it */
 	bool below; /* the sites are on the second line */
 	int sites_at, site_width, mark_at;
 };
@@ -36,10 +38,12 @@ struct places {
 static void place(const struct goroutine_table *t, int width, struct places *ret)
 {
 	ret->shift = t->pids ? PID_WIDTH : 0;
-	ret->below = width < ONE_LINE_MIN + ret->shift;
-	ret->sites_at = ret->shift + (ret->below ? SITES_BELOW : SITES_AT);
+	ret->reason = t->reason_width > REASON_WIDTH ? t->reason_width : REASON_WIDTH;
+	ret->more = ret->shift + ret->reason - REASON_WIDTH;
+	ret->below = width < ONE_LINE_MIN + ret->more;
+	ret->sites_at = ret->below ? ret->shift + SITES_BELOW : ret->more + SITES_AT;
 	ret->site_width = (width - ret->sites_at - GAP - (ret->below ? 0 : GAP + MARK_WIDTH)) / 2;
-	ret->mark_at = ret->below ? ret->shift + SITES_AT : width - MARK_WIDTH;
+	ret->mark_at = ret->below ? ret->more + SITES_AT : width - MARK_WIDTH;
 }
 
 static void pen_on(const struct goroutine_table *t, struct str *out, struct pen *ret)
@@ -65,8 +69,8 @@ void goroutine_table_header(const struct goroutine_table *t, struct str *out)
 	pen_text(&p, GRADE_FINE, "STATE");
 	pen_to(&p, at.shift + REASON_AT);
 	pen_text(&p, GRADE_FINE, "WAIT REASON");
-	pen_right(&p, GRADE_FINE, at.shift + OLDEST_END, "OLDEST");
-	pen_to(&p, at.shift + SITES_AT);
+	pen_right(&p, GRADE_FINE, at.more + OLDEST_END, "OLDEST");
+	pen_to(&p, at.more + SITES_AT);
 	if (at.below) {
 		static const char words[] = "below: created by, blocked at";
 
@@ -189,7 +193,7 @@ static void mark(struct pen *p, const struct places *at, const char *text)
 
 void goroutine_table_row(const struct goroutine_table *t, const struct goroutine_row *row, struct str *out)
 {
-	char text[TEXT_SZ], reason[4 * REASON_WIDTH + 8];
+	char text[TEXT_SZ], reason[SITE_SZ];
 	struct places at;
 	struct pen p;
 
@@ -206,10 +210,10 @@ void goroutine_table_row(const struct goroutine_table *t, const struct goroutine
 	pen_right(&p, GRADE_FINE, at.shift + RATE_END, text);
 	pen_to(&p, at.shift + STATE_AT);
 	pen_textf(&p, GRADE_FINE, "%.8s", row->state);
-	format_squeeze(row->reason, REASON_WIDTH, p.ascii, reason, sizeof(reason));
+	format_squeeze(row->reason, at.reason, p.ascii, reason, sizeof(reason));
 	pen_to(&p, at.shift + REASON_AT);
 	pen_text(&p, GRADE_FINE, reason);
-	pen_right(&p, GRADE_FINE, at.shift + OLDEST_END, format_duration(row->oldest_seconds, text, sizeof(text)));
+	pen_right(&p, GRADE_FINE, at.more + OLDEST_END, format_duration(row->oldest_seconds, text, sizeof(text)));
 	if (at.below) {
 		mark(&p, &at, row->mark);
 		pen_end(&p);
@@ -218,6 +222,33 @@ void goroutine_table_row(const struct goroutine_table *t, const struct goroutine
 	if (!at.below)
 		mark(&p, &at, row->mark);
 	pen_end(&p);
+}
+
+/* Columns that a site takes unabridged; site() gives its place half of them at most. */
+static int site_need(const struct pen *p, const char *function, const char *place)
+{
+	const char *slash = strrchr(place, '/');
+	int line = columns_of(slash ? slash + 1 : place, p);
+	int need = columns_of(function, p) + (line ? GAP + line : 0);
+
+	return need > 2 * line ? need : 2 * line;
+}
+
+void goroutine_table_fit(struct goroutine_table *t, const struct goroutine_row *row)
+{
+	struct pen p = {.ascii = t->style.ascii};
+	int created = site_need(&p, row->created, row->created_at);
+	int blocked = site_need(&p, row->blocked, row->blocked_at);
+	int reason = columns_of(row->reason, &p), site = created > blocked ? created : blocked, need;
+	int had = t->reason_width > REASON_WIDTH ? t->reason_width : REASON_WIDTH;
+
+	if (reason > had) {
+		t->style.width += reason - had;
+		t->reason_width = had = reason;
+	}
+	need = (t->pids ? PID_WIDTH : 0) + had - REASON_WIDTH + SITES_AT + 2 * (site + GAP) + MARK_WIDTH;
+	if (t->style.width < need)
+		t->style.width = need;
 }
 
 void goroutine_row_of(const struct snapshot_group *g, struct goroutine_row *ret)

@@ -24,6 +24,7 @@ struct goroutine_row {
 
 struct goroutine_table {
 	struct plain_style style; /* width: at least 80 */
+	int reason_width;         /* of WAIT REASON; less than 16: 16 */
 	bool pids;                /* a column for the process: rows of several are shown */
 	bool one_look;            /* growth does not apply: `-` */
 };
@@ -31,5 +32,7 @@ struct goroutine_table {
 /* The titles, one line. Below 113 columns (121 with pids) a row takes two lines: the sites stand on the second one. */
 void goroutine_table_header(const struct goroutine_table *t, struct str *out);
 void goroutine_table_row(const struct goroutine_table *t, const struct goroutine_row *row, struct str *out);
+/* Widens the table so that nothing of the row is left out: for output that no screen bounds. */
+void goroutine_table_fit(struct goroutine_table *t, const struct goroutine_row *row);
 /* What a row says of a group of a snapshot; its texts are borrowed from the group. */
 void goroutine_row_of(const struct snapshot_group *g, struct goroutine_row *ret);
