@@ -49,12 +49,33 @@ static __always_inline void on_start_cycle(const struct hit *h)
 	emit_submit(SIGNAL_GO_GC, e);
 }
 
+static __always_inline bool copy(const struct hit *h, void *to, __u32 sz, __u64 addr)
+{
+	return !bpf_probe_read_user(to, sz, (void *)(addr + h->process->bias));
+}
+
+/* gctrace=1 of 1.26 and newer names cycles that looked for leaked goroutines. gcMarkTermination forgets it just before
+ * it starts the world; here it is still known. */
+static __always_inline __u32 leak_flags(const struct hit *h)
+{
+	__u64 at = h->binary->cycle.leak_done;
+	__u8 done = 0;
+
+	if (h->binary->go_minor < 26)
+		return STOP_LEAK_KNOWN;
+	if (!at || !copy(h, &done, sizeof(done), at))
+		return 0;
+	return STOP_LEAK_KNOWN | (done ? STOP_LEAK_CHECK : 0);
+}
+
 static __always_inline void on_end_cycle(const struct hit *h)
 {
+	const __u32 leak = STOP_LEAK_KNOWN | STOP_LEAK_CHECK;
+	struct process_entry *p = h->process;
 	struct event_gc_mark_end *e;
 	__u64 now = GO_ARG1(h->ctx);
 
-	h->process->stop_flags |= STOP_SAW_END_CYCLE;
+	p->stop_flags = (p->stop_flags & ~leak) | STOP_SAW_END_CYCLE | leak_flags(h);
 	e = hit_reserve(h, EVENT_GC_MARK_END, sizeof(*e), stamp_plausible(now, h->now) ? now : h->now);
 	if (e)
 		emit_submit(SIGNAL_GO_GC, e);
@@ -126,11 +147,6 @@ static __always_inline void emit_pause(const struct hit *h, __u64 start, __u64 s
 	emit_submit(SIGNAL_GO_GC, e);
 }
 
-static __always_inline bool copy(const struct hit *h, void *to, __u32 sz, __u64 addr)
-{
-	return !bpf_probe_read_user(to, sz, (void *)(addr + h->process->bias));
-}
-
 struct cycle_pieces {
 	struct cycle_work work;
 	struct cycle_controller controller;
@@ -173,7 +189,9 @@ static __always_inline void take_cycle(const struct hit *h, const struct cycle_p
 	e->cpu_fraction = p->stats.gc_cpu_fraction;
 	e->stwprocs = w->stwprocs;
 	e->maxprocs = w->maxprocs;
-	e->flags = p->forced ? GC_DONE_FORCED : 0;
+	e->flags = (p->forced ? GC_DONE_FORCED : 0) |
+		   (h->process->stop_flags & STOP_LEAK_KNOWN ? GC_DONE_LEAK_KNOWN : 0) |
+		   (h->process->stop_flags & STOP_LEAK_CHECK ? GC_DONE_LEAK_CHECK : 0);
 	e->pad = 0;
 }
 

@@ -231,7 +231,8 @@ struct event_runq_mean {
 	__u64 runs;     /* growth of sched_info.pcount */
 };
 
-enum gc_done_flag { GC_DONE_FORCED = 1u };
+/* LEAK_KNOWN: whether it looked for leaked goroutines is known, LEAK_CHECK: it did (1.26+). */
+enum gc_done_flag { GC_DONE_FORCED = 1u, GC_DONE_LEAK_KNOWN = 2u, GC_DONE_LEAK_CHECK = 4u };
 
 /* What the runtime kept of the cycle that has just finished, as gctrace=1 prints it: all of it is still there when
  * startTheWorldWithSema runs for the mark termination. Times CLOCK_MONOTONIC, sizes in bytes. */

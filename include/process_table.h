@@ -25,6 +25,8 @@ struct process_entry {
 #define STOP_SAW_START_CYCLE 1u
 #define STOP_SAW_END_CYCLE   2u
 #define STOP_AWAITS_FINISH   4u
+#define STOP_LEAK_KNOWN      8u /* of the cycle that ends: enum gc_done_flag */
+#define STOP_LEAK_CHECK      16u
 
 /* Where a finished cycle leaves its numbers, as two pieces that are read at once: a read costs 0.2 us, the world is
  * stopped. Their shape is that of 1.18-1.27 on both architectures; where a binary's offsets say otherwise, nothing is
@@ -53,6 +55,7 @@ struct cycle_stats {
 struct cycle_places {
 	__u64 work, controller, stats; /* of the three above */
 	__u64 forced;                  /* work.userForced: bool */
+	__u64 leak_done;               /* work.goroutineLeak.done: bool, 1.26+; 0 not known */
 	__u32 heaps_at;                /* in cycle_work.rest: 1 or 2 */
 	__u32 pad;
 };

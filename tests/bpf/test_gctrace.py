@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+import gs as gs_module
 from gs import BIN, fixture, gs, wait_for
 
 ATTACH = 1.2  # seconds that the fixture waits before its first cycle
@@ -187,6 +188,35 @@ def test_several_by_a_pattern(tmp_path):
                 assert [x.split(mark, 1)[1] for x in lines if mark in x] == p.lines()
                 assert len(p.lines()) > 10
             assert all(x.split(":")[0].startswith("host/") for x in lines)
+
+
+LEAK_WORDS = " (checking for goroutine leaks)"
+
+
+@pytest.mark.parametrize("polled", [False, True])
+def test_leak_cycles(tmp_path, polled):
+    """Cycles that look for leaked goroutines (the profile of that name, 1.27) have words of their own. Whoever reads
+    the runtime afterwards cannot tell: the line is the same without them, and JSON says null."""
+    prefix = NO_PROBES if polled else ()
+    own = tmp_path / "own.txt"
+    with open(own, "w") as err, gs_module.Started(fixture("census", "1.27.4", "plain"), stdin=subprocess.PIPE, stderr=err,
+                                                  env={**os.environ, "GODEBUG": "gctrace=1"}) as program:
+        program.line()
+        with Tool("gctrace", program.pid, prefix=prefix) as text, Tool("gctrace", program.pid, "--json", prefix=prefix) as js:
+            time.sleep(ATTACH)
+            before = len(own.read_text().splitlines())
+            for word in ("gc", "leaks", "leaks", "gc", "leaks", "gc"):
+                program.p.stdin.write(word + "\n")
+                program.p.stdin.flush()
+                program.line()
+                time.sleep(0.1)
+            own = own.read_text().splitlines()[before:]
+            program.p.stdin.close()
+            program.p.kill()
+            ours, objects = text.lines(), [json.loads(x) for x in js.lines()]
+    assert [LEAK_WORDS in x for x in own].count(True) == 3 and len(own) >= 6
+    assert ours == [x.replace(LEAK_WORDS, "") for x in own] if polled else ours == own
+    assert [x["leak_check"] for x in objects] == [None if polled else LEAK_WORDS in x for x in own]
 
 
 @pytest.mark.parametrize("version,variant", [("1.18.10", "stripped"), ("1.19.13", "plain")])

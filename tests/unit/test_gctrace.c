@@ -203,12 +203,24 @@ static void test_sched(void **state)
 static void test_json(void **state)
 {
 	static const struct type_case cycle_rows[] = {
-		{"time_unix_nano", 's'},   {"since_start_seconds", 'r'}, {"pid", 'i'},
-		{"owner.pod", 'n'},        {"go_version", 's'},          {"number", 'i'},
-		{"forced", 'b'},           {"cpu_ratio", 'r'},           {"clock_seconds.mark_termination", 'r'},
-		{"cpu_seconds.idle", 'r'}, {"heap_before_bytes", 'i'},   {"heap_after_bytes", 'i'},
-		{"heap_live_bytes", 'i'},  {"heap_goal_bytes", 'i'},     {"stacks_bytes", 'i'},
-		{"globals_bytes", 'i'},    {"gomaxprocs", 'i'},
+		{"time_unix_nano", 's'},
+		{"since_start_seconds", 'r'},
+		{"pid", 'i'},
+		{"owner.pod", 'n'},
+		{"go_version", 's'},
+		{"number", 'i'},
+		{"forced", 'b'},
+		{"leak_check", 'b'},
+		{"cpu_ratio", 'r'},
+		{"clock_seconds.mark_termination", 'r'},
+		{"cpu_seconds.idle", 'r'},
+		{"heap_before_bytes", 'i'},
+		{"heap_after_bytes", 'i'},
+		{"heap_live_bytes", 'i'},
+		{"heap_goal_bytes", 'i'},
+		{"stacks_bytes", 'i'},
+		{"globals_bytes", 'i'},
+		{"gomaxprocs", 'i'},
 	};
 	static const struct type_case sched_rows[] = {
 		{"time_unix_nano", 's'},   {"since_start_seconds", 'n'},

@@ -76,7 +76,7 @@ static void add_cycles(struct str *all)
 		 {"number", 'n'}, {"cpu_seconds", 'n'}, {"heap_goal_bytes", 'n'}));
 	t_cycle_numbers(&d);
 	add(all, &e,
-	    ROWS({"number", 'i'}, {"forced", 'b'}, {"cpu_ratio", 'r'}, {"clock_seconds.mark", 'r'},
+	    ROWS({"number", 'i'}, {"forced", 'b'}, {"leak_check", 'b'}, {"cpu_ratio", 'r'}, {"clock_seconds.mark", 'r'},
 		 {"cpu_seconds.assist", 'r'}, {"heap_before_bytes", 'i'}, {"stacks_bytes", 'i'}));
 	d.known = false;
 	e.kind = TRACE_GC_MARK;

@@ -117,12 +117,14 @@ static bool time_known(int64_t ns)
 	return ns >= 0 && (uint64_t)ns < TIME_MAX_NS;
 }
 
+/* The kernel's side lets out no others. */
 static bool gc_done_sane(const struct event_gc_done *e)
 {
-	return time_known(e->sweep_term_ns) && time_known(e->mark_ns) && time_known(e->mark_term_ns) &&
-	       time_known(e->end_ns) && time_known(e->assist_ns) && time_known(e->dedicated_ns) &&
-	       time_known(e->fractional_ns) && time_known(e->idle_ns) && e->stwprocs >= 0 && e->maxprocs >= 0 &&
-	       e->flags <= GC_DONE_FORCED;
+	return time_known(e->sweep_term_ns) && e->sweep_term_ns <= e->mark_ns && e->mark_ns <= e->mark_term_ns &&
+	       e->mark_term_ns <= e->end_ns && time_known(e->end_ns) && time_known(e->assist_ns) &&
+	       time_known(e->dedicated_ns) && time_known(e->fractional_ns) && time_known(e->idle_ns) &&
+	       e->stwprocs >= 0 && e->maxprocs >= 0 &&
+	       e->flags <= (GC_DONE_FORCED | GC_DONE_LEAK_KNOWN | GC_DONE_LEAK_CHECK);
 }
 
 static bool body_sane(const union event *e)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The two lines and their JSON. The words of gctrace=1 are the same in Go 1.18-1.27 (gcMarkTermination in mgc.go);
- * those of schedtrace grew a field in 1.20 and a list in 1.25 (schedtrace in proc.go). Numbers go through the runtime's
- * own roundings, itoaDiv and fmtNSAsMS, which cut and never round up. */
+/* The two lines and their JSON. The words of gctrace=1 are the same in Go 1.18-1.27 (gcMarkTermination in mgc.go), but
+ * for cycles that look for leaked goroutines, which 1.26 and newer name; those of schedtrace grew a field in 1.20 and a
+ * list in 1.25 (schedtrace in proc.go). Numbers go through the runtime's own roundings, itoaDiv and fmtNSAsMS, which
+ * cut and never round up. */
 #include "export/gctrace.h"
 
 #include <math.h>
@@ -92,11 +93,12 @@ void gctrace_line(const struct runtime_cycle *c, uint64_t init_ns, char buf[stat
 	char n[10][NUMBER_SZ];
 
 	snprintf(buf, GCTRACE_LINE_SZ,
-		 "gc %llu @%ss %s%%: %s+%s+%s ms clock, %s+%s/%s/%s+%s ms cpu, %llu->%llu->%llu MB, %llu MB goal, "
+		 "gc %llu @%ss %s%%%s: %s+%s+%s ms clock, %s+%s/%s/%s+%s ms cpu, %llu->%llu->%llu MB, %llu MB goal, "
 		 "%llu MB stacks, %llu MB globals, %d P%s",
 		 (unsigned long long)c->numgc, since(c->sweep_term_ns, init_ns, n[0]), percent(c->cpu_fraction, n[1]),
-		 milliseconds(p.sweep_term, n[2]), milliseconds(p.mark, n[3]), milliseconds(p.mark_term, n[4]),
-		 milliseconds(p.sweep_term_cpu, n[5]), milliseconds((uint64_t)c->assist_ns, n[6]),
+		 c->leak_check > 0 ? " (checking for goroutine leaks)" : "", milliseconds(p.sweep_term, n[2]),
+		 milliseconds(p.mark, n[3]), milliseconds(p.mark_term, n[4]), milliseconds(p.sweep_term_cpu, n[5]),
+		 milliseconds((uint64_t)c->assist_ns, n[6]),
 		 milliseconds((uint64_t)c->dedicated_ns + (uint64_t)c->fractional_ns, n[7]),
 		 milliseconds((uint64_t)c->idle_ns, n[8]), milliseconds(p.mark_term_cpu, n[9]), mib(c->heap0),
 		 mib(c->heap1), mib(c->heap2), mib(c->goal), mib(c->stacks), mib(c->globals), c->maxprocs,
@@ -105,10 +107,10 @@ void gctrace_line(const struct runtime_cycle *c, uint64_t init_ns, char buf[stat
 
 static void null_fields(struct jw *w)
 {
-	static const char *const keys[] = {"number",           "forced",          "cpu_ratio",
-					   "clock_seconds",    "cpu_seconds",     "heap_before_bytes",
-					   "heap_after_bytes", "heap_live_bytes", "heap_goal_bytes",
-					   "stacks_bytes",     "globals_bytes"};
+	static const char *const keys[] = {
+		"number",          "forced",          "leak_check",        "cpu_ratio",
+		"clock_seconds",   "cpu_seconds",     "heap_before_bytes", "heap_after_bytes",
+		"heap_live_bytes", "heap_goal_bytes", "stacks_bytes",      "globals_bytes"};
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++)
 		jw_null(w, keys[i]);
@@ -141,6 +143,10 @@ void gctrace_fields(struct jw *w, const struct runtime_cycle *c)
 	}
 	jw_int(w, "number", (int64_t)c->numgc);
 	jw_bool(w, "forced", c->forced);
+	if (c->leak_check < 0)
+		jw_null(w, "leak_check");
+	else
+		jw_bool(w, "leak_check", c->leak_check);
 	jw_real(w, "cpu_ratio", c->cpu_fraction >= 0 && c->cpu_fraction < FRACTION_MAX ? c->cpu_fraction : NAN);
 	phase_fields(w, c);
 	jw_int(w, "heap_before_bytes", (int64_t)c->heap0);

@@ -192,6 +192,7 @@ static void fill_cycle(const struct binary *b, volatile struct cycle_places *ret
 	ret->controller = known ? b->globals[GLOBAL_GCCONTROLLER] + (uint64_t)f[FIELD_GC_LAST_HEAP_GOAL] : 0;
 	ret->stats = known ? b->globals[GLOBAL_MEMSTATS] + (uint64_t)f[FIELD_MEMSTATS_NUMGC] : 0;
 	ret->forced = known ? work + (uint64_t)f[FIELD_WORK_USER_FORCED] : 0;
+	ret->leak_done = known && f[FIELD_WORK_LEAK_DONE] >= 0 ? work + (uint64_t)f[FIELD_WORK_LEAK_DONE] : 0;
 	ret->heaps_at = known ? heaps_at(b) : 0;
 	ret->work = known ? work + (uint64_t)f[FIELD_WORK_STWPROCS] - offsetof(struct cycle_work, stwprocs) : 0;
 }

@@ -73,6 +73,9 @@ void gc_cycle_numbers(const struct event_gc_done *e, struct runtime_cycle *ret)
 		.stwprocs = e->stwprocs,
 		.maxprocs = e->maxprocs,
 		.forced = e->flags & GC_DONE_FORCED,
+		.leak_check = e->flags & GC_DONE_LEAK_CHECK   ? 1
+			      : e->flags & GC_DONE_LEAK_KNOWN ? 0
+							      : -1,
 	};
 	memcpy(&ret->cpu_fraction, &e->cpu_fraction, sizeof(ret->cpu_fraction));
 }
