@@ -88,6 +88,15 @@ static void fields(void **state)
 		{FIELD(EVENT_GC_PAUSE, event_gc_pause, start_ns), RECORDS_END_NS, 0},
 		{FIELD(EVENT_GC_PAUSE, event_gc_pause, reason), 40, 0}, /* of a newer Go */
 		{FIELD(EVENT_GC_PAUSE, event_gc_pause, reason), 256, -EINVAL},
+		{FIELD(EVENT_GC_DONE, event_gc_done, sweep_term_ns), LATE, -EINVAL}, /* the phases are in order */
+		{FIELD(EVENT_GC_DONE, event_gc_done, sweep_term_ns), (uint64_t)-1, -EINVAL},
+		{FIELD(EVENT_GC_DONE, event_gc_done, mark_ns), LATE, -EINVAL},
+		{FIELD(EVENT_GC_DONE, event_gc_done, mark_term_ns), LATE, -EINVAL},
+		{FIELD(EVENT_GC_DONE, event_gc_done, end_ns), 1ull << 62, -EINVAL},
+		{FIELD(EVENT_GC_DONE, event_gc_done, idle_ns), (uint64_t)-1, -EINVAL},
+		{FIELD(EVENT_GC_DONE, event_gc_done, maxprocs), UINT32_MAX, -EINVAL},
+		{FIELD(EVENT_GC_DONE, event_gc_done, flags), GC_DONE_FORCED, 0},
+		{FIELD(EVENT_GC_DONE, event_gc_done, flags), 0x80000000, -EINVAL},
 		{FIELD(EVENT_THROTTLE, event_throttle, start_ns), LATE, -EINVAL},
 		{FIELD(EVENT_THROTTLE, event_throttle, how), 2, -EINVAL},
 		{FIELD(EVENT_THROTTLE, event_throttle, cpu), 65536, -EINVAL},
