@@ -48,13 +48,16 @@ static struct shared_lines *lines_open(struct session *s, const struct process *
 
 	if (!s->lines && hashmap_new(LINES_MAX, &s->lines))
 		return NULL;
+	struct stat st;
 	l = calloc(1, sizeof(*l));
 	if (!l || hashmap_add(s->lines, (uintptr_t)p->binary, l)) {
 		free(l);
 		return NULL;
 	}
 	fd = proc_info_open_exe(s->opts->root, p->pid);
-	if (fd < 0 || code_lines_open(fd, p->binary, &l->lines, why))
+	if (fd < 0 || fstat(fd, &st) || (uint64_t)st.st_size != p->binary->size) /* it runs another program by now */
+		log_debug("pid %d: no names of functions: its executable is not there any more", p->pid);
+	else if (code_lines_open(fd, p->binary, &l->lines, why))
 		log_debug("pid %d: no names of functions: %s", p->pid, why);
 	return l;
 }

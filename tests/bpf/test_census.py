@@ -18,6 +18,7 @@ OTHERS = ["1.19.13", "1.20.14", "1.22.12", "1.24.13", "1.25.5"]
 BUILDS = [(v, w) for v in STANDARD for w in ("plain", "stripped")]
 BUILDS += [pytest.param(v, w, marks=pytest.mark.slow) for v in OTHERS for w in ("plain", "stripped")]
 BUILDS += [pytest.param("1.26.8", w, marks=pytest.mark.slow) for w in ("pie", "piestripped", "cgo", "cgostatic")]
+BUILDS += [pytest.param(v, w, marks=pytest.mark.slow) for v in ("1.18.10", "1.27.4") for w in ("staticpie", "race")]
 
 N = 10
 PLANTS = ["recv", "nil", "send", "select", "forever", "mutex", "rwmutex", "group", "cond", "sleep", "pipe", "conn",
@@ -27,8 +28,8 @@ PLANTS = ["recv", "nil", "send", "select", "forever", "mutex", "rwmutex", "group
 class Target:
     """The fixture: one command, one answer."""
 
-    def __init__(self, version, variant="plain", **env):
-        self.p = subprocess.Popen([fixture("census", version, variant)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    def __init__(self, version, variant="plain", prefix=(), **env):
+        self.p = subprocess.Popen([*prefix, fixture("census", version, variant)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                   text=True, env=dict(os.environ, **env))
         self.pid = self.p.pid
         self.p.stdout.readline()
@@ -253,6 +254,17 @@ def test_leaked():
         assert counts(c)["leaked", "chan receive", "main.plantLeaked", "main.leak"] == 100
         assert counts(c)["waiting", "chan receive", "main.plantRecv", "main.waitRecv"] == 30
         assert c["total"] - c["system"] == t.ask("report")["goroutines"]
+
+
+def test_age_by_another_clock():
+    """In a time namespace the runtime's stamps are of a clock that is not ours: ages are unknown, not wrong."""
+    with Target("1.26.8", prefix=["unshare", "-T", "--monotonic", "-5", "--"]) as t:
+        t.ask("recv", 5)
+        t.ask("gc")
+        t.ask("gc")
+        c = t.settle()
+        assert counts(c)["waiting", "chan receive", "main.plantRecv", "main.waitRecv"] == 5
+        assert all(g["oldest_ns"] == -1 for g in c["groups"])
 
 
 @pytest.mark.parametrize("version", ["1.18.10", "1.26.8"])

@@ -15,6 +15,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,6 +25,7 @@
 #include "base/clock.h"
 #include "base/hashmap.h"
 #include "procs/proc_info.h"
+#include "procs/proc_scan.h"
 #include "runtime/goroutine_walk.h"
 #include "runtime/memory.h"
 #include "runtime/sample.h"
@@ -49,6 +52,7 @@ struct taker {
 	size_t goid_cnt;
 	uint64_t stacks_cnt; /* stacks that led somewhere */
 	bool arm64;
+	bool other_clock; /* the program's CLOCK_MONOTONIC is not ours */
 	struct goroutine gs[GOROUTINE_BATCH], again[GOROUTINE_BATCH];
 	struct stack_walk stacks[STACK_WALK_BATCH];
 };
@@ -258,7 +262,7 @@ static int64_t wait_ns(const struct taker *t, const struct goroutine *g)
 {
 	bool waits = g->state == GOROUTINE_WAITING || g->state == GOROUTINE_LEAKED || g->state == GOROUTINE_SYSCALL;
 
-	if (!waits || !g->waitsince || g->waitsince > t->census.time_ns)
+	if (!waits || !g->waitsince || g->waitsince > t->census.time_ns || t->other_clock)
 		return -1;
 	return (int64_t)(t->census.time_ns - g->waitsince);
 }
@@ -523,6 +527,17 @@ static int open_lines(struct taker *t, const char *root, char *why)
 }
 
 static int open_all(struct taker *t, const char *root, char *why)
+/* A time namespace (time_namespaces(7), 5.6 and newer) may begin to count elsewhere. */
+static bool has_other_clock(const char *root, pid_t pid)
+{
+	char ours[PATH_MAX], theirs[PATH_MAX];
+	struct stat a, b;
+
+	snprintf(ours, sizeof(ours), "%s/proc/%d/ns/time", root, (int)proc_scan_self(root));
+	snprintf(theirs, sizeof(theirs), "%s/proc/%d/ns/time", root, (int)pid);
+	return !stat(ours, &a) && !stat(theirs, &b) && a.st_ino != b.st_ino;
+}
+
 {
 	const struct binary *b = t->process->binary;
 	uint64_t strings = b->globals[GLOBAL_WAIT_REASONS];
@@ -533,6 +548,7 @@ static int open_all(struct taker *t, const char *root, char *why)
 	if (err)
 		return err;
 	err = wait_reasons_read(&t->mem, strings ? strings + t->process->bias : 0, b->go_minor, &t->reasons);
+	t->other_clock = has_other_clock(root, t->process->pid);
 	return err ? err_why(why, err, "the process is gone") : 0;
 }
 

@@ -36,7 +36,8 @@ struct census_group {
 	uint64_t blocked_pc;    /* address after the call in the nearest frame that is not plumbing (below), 0 unknown
 				   (running, or moved on while it was read) */
 	int64_t oldest_wait_ns; /* longest of them, as tracebacks have it: up to a GC cycle too long; -1 not known:
-				   fewer than two collections since */
+				   fewer than two collections since, or its clock is
+				   another one (time namespace) */
 	uint64_t oldest_goid;   /* smallest goid */
 	uint64_t stack[CENSUS_STACK_MAX]; /* with cfg.stacks: innermost first; groups then differ by stack */
 	int stack_cnt;
