@@ -78,8 +78,9 @@ check-vm: all
 
 bench:
 	@tools/install-deps build run bench
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory all $(B)/tests/bpf/test_census
 	@tests/bench/overhead
+	@tests/bench/passive
 
 # The program for arm64, against Debian's libraries for it, wherever this runs: for the test in a virtual machine.
 arm64:

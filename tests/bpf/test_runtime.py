@@ -199,13 +199,27 @@ def test_agrees_everywhere(version, variant):
     run(version, variant, STEPS, GOMEMLIMIT="100MiB", GOGC="60")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", ["staticpie", "race"])
+@pytest.mark.parametrize("version", ALL)
+def test_right_or_refused(version, variant):
+    """Builds that few run: the same numbers, or none and a reason."""
+    with Values(version, variant) as t:
+        out = gs.gs("runtime", "--pid", t.pid, "--json")
+    got, = gs.lines(out.stdout)
+    if got["error"]:
+        assert out.returncode == 1 and got["settings"] is None
+    else:
+        run(version, variant, STEPS)
+
+
 @pytest.mark.parametrize("version,env,steps,by", [
     ("1.24.13", {}, ["report"], "default"),
     ("1.24.13", {"GOMAXPROCS": "3"}, ["report"], "environment"),
     ("1.24.13", {"GOMAXPROCS": "junk"}, ["report"], "default"),
     ("1.24.13", {"GOMAXPROCS": "3"}, ["procs 5"], "code"),
     ("1.24.13", {}, ["procs 5"], "code"),
-    ("1.27.4", {}, ["report"], "default without quota (GODEBUG)"),  # its go.mod says 1.18
+    ("1.27.4", {}, ["report"], "default, CPU limit ignored"),  # its go.mod says 1.18
     ("1.27.4", {"GODEBUG": "containermaxprocs=0,containermaxprocs=1"}, ["report"], "default"),
     ("1.27.4", {"GOMAXPROCS": "7"}, ["report"], "environment"),
     ("1.27.4", {}, ["procs 5"], "code"),
@@ -260,7 +274,7 @@ def test_text():
         out = gs.gs("runtime", "--pid", t.pid)
         assert out.returncode == 0, out.stderr
         for words in ("Settings\n", "GOMEMLIMIT                64M\n", "GC\n", "Memory\n", "Scheduler\n", "Ps\n", "CPU time",
-                      "Last pauses\n"):
+                      "Last cycles, stop-the-world\n"):
             assert words in out.stdout
         assert "?" not in out.stdout
 
