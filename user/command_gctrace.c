@@ -18,6 +18,7 @@
 #include "runtime/memory.h"
 #include "session.h"
 #include "stats/gc_cycle.h"
+#include "target.h"
 
 #define POLL_NS    (10 * NS_PER_MS)
 #define LOOK_NS    (100 * NS_PER_MS) /* for processes that came or became known */
@@ -265,6 +266,16 @@ static void tell_losses(struct gctrace *g)
 			 (unsigned long long)lost);
 }
 
+/* Silence is no answer: a program that allocates little runs for minutes without a cycle. */
+static void tell_silence(const struct gctrace *g)
+{
+	char text[300];
+
+	if (!g->lines && !g->opts.quiet)
+		log_warn("no GC cycle of %s ended in this time; gopherscope runtime shows how many there were",
+			 target_text(&g->opts, text, sizeof(text)));
+}
+
 static int add_timers(struct gctrace *g)
 {
 	int id = loop_add_timer(g->loop, LOOK_NS, LOOK_NS, on_look, g);
@@ -286,6 +297,8 @@ static int run(struct gctrace *g)
 	err = err ? err : loop_run(g->loop);
 	session_drain(g->session);
 	tell_losses(g);
+	if (!g->err)
+		tell_silence(g);
 	if (g->err)
 		return output_failed(g->err);
 	return err < 0 ? EXIT_FAILED : EXIT_GOOD;

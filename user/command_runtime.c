@@ -79,12 +79,12 @@ static void __attribute__((format(printf, 3, 4))) rowf(struct str *out, const ch
 
 /* --- groups --- */
 
-static void title(struct str *out, const struct process *p)
+static void title(struct str *out, const struct process *p, bool ascii)
 {
 	char name[OWNER_NAME_SZ * 3], clean[OWNER_NAME_SZ * 3];
 
 	owner_format(p->owner, name, sizeof(name));
-	format_clean(name, false, clean, sizeof(clean));
+	format_clean(name, ascii, clean, sizeof(clean));
 	str_addf(out, "%s  pid %d  %s  %s\n", clean, (int)p->pid, p->binary->go_version, binary_layout_text(p->binary));
 }
 
@@ -106,13 +106,13 @@ static void cycle(struct str *out, const struct runtime_cycle *c)
 {
 	char a[CELL_SZ], b[CELL_SZ], e[CELL_SZ];
 
-	rowf(out, "last cycle", "%" PRIu64 "%s: stop %s, mark %s, stop %s", c->numgc, c->forced ? " (forced)" : "",
-	     seconds(c->mark_ns - c->sweep_term_ns, a), seconds(c->mark_term_ns - c->mark_ns, b),
-	     seconds(c->end_ns - c->mark_term_ns, e));
-	rowf(out, "its heap", "%s to %s, live %s", bytes((int64_t)c->heap0, a), bytes((int64_t)c->heap1, b),
-	     bytes((int64_t)c->heap2, e));
-	rowf(out, "its CPU", "workers %s, assists %s, idle workers %s", seconds(c->dedicated_ns + c->fractional_ns, a),
-	     seconds(c->assist_ns, b), seconds(c->idle_ns, e));
+	rowf(out, "last cycle", "%" PRIu64 "%s: sweep termination %s, mark %s, mark termination %s", c->numgc,
+	     c->forced ? " (forced)" : "", seconds(c->mark_ns - c->sweep_term_ns, a),
+	     seconds(c->mark_term_ns - c->mark_ns, b), seconds(c->end_ns - c->mark_term_ns, e));
+	rowf(out, "its heap", "%s at its start, %s at its end, live %s", bytes((int64_t)c->heap0, a),
+	     bytes((int64_t)c->heap1, b), bytes((int64_t)c->heap2, e));
+	rowf(out, "its CPU", "mark workers %s, assists %s, idle mark workers %s",
+	     seconds(c->dedicated_ns + c->fractional_ns, a), seconds(c->assist_ns, b), seconds(c->idle_ns, e));
 }
 
 static void collector(struct str *out, const struct runtime_detail *d)
@@ -124,7 +124,7 @@ static void collector(struct str *out, const struct runtime_detail *d)
 	str_add(out, "GC\n");
 	rowf(out, "cycles", "%s, %s of them forced", number(s->numgc, a), number(s->numforcedgc, b));
 	row(out, "phase", phase ? phase : "?");
-	row(out, "pauses in all", seconds(s->pause_total_ns, a));
+	row(out, "stop-the-world in all", seconds(s->pause_total_ns, a));
 	if (d->cycle_known)
 		cycle(out, &d->cycle);
 }
@@ -139,7 +139,7 @@ static void memory(struct str *out, const struct runtime_sample *s)
 	row(out, "heap goal", bytes(s->heap_goal_bytes, a));
 	rowf(out, "allocated since start", "%s in %s objects", bytes(s->total_alloc_bytes, a),
 	     number(s->total_allocs, b));
-	rowf(out, "from the system", "%s, %s given back", bytes(s->memory_total_bytes, a),
+	rowf(out, "from the system", "%s, %s returned", bytes(s->memory_total_bytes, a),
 	     bytes(s->memory_released_bytes, b));
 	row(out, "stacks", bytes(s->memory_stacks_bytes, a));
 	row(out, "counts against GOMEMLIMIT", bytes(s->mapped_ready_bytes, a));
@@ -177,10 +177,10 @@ static void scheduler(struct str *out, const struct runtime_detail *d)
 	     number(s->queue_local, b));
 	rowf(out, "threads", "%s, %s idle, %s spinning", number(s->threads, a), number(s->threads_idle, b),
 	     number(s->threads_spinning, c));
-	row(out, "waits for mutexes", seconds(d->mutex_wait_ns, a));
-	percentiles(out, "waits for a P", &d->latency);
-	percentiles(out, "stops by the GC", &d->stw_total_gc);
-	percentiles(out, "other stops", &d->stw_total_other);
+	row(out, "mutex wait in all", seconds(d->mutex_wait_ns, a));
+	percentiles(out, "scheduling latency", &d->latency);
+	percentiles(out, "stop-the-world, GC", &d->stw_total_gc);
+	percentiles(out, "stop-the-world, other", &d->stw_total_other);
 }
 
 static void ps(struct str *out, const struct runtime_detail *d)
@@ -227,7 +227,7 @@ static void pauses(struct str *out, const struct runtime_detail *d)
 
 	if (!d->pause_cnt)
 		return;
-	str_add(out, "Last pauses\n");
+	str_add(out, "Last cycles, stop-the-world\n");
 	for (int i = 0; i < d->pause_cnt && i < PAUSES_SHOWN; i++) {
 		const struct runtime_pause *p = &d->pauses[i];
 		uint64_t ago = now > p->end_unix_ns ? now - p->end_unix_ns : 0;
@@ -237,13 +237,13 @@ static void pauses(struct str *out, const struct runtime_detail *d)
 	}
 }
 
-static char *text_of(const struct process *p, const struct runtime_detail *d)
+static char *text_of(const struct process *p, const struct runtime_detail *d, bool ascii)
 {
 	struct str out;
 	char *text;
 
 	str_init(&out);
-	title(&out, p);
+	title(&out, p, ascii);
 	settings(&out, d);
 	collector(&out, d);
 	memory(&out, &d->sample);
@@ -251,7 +251,7 @@ static char *text_of(const struct process *p, const struct runtime_detail *d)
 	ps(&out, d);
 	cpu(&out, &d->sample);
 	str_add(&out, "Process\n");
-	limit(&out, "descriptors", d->fds, d->fd_limit);
+	limit(&out, "file descriptors", d->fds, d->fd_limit);
 	limit(&out, "threads", d->os_threads, d->thread_limit);
 	pauses(&out, d);
 	text = out.failed ? NULL : strdup(str_get(&out));
@@ -278,11 +278,13 @@ static int read_one(const struct options *opts, const struct process *p, struct 
 /* 1 shown, 0 refused and said so, -errno of stdout. */
 static int show(const struct options *opts, const struct process *p)
 {
+	struct plain_style style;
 	struct runtime_detail d;
 	char why[WHY_SZ] = "";
 	bool known;
 	int err;
 
+	output_style(opts, &style);
 	runtime_detail_init(&d);
 	known = !read_one(opts, p, &d, why);
 	if (!known)
@@ -290,7 +292,7 @@ static int show(const struct options *opts, const struct process *p)
 	if (opts->json)
 		err = output_line_consume(runtime_json(p, p->owner, known ? &d : NULL, why));
 	else
-		err = known ? output_line_consume(text_of(p, &d)) : 0;
+		err = known ? output_line_consume(text_of(p, &d, style.ascii)) : 0;
 	runtime_detail_deinit(&d);
 	return err ? err : known;
 }

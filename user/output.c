@@ -185,9 +185,36 @@ void output_target_prefix(const struct options *opts, const struct process *p, c
 	snprintf(buf, sz, "%s %d: ", name, (int)p->pid);
 }
 
+/* Why a process is no target, as `list --all` says it; the session keeps only those that are. "" unknown. */
+static void why_skipped(const struct session *s, const char *root, pid_t pid, char *buf, size_t sz)
+{
+	struct proc_table *all = NULL;
+	const struct process *p;
+
+	if (proc_table_new(root, s->binaries, true, NULL, &all))
+		return;
+	if (!proc_table_scan(all) && (p = proc_table_find(all, pid)) && !p->binary && *p->why)
+		snprintf(buf, sz, ": %s: %s", p->comm, p->why);
+	proc_table_free(all);
+}
+
+/* Of a process that was asked for by number; "" of other targets. */
+static void why_not(const struct session *s, const struct options *opts, char *buf, size_t sz)
+{
+	pid_t pid = only_pid(opts);
+	char path[PATH_MAX];
+
+	*buf = '\0';
+	snprintf(path, sizeof(path), "%s/proc/%d", opts->root, (int)pid);
+	if (pid && access(path, F_OK))
+		snprintf(buf, sz, ": there is no such process");
+	else if (pid)
+		why_skipped(s, opts->root, pid, buf, sz);
+}
+
 int output_nothing(const struct session *s, const struct options *opts)
 {
-	char text[300];
+	char text[300], why[WHY_SZ + 40];
 
 	if (!output_sees_all()) {
 		log_error("no Go process among those that may be read (%llu processes looked at): CAP_SYS_PTRACE is "
@@ -195,9 +222,10 @@ int output_nothing(const struct session *s, const struct options *opts)
 			  (unsigned long long)s->looked_at);
 		return EXIT_PRIVILEGE;
 	}
+	why_not(s, opts, why, sizeof(why));
 	if (opts->target || opts->pid || opts->namespace_ || opts->container)
-		log_error("no Go process matches %s; `gopherscope list` shows what there is, with --all why not",
-			  target_text(opts, text, sizeof(text)));
+		log_error("no Go process matches %s%s; `gopherscope list` shows what there is, with --all why not",
+			  target_text(opts, text, sizeof(text)), why);
 	else
 		log_error("no Go process on this node (%llu processes looked at); `gopherscope list --all` says why "
 			  "for each",

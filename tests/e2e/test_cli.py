@@ -72,6 +72,12 @@ def one_line(text):
     (["top", "--signals", "+telepathy"], "unknown signal 'telepathy'"),
     (["trace", "-o", "x.svg"], "the format is not known"),
     (["replay"], "needs a FILE"),
+    (["gctrace"], "needs a TARGET"),
+    (["goroutine", "1"], "unknown command 'goroutine'"),
+    (["goroutines", "1", "-o", "x.svg"], "name it FILE.pb.gz"),
+    (["goroutines", "1", "--diff", "0"], "out of range, 1s to 1h"),
+    (["runtime", "1", "--stacks"], "option '--stacks': not for this command"),
+    (["schedtrace", "1", "-f", "pftrace"], "text or json"),
 ])
 def test_usage_errors(args, words, tmp_path):
     r = gs(*args, cwd=tmp_path)
@@ -254,3 +260,36 @@ def test_stuck_reader(args):
             wait_for(lambda: all(writing() for _ in range(10)), 60)
             t.p.send_signal(signal.SIGTERM)
             assert t.p.wait(5) == GOOD
+
+
+@pytest.mark.parametrize("command", ["gctrace", "schedtrace", "goroutines", "runtime", "why"])
+def test_why_a_pid_is_no_target(command):
+    """As `list --all` says it, in one line."""
+    with subprocess.Popen(["sleep", "60"]) as p:
+        r = gs(command, p.pid)
+        assert r.returncode == NOTHING and f"matches '{p.pid}': sleep: not Go; " in one_line(r.stderr)
+        p.kill()
+    r = gs(command, p.pid)  # nobody reuses it so soon
+    assert r.returncode == NOTHING and ": there is no such process; " in one_line(r.stderr)
+    r = gs(command, 2)
+    assert r.returncode == NOTHING and ("kernel thread; " in r.stderr or "not Go; " in r.stderr), r.stderr
+
+
+def test_gctrace_of_a_program_that_does_not_collect():
+    with Started(fixture("gcload"), "-delay", "60s") as p:
+        p.line()
+        r = gs("gctrace", p.pid, "-d", "300ms")
+        assert r.returncode == GOOD and r.stdout == ""
+        assert f"no GC cycle of '{p.pid}' ended in this time" in one_line(r.stderr)
+        assert gs("gctrace", p.pid, "-d", "300ms", "-q").stderr == ""
+
+
+def test_goroutines_to_a_pipe_leaves_nothing_out():
+    """The runtime's own have names that do not fit into 120 columns."""
+    with Started(fixture("gcload"), "-every", "50ms") as p:
+        for _ in range(10):  # it has collected: its workers are there
+            p.line()
+        r = gs("goroutines", p.pid, "--all")
+    assert r.returncode == GOOD and r.stdout.endswith("\n")
+    assert re.search(r" runtime\.gcBgMarkStartWorkers  mgc\.go:\d+ +runtime\.gcBgMarkWorker  mgc\.go:\d+\n", r.stdout), r.stdout
+    assert "\u2026" not in r.stdout

@@ -166,7 +166,7 @@ const char *maxprocs_by_text(enum maxprocs_by by)
 	case MAXPROCS_CODE:
 		return "code";
 	case MAXPROCS_GODEBUG:
-		return "default without quota (GODEBUG)";
+		return "default, CPU limit ignored";
 	}
 	return "unknown";
 }
