@@ -33,6 +33,7 @@
 #define LEAK_PART    100
 #define NOISE_SIGMAS 4
 #define PROFILE_ENDS ".pb.gz"
+#define HEADER_MIN   120 /* on a narrower screen the header takes two lines */
 #define SECONDS(ns)  ((double)(ns) / NS_PER_SEC)
 #define MINUTE_NS    (60.0 * NS_PER_SEC)
 
@@ -350,9 +351,9 @@ static void add_header(const struct goroutines *gs, const struct look *k, const 
 	if (k->process->owner)
 		owner_format(k->process->owner, name, sizeof(name));
 	format_clean(name, style->ascii, clean, sizeof(clean));
-	str_addf(out, "%s  pid %d  %s  %s%lld goroutines and %lld of the runtime's own", clean, (int)k->process->pid,
-		 k->process->binary->go_version, c->walked < c->total ? "~" : "",
-		 (long long)c->total - (long long)system, (long long)system);
+	str_addf(out, "%s  pid %d  %s%s%s%lld goroutines and %lld of the runtime's own", clean, (int)k->process->pid,
+		 k->process->binary->go_version, style->height && style->width < HEADER_MIN ? "\n" : "  ",
+		 c->walked < c->total ? "~" : "", (long long)c->total - (long long)system, (long long)system);
 	for (int s = 0; s < GOROUTINE_STATE_CNT; s++)
 		if (c->states[s]) {
 			str_addf(out, "%s%s %lld", comma, goroutine_state_name((enum goroutine_state)s),
@@ -466,6 +467,22 @@ static void profile_look(const struct goroutines *gs, const struct look *k, stru
 			profile_group(gs, k, &k->now.groups[i], profile);
 }
 
+/* The closing line of a file, as trace has it: on stderr, -q leaves it out. */
+static void tell_written(const struct goroutines *gs, const char *path)
+{
+	long long goroutines = 0;
+	struct stat st;
+
+	for (int i = 0; i < gs->cnt; i++) {
+		const struct look *k = &gs->looks[i];
+
+		for (size_t n = 0; !k->failed && n < k->now.group_cnt; n++)
+			goroutines += is_shown(gs, k, n) ? goroutines_scaled(&k->now, k->now.groups[n].cnt) : 0;
+	}
+	if (!gs->opts->quiet && !stat(path, &st))
+		fprintf(stderr, "%s: %lld bytes, %lld goroutines\n", path, (long long)st.st_size, goroutines);
+}
+
 static int write_profiles(const struct goroutines *gs)
 {
 	struct pprof *profile;
@@ -475,8 +492,11 @@ static int write_profiles(const struct goroutines *gs)
 	for (int i = 0; !err && i < gs->cnt; i++)
 		if (!gs->looks[i].failed)
 			profile_look(gs, &gs->looks[i], profile);
-	for (int i = 0; !err && i < gs->opts->output_cnt; i++)
+	for (int i = 0; !err && i < gs->opts->output_cnt; i++) {
 		err = pprof_write(profile, gs->opts->outputs[i], gs->opts->force, why);
+		if (!err)
+			tell_written(gs, gs->opts->outputs[i]);
+	}
 	if (err)
 		log_error("%s", why);
 	pprof_free(profile);

@@ -293,3 +293,14 @@ def test_goroutines_to_a_pipe_leaves_nothing_out():
     assert r.returncode == GOOD and r.stdout.endswith("\n")
     assert re.search(r" runtime\.gcBgMarkStartWorkers  mgc\.go:\d+ +runtime\.gcBgMarkWorker  mgc\.go:\d+\n", r.stdout), r.stdout
     assert "\u2026" not in r.stdout
+
+
+def test_goroutine_profile_says_what_it_wrote(tmp_path):
+    path = tmp_path / "g.pb.gz"
+    with Started(fixture("gcload")) as p:
+        p.line()
+        r = gs("goroutines", p.pid, "-o", path)
+        assert r.returncode == GOOD and r.stdout == ""
+        assert r.stderr == f"{path}: {path.stat().st_size} bytes, 2 goroutines\n"  # main, os/signal's
+        r = gs("goroutines", p.pid, "-o", path, "--force", "-q")
+        assert r.returncode == GOOD and r.stderr == ""
