@@ -70,7 +70,7 @@ static void throttled_text(void **state)
 			    "garbage collection.");
 	assert_string_equal(v.advice,
 			    "set GOMAXPROCS=2 (is 32: 32 threads empty the 200 ms quota in 6.3 ms); GOGC=400 cuts "
-			    "14.2 cycles/s to about 3.5.");
+			    "14.2 cycles/s to about 3.5; GC would then take about 29% of its CPU.");
 	assert_string_equal(v.seen,
 			    "limit 2.0, 62 of 100 periods throttled, GC 12.3 of 19.8 cpu-s, heap live 38M goal 76M, "
 			    "memory limit 512M. Stop-the-world 71 ms follows from it (3 of 3 pauses of 10 ms or more "
@@ -213,13 +213,16 @@ static void throttled_gogc(void **state)
 		int64_t gogc, live, goal, limit, working_set, gomemlimit;
 		const char *want; /* part of the advice; NULL: no GOGC in it */
 	} rows[] = {
-		{100, 38, 76, 512, 174, -1, "; GOGC=400 cuts 14.2 cycles/s to about 3.5."},
+		{100, 38, 76, 512, 174, -1,
+		 "; GOGC=400 cuts 14.2 cycles/s to about 3.5; GC would then take about 29% of its CPU."},
 		{50, 38, 57, 512, 174, -1, "; GOGC=200 cuts"},
 		{100, 100, 200, 512, 240, -1, "; GOGC=250 cuts"}, /* 0.8 * 512 - 40 = 369.6: 269 % */
 		{100, 150, 300, 512, 310, -1, "; GOGC=160 cuts"}, /* 399.6: 166 % */
 		{100, 200, 400, 512, 410, -1, NULL},              /* no room: 99 % */
 		{100, 38, 76, 512, 174, 100, "; GOGC=110" /* below */},
-		{100, 38, 76, -1, 174, -1, "; GOGC=400 cuts 14.2 cycles/s to about 3.5, for a heap goal of 190M."},
+		{100, 38, 76, -1, 174, -1,
+		 "; GOGC=400 cuts 14.2 cycles/s to about 3.5, for a heap goal of 190M; GC would "
+		 "then take about 29% of its CPU."},
 		{-1, 38, 76, 512, 174, -1, NULL}, /* GC by memory limit only */
 		{STAT_UNKNOWN, 38, 76, 512, 174, -1, NULL},
 		{100, STAT_UNKNOWN, 76, 512, 174, -1, NULL},

@@ -7,7 +7,7 @@
 #include "stats/snapshot.h"
 
 struct delay {
-	const char *column; /* as the table calls it: "THR", "RUNQ", "STW", "RTT", "DNS"; NULL: no delay */
+	const char *column; /* as the table calls it: "THR", "RUNQ", "GOSCH", "STW", "RTT", "DNS"; NULL: no delay */
 	double seconds;     /* 0 without a delay */
 	bool known;         /* some source of delays worked, even if nothing happened */
 };

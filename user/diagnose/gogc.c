@@ -11,6 +11,7 @@
 #define GOGC_FACTOR_MAX 4
 #define GOGC_FACTOR_MIN 1.5  /* less is not worth an advice */
 #define MEMORY_SHARE    0.80 /* of the memory limit that the heap goal and all the rest may take */
+#define GOAL_EQUAL      0.98 /* readings of goal and live heap are of two moments */
 
 /* Bytes that the heap goal may have: MEMORY_SHARE of the memory limit less what the container holds beside the heap,
  * and below GOMEMLIMIT. NAN where there is no limit or something is unknown. */
@@ -85,4 +86,57 @@ double gogc_memory_ratio(const struct snapshot_container *c)
 	if (c->gc.memory_limit_bytes <= 0 || c->gc.mapped_ready_bytes == STAT_UNKNOWN)
 		return NAN;
 	return (double)c->gc.mapped_ready_bytes / (double)c->gc.memory_limit_bytes;
+}
+
+void gogc_expect(const struct snapshot_container *c, double ratio, char *buf, size_t sz)
+{
+	int64_t gogc = gogc_better(c);
+	char share[WORD_SZ];
+
+	if (gogc && !isnan(ratio))
+		words_part(buf, sz, "; ", "GC would then take about %s of its CPU",
+			   words_percent(gogc_expected_share(c, gogc, ratio), share));
+}
+
+/* The goal of GOGC is the live heap and its part of it (and of stacks and globals): one that is lower comes from the
+ * limit. Where that is not known (several processes) the memory decides alone. */
+bool gogc_is_bound(const struct snapshot_container *c)
+{
+	const struct snapshot_gc *gc = &c->gc;
+	double goal = (double)gc->heap_live_bytes * (1 + (double)gc->gogc / 100);
+
+	if (!(gogc_memory_ratio(c) >= GOGC_BOUND_RATIO))
+		return false;
+	return gc->gogc < 0 || gc->heap_live_bytes <= 0 || gc->heap_goal_bytes <= 0 ||
+	       (double)gc->heap_goal_bytes < GOAL_EQUAL * goal;
+}
+
+/* What GOMEMLIMIT could be below the container's own limit; 0: no more than it is, or unknown. */
+static int64_t higher_limit(const struct snapshot_container *c)
+{
+	double room = MEMORY_SHARE * (double)c->memory.limit_bytes;
+
+	if (c->memory.limit_bytes <= 0 || c->process_cnt != 1)
+		return 0;
+	if (c->memory.non_go_bytes != STAT_UNKNOWN)
+		room -= (double)c->memory.non_go_bytes;
+	return room > 1.1 * (double)c->gc.memory_limit_bytes ? (int64_t)room : 0;
+}
+
+void gogc_limit_advice(const struct snapshot_container *c, char *buf, size_t sz)
+{
+	int64_t higher = higher_limit(c);
+	char word[WORD_SZ], limit[WORD_SZ];
+
+	if (higher)
+		words_part(buf, sz, "; ", "set GOMEMLIMIT=%s (80%% of the %s memory limit, less what is not Go's)",
+			   words_memlimit(higher, word), words_bytes(c->memory.limit_bytes, limit));
+	else if (c->memory.limit_bytes == -1)
+		words_part(buf, sz, "; ", "raise GOMEMLIMIT (the container has no memory limit of its own)");
+	else
+		words_part(buf, sz, "; ", "raise the memory limit, and GOMEMLIMIT with it");
+	if (c->gc.heap_live_bytes > 0)
+		words_part(buf, sz, "; ",
+			   "if the live heap of %s only grows, find what keeps it (goroutines, heap profile)",
+			   words_bytes(c->gc.heap_live_bytes, word));
 }

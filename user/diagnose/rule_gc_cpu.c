@@ -19,7 +19,6 @@
 
 #define LIMIT_GC_RATIO       0.25
 #define LIMIT_CRITICAL_RATIO 0.40 /* near the half that the runtime's limiter allows */
-#define LIMIT_ADVICE_RATIO   0.80 /* of the container's memory limit */
 
 static void say_cycles(const struct snapshot_container *c, char *buf, size_t sz)
 {
@@ -54,17 +53,17 @@ static void say_seen(const struct snapshot_container *c, double ratio, struct ve
 
 static void say_gc_advice(const struct snapshot_container *c, double ratio, struct verdict *ret)
 {
-	int64_t gogc = gogc_better(c);
-	char what[160] = "", share[WORD_SZ];
+	char what[160] = "";
 
-	if (!gogc) {
+	if (!gogc_better(c)) {
 		words_add(ret->advice, sizeof(ret->advice),
 			  "allocate less (a heap profile names the sites): no higher GOGC surely fits its memory.");
 		return;
 	}
 	gogc_advice(c, what, sizeof(what));
-	words_add(ret->advice, sizeof(ret->advice), "set %s; GC would then take about %s of its CPU.", what,
-		  words_percent(gogc_expected_share(c, gogc, ratio), share));
+	words_add(ret->advice, sizeof(ret->advice), "set %s", what);
+	gogc_expect(c, ratio, ret->advice, sizeof(ret->advice));
+	words_add(ret->advice, sizeof(ret->advice), ".");
 }
 
 bool rule_gc_cpu(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret)
@@ -75,7 +74,7 @@ bool rule_gc_cpu(const struct snapshot *s, const struct snapshot_container *c, d
 	char share[WORD_SZ];
 
 	/* ">=" keeps it quiet for NAN on either side */
-	if (!(ratio >= warn) || gogc_memory_ratio(c) >= GOGC_BOUND_RATIO)
+	if (!(ratio >= warn) || gogc_is_bound(c))
 		return false;
 	ret->severity = minute && ratio >= CRITICAL_RATIO * scale ? VERDICT_CRITICAL : VERDICT_WARNING;
 	words_add(ret->text, sizeof(ret->text), "Garbage collection took %s%s of its CPU over the last %s.",
@@ -97,50 +96,21 @@ bool rule_gc_cpu(const struct snapshot *s, const struct snapshot_container *c, d
 /* ---- mem-limit-gc -------------------------------------------------------------------------------------------------
  */
 
-/* What GOMEMLIMIT could be below the container's own limit; 0: no more than it is, or unknown. */
-static int64_t higher_limit(const struct snapshot_container *c)
-{
-	double room = LIMIT_ADVICE_RATIO * (double)c->memory.limit_bytes;
-
-	if (c->memory.limit_bytes <= 0 || c->process_cnt != 1)
-		return 0;
-	if (c->memory.non_go_bytes != STAT_UNKNOWN)
-		room -= (double)c->memory.non_go_bytes;
-	return room > 1.1 * (double)c->gc.memory_limit_bytes ? (int64_t)room : 0;
-}
-
-static void say_limit_advice(const struct snapshot_container *c, struct verdict *ret)
-{
-	int64_t higher = higher_limit(c);
-	char *buf = ret->advice, word[WORD_SZ], live[WORD_SZ];
-	size_t sz = sizeof(ret->advice);
-
-	if (higher)
-		words_part(buf, sz, "; ", "set GOMEMLIMIT=%s (80%% of the %s memory limit, less what is not Go's)",
-			   words_memlimit(higher, word), words_bytes(c->memory.limit_bytes, live));
-	else
-		words_part(buf, sz, "; ", "raise the memory limit, and GOMEMLIMIT with it");
-	if (c->gc.heap_live_bytes > 0)
-		words_part(buf, sz, "; ",
-			   "if the live heap of %s only grows, find what keeps it (goroutines, heap profile)",
-			   words_bytes(c->gc.heap_live_bytes, word));
-	words_add(buf, sz, ".");
-}
-
 bool rule_mem_limit_gc(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret)
 {
 	double memory = gogc_memory_ratio(c), ratio = c->gc.cpu_ratio;
 	char limit[WORD_SZ], share[WORD_SZ], used[WORD_SZ];
 
 	/* The memory is no number that swings: the heap stays at the limit; only GC's share has a lower way out. */
-	if (!(memory >= GOGC_BOUND_RATIO) || !(ratio >= LIMIT_GC_RATIO * scale))
+	if (!gogc_is_bound(c) || !(ratio >= LIMIT_GC_RATIO * scale))
 		return false;
 	ret->severity = ratio >= LIMIT_CRITICAL_RATIO * scale ? VERDICT_CRITICAL : VERDICT_WARNING;
 	words_add(ret->text, sizeof(ret->text),
 		  "Go memory is at %s of GOMEMLIMIT %s: it collects all the time to stay below, with %s%s of its CPU.",
 		  words_percent(memory, used), words_bytes(c->gc.memory_limit_bytes, limit),
 		  c->gc.cpu_estimated ? "about " : "", words_percent(ratio, share));
-	say_limit_advice(c, ret);
+	gogc_limit_advice(c, ret->advice, sizeof(ret->advice));
+	words_add(ret->advice, sizeof(ret->advice), ".");
 	say_seen(c, ratio, ret);
 	words_evidence(ret, "go_memory_ratio", memory, "1", GOGC_BOUND_RATIO);
 	words_evidence(ret, "gc_cpu_ratio", ratio, "1",

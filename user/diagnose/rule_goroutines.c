@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the census of goroutines shows. goroutine-leak: one creation site has more and more of them and the oldest one
- * never gets on; or the runtime itself has found them unreachable (1.27). goroutine-blocked: many stand before one
- * lock. How long one waits is known since the last collection that found it waiting, so both are late by up to one
- * cycle. */
+ * never gets on; or the runtime itself has found them unreachable (1.27). goroutine-blocked: many stand at one
+ * place before a lock. How long one waits is known since the last collection that found it waiting, so both are late by
+ * up to one cycle. */
 #include "diagnose/rule.h"
 #include "diagnose/words.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/census.h"
@@ -110,54 +111,107 @@ bool rule_goroutine_leak(const struct snapshot *s, const struct snapshot_contain
 /* ---- blocked ------------------------------------------------------------------------------------------------------
  */
 
-/* Before Go 1.20 a lock is a plain semaphore. */
-static bool waits_for_lock(const struct snapshot_group *g)
+/* A version that is none has no ambiguous word taken for a lock. */
+static bool is_before_1_20(const struct snapshot_container *c, int32_t pid)
 {
-	static const char *const reasons[] = {"sync.Mutex.Lock", "sync.RWMutex.Lock", "sync.RWMutex.RLock",
-					      "semacquire"};
+	int minor;
 
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
-		if (!strcmp(g->reason, reasons[i]))
-			return g->state == GOROUTINE_WAITING;
+	for (int i = 0; i < c->process_cnt; i++)
+		if (c->processes[i].pid == pid)
+			return sscanf(c->processes[i].go_version, "go1.%d", &minor) == 1 && minor < 20;
 	return false;
 }
 
-static const struct snapshot_group *find_blocked(const struct snapshot_sched *s, double scale)
+/* Before Go 1.20 a lock is a plain semaphore; later that word means a sync.WaitGroup (up to 1.24) and others. */
+static bool waits_for_lock(const struct snapshot_container *c, const struct snapshot_group *g)
 {
-	const struct snapshot_group *most = NULL;
+	static const char *const reasons[] = {"sync.Mutex.Lock", "sync.RWMutex.Lock", "sync.RWMutex.RLock"};
 
-	for (int i = 0; i < s->group_cnt; i++) {
-		const struct snapshot_group *g = &s->groups[i];
+	if (g->state != GOROUTINE_WAITING)
+		return false;
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
+		if (!strcmp(g->reason, reasons[i]))
+			return true;
+	return !strcmp(g->reason, "semacquire") && is_before_1_20(c, g->pid);
+}
 
-		if (waits_for_lock(g) && (double)g->cnt >= BLOCKED_MIN * scale &&
-		    g->oldest_seconds >= BLOCKED_WAIT * scale && (!most || g->cnt > most->cnt))
-			most = g;
+/* What waits at one place, whoever created it. */
+struct queue {
+	const struct snapshot_group *group; /* borrowed: the largest of them */
+	int64_t cnt;
+	double oldest_seconds; /* NAN unknown */
+};
+
+static bool is_same_place(const struct snapshot_group *a, const struct snapshot_group *b)
+{
+	return a->pid == b->pid && !strcmp(a->blocked, b->blocked) && !strcmp(a->blocked_at, b->blocked_at);
+}
+
+/* Groups whose place is not known are each their own. */
+static struct queue queue_of(const struct snapshot_container *c, const struct snapshot_group *g)
+{
+	struct queue q = {g, 0, NAN};
+
+	for (int i = 0; i < c->sched.group_cnt; i++) {
+		const struct snapshot_group *x = &c->sched.groups[i];
+
+		if (x != g && (!*g->blocked || !is_same_place(x, g) || !waits_for_lock(c, x)))
+			continue;
+		q.cnt += x->cnt;
+		q.oldest_seconds = fmax(q.oldest_seconds, x->oldest_seconds); /* ignores a NAN */
+		if (x->cnt > q.group->cnt)
+			q.group = x;
+	}
+	return q;
+}
+
+static struct queue find_blocked(const struct snapshot_container *c, double scale)
+{
+	struct queue most = {.cnt = 0};
+
+	for (int i = 0; i < c->sched.group_cnt; i++) {
+		struct queue q;
+
+		if (!waits_for_lock(c, &c->sched.groups[i]))
+			continue;
+		q = queue_of(c, &c->sched.groups[i]);
+		if ((double)q.cnt >= BLOCKED_MIN * scale && q.oldest_seconds >= BLOCKED_WAIT * scale &&
+		    q.cnt > most.cnt)
+			most = q;
 	}
 	return most;
+}
+
+static void say_blocked(const struct snapshot_container *c, const struct queue *q, struct verdict *ret)
+{
+	const struct snapshot_group *g = q->group;
+	bool old = !strcmp(g->reason, "semacquire");
+	char word[WORD_SZ];
+
+	words_add(ret->text, sizeof(ret->text), "%lld goroutines wait for a lock%s, the oldest for %s, at ",
+		  (long long)q->cnt, old ? " (or a sync.WaitGroup: alike before Go 1.20)" : "",
+		  words_duration(q->oldest_seconds, word));
+	say_site(g->blocked, g->blocked_at, ret->text, sizeof(ret->text));
+	words_add(ret->text, sizeof(ret->text), ".");
+	words_add(ret->advice, sizeof(ret->advice),
+		  "find who holds it (`gopherscope goroutines %d --stacks`: one of the others stands behind the same "
+		  "lock), hold it shorter or split it; never over I/O.",
+		  g->pid);
 }
 
 bool rule_goroutine_blocked(const struct snapshot *s, const struct snapshot_container *c, double scale,
 			    struct verdict *ret)
 {
-	const struct snapshot_group *g = find_blocked(&c->sched, scale);
-	char word[WORD_SZ];
+	struct queue q = find_blocked(c, scale);
 
-	if (!g)
+	if (!q.cnt)
 		return false;
-	ret->severity = g->oldest_seconds >= BLOCKED_GRAVE * scale ? VERDICT_CRITICAL : VERDICT_WARNING;
-	words_add(ret->text, sizeof(ret->text), "%lld goroutines wait for one lock, the oldest for %s, at ",
-		  (long long)g->cnt, words_duration(g->oldest_seconds, word));
-	say_site(g->blocked, g->blocked_at, ret->text, sizeof(ret->text));
-	words_add(ret->text, sizeof(ret->text), ".");
-	words_add(ret->advice, sizeof(ret->advice),
-		  "find who holds it (`gopherscope goroutines %d --stacks`: one of the others stands behind the same "
-		  "lock), hold it "
-		  "shorter or split it; never over I/O.",
-		  g->pid);
-	say_wait(g, ret);
+	ret->severity = q.oldest_seconds >= BLOCKED_GRAVE * scale ? VERDICT_CRITICAL : VERDICT_WARNING;
+	say_blocked(c, &q, ret);
+	say_wait(q.group, ret);
 	words_add(ret->seen, sizeof(ret->seen), ".");
-	words_evidence_int(ret, "goroutines", g->cnt, "{goroutine}");
-	words_evidence(ret, "oldest_wait", g->oldest_seconds, "s",
+	words_evidence_int(ret, "goroutines", q.cnt, "{goroutine}");
+	words_evidence(ret, "oldest_wait", q.oldest_seconds, "s",
 		       ret->severity == VERDICT_CRITICAL ? BLOCKED_GRAVE : BLOCKED_WAIT);
 	return true;
 }

@@ -6,6 +6,7 @@
  *
  * GOMEMLIMIT without or with a wrong value is often the way out, so what rule_gomemlimit would advise is said here, and
  * its verdict gives way to this one. */
+#include "diagnose/gogc.h"
 #include "diagnose/rule.h"
 #include "diagnose/words.h"
 
@@ -148,7 +149,8 @@ static void say_advice(const struct snapshot *s, const struct snapshot_container
 	char *buf = ret->advice;
 	size_t sz = sizeof(ret->advice);
 
-	if (rule_gomemlimit(s, c, 1, &go))
+	/* one that binds already is not lowered: the collector would only work more */
+	if (!gogc_is_bound(c) && rule_gomemlimit(s, c, 1, &go))
 		words_add(buf, sz, "%.*s", (int)strlen(go.advice) - 1, go.advice); /* less its full stop */
 	if (say_limit(c, buf, sz))
 		say_leak(c, ", or ", buf, sz);

@@ -94,8 +94,11 @@ static void say_advice(const struct snapshot *s, const struct snapshot_container
 
 	if (m->process)
 		maxprocs_advice(s, c, m, buf, sz);
-	if (gc->culprit) {
+	if (gc->culprit && gogc_is_bound(c)) {
+		gogc_limit_advice(c, buf, sz);
+	} else if (gc->culprit) {
 		gogc_advice(c, buf, sz);
+		gogc_expect(c, gc->measured ? c->gc.cpu_ratio : NAN, buf, sz);
 		if (!*buf) {
 			words_add(buf, sz, "allocate less (no higher GOGC surely fits its memory)");
 			say_limit(s, c, buf, sz);

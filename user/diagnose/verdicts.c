@@ -331,6 +331,21 @@ static bool gc_burned_quota(const struct snapshot_container *c, const struct ver
 	return !strcmp(cause->culprit, "gc");
 }
 
+/* The heap needs more memory than the container has: one thing, unless what collects is the graver side of it. */
+static bool same_shortage(const struct snapshot_container *c, const struct verdict *cause, const struct verdict *effect)
+{
+	return c->memory.limit_bytes > 0 && cause->severity >= effect->severity;
+}
+
+static void say_collects(const struct snapshot_container *c, const struct verdict *effect, char *buf, size_t sz)
+{
+	char limit[WORD_SZ], share[WORD_SZ];
+
+	words_part(buf, sz, " ", "It already collects all the time to stay below GOMEMLIMIT %s, with %s%s of its CPU.",
+		   words_bytes(c->gc.memory_limit_bytes, limit), c->gc.cpu_estimated ? "about " : "",
+		   words_percent(c->gc.cpu_ratio, share));
+}
+
 /* Effects that are told by the verdict on their cause. */
 static const struct {
 	const char *cause, *effect;
@@ -343,6 +358,7 @@ static const struct {
 	{"throttled", "gc-cpu", gc_burned_quota, NULL},
 	{"mem-limit-gc", "gomemlimit", NULL, NULL},
 	{"oom-risk", "gomemlimit", NULL, NULL},
+	{"oom-risk", "mem-limit-gc", same_shortage, say_collects},
 	{"throttled", "cpu-contended", waits_for_itself, say_waits},
 	{"throttled", "dns", slow_by_throttle, say_slow},
 };
