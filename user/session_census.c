@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* When whose goroutines are counted. A census of 100 goroutines costs some 0.1 ms, one of 10,000 some ms, and the loop
- * waits for it: a single one walks no more goroutines than fit into CENSUS_MAX_NS at the price of the last one, and all
- * of them together get CENSUS_SHARE of one core, except for the container whose screen is open. One look (`why`,
- * `top --once`) takes two, at its begin and at its end. */
+ * waits for it: a single one reads WALK_MIN of the program's g's, or as many more as fit into CENSUS_MAX_NS at the
+ * price of the last one, and all of them together get SHARE of one core, except for the container whose screen is open.
+ * The price is CPU time, as wall time on a busy machine is that of others, and a g's, dead ones included: what a small
+ * process costs is mostly not its goroutines. One look (`why`, `top --once`) takes two, at its begin and at its end. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -25,10 +28,10 @@
 #define SAVED_MAX_NS  (20 * NS_PER_MS)
 #define CENSUS_MAX_NS (5 * NS_PER_MS)
 #define LOOK_MAX_NS   (200 * NS_PER_MS) /* one look: who is left out comes first at its end */
-#define G_NS_FIRST    5000              /* a goroutine, before one was measured: the dearest seen */
+#define G_NS_FIRST    5000              /* before one was measured: the dearest seen */
 #define G_NS_MIN      100
-#define WALK_MIN      100
-#define LINES_MAX     64 /* binaries whose tables are open */
+#define WALK_MIN      4096 /* as many are always looked at: a sample could miss who holds a lock */
+#define LINES_MAX     64   /* binaries whose tables are open */
 #define FRAMES_MAX    8
 
 /* The tables of a binary, for all of its processes. */
@@ -45,10 +48,10 @@ static struct shared_lines *lines_open(struct session *s, const struct process *
 	struct shared_lines *l;
 	char why[WHY_SZ] = "";
 	_cleanup_close_ int fd = -1;
+	struct stat st;
 
 	if (!s->lines && hashmap_new(LINES_MAX, &s->lines))
 		return NULL;
-	struct stat st;
 	l = calloc(1, sizeof(*l));
 	if (!l || hashmap_add(s->lines, (uintptr_t)p->binary, l)) {
 		free(l);
@@ -207,34 +210,42 @@ static uint64_t walk_max(const struct watched *w)
 	return max < WALK_MIN ? WALK_MIN : max < CENSUS_WALK_MAX ? max : CENSUS_WALK_MAX;
 }
 
-static void remember_price(struct watched *w, const struct census *c)
+static uint64_t cpu_ns(void)
 {
-	uint64_t g_ns = c->walked ? c->took_ns / c->walked : 0;
+	struct timespec t;
 
-	w->census_took_ns = c->took_ns;
+	return clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) ? 0 : (uint64_t)t.tv_sec * NS_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
+static void remember_price(struct watched *w, const struct census *c, uint64_t took_ns)
+{
+	uint64_t g_ns = c->slots ? took_ns / c->slots : 0;
+
+	w->census_took_ns = took_ns;
 	w->census_g_ns = g_ns < G_NS_MIN ? G_NS_MIN : g_ns;
 }
 
-/* Returns what it took, in ns. */
+/* Returns what CPU it took, in ns. */
 static uint64_t take(struct session *s, struct process *p)
 {
 	struct watched *w = p->watched;
 	struct census_cfg cfg = {.walk_max = walk_max(w), .blocked = true};
 	char why[WHY_SZ] = "";
 	struct census c;
-	uint64_t start = clock_mono_ns();
-	int err = census_take(s->opts->root, p, &cfg, &c, why);
+	uint64_t start = cpu_ns();
+	int err;
 
-	w->census_ns = start;
+	w->census_ns = clock_mono_ns();
+	err = census_take(s->opts->root, p, &cfg, &c, why);
 	if (!err) {
-		remember_price(w, &c);
+		remember_price(w, &c, cpu_ns() - start);
 		tell_census(s, p, &c);
 		census_deinit(&c);
 	} else if (err != -ESRCH) {
 		w->census_off = err == CENSUS_NO_LAYOUT;
 		log_debug("pid %d: no census: %s", p->pid, why);
 	}
-	return clock_mono_ns() - start;
+	return cpu_ns() - start;
 }
 
 /* ---- whose turn ---------------------------------------------------------------------------------------------------

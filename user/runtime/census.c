@@ -443,6 +443,7 @@ static void conclude(struct taker *t, const char *root)
 	if (c->group_cnt)
 		qsort(c->groups, c->group_cnt, sizeof(*c->groups), compare_groups);
 	set_total(t, root);
+	c->slots = t->walk.cnt;
 	c->stacks_known = t->stacks_cnt > 0;
 	c->took_ns = clock_mono_ns() - c->time_ns;
 }
@@ -526,7 +527,6 @@ static int open_lines(struct taker *t, const char *root, char *why)
 	return err == -ENOENT ? CENSUS_NO_LAYOUT : err;
 }
 
-static int open_all(struct taker *t, const char *root, char *why)
 /* A time namespace (time_namespaces(7), 5.6 and newer) may begin to count elsewhere. */
 static bool has_other_clock(const char *root, pid_t pid)
 {
@@ -538,6 +538,7 @@ static bool has_other_clock(const char *root, pid_t pid)
 	return !stat(ours, &a) && !stat(theirs, &b) && a.st_ino != b.st_ino;
 }
 
+static int open_all(struct taker *t, const char *root, char *why)
 {
 	const struct binary *b = t->process->binary;
 	uint64_t strings = b->globals[GLOBAL_WAIT_REASONS];
@@ -547,8 +548,8 @@ static bool has_other_clock(const char *root, pid_t pid)
 		err = open_lines(t, root, why);
 	if (err)
 		return err;
-	err = wait_reasons_read(&t->mem, strings ? strings + t->process->bias : 0, b->go_minor, &t->reasons);
 	t->other_clock = has_other_clock(root, t->process->pid);
+	err = wait_reasons_read(&t->mem, strings ? strings + t->process->bias : 0, b->go_minor, &t->reasons);
 	return err ? err_why(why, err, "the process is gone") : 0;
 }
 

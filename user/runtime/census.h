@@ -50,6 +50,7 @@ struct census {
 	uint64_t took_ns;
 	uint64_t total;                       /* live goroutines, runtime's own included */
 	uint64_t walked;                      /* looked at; < total: a sample */
+	uint64_t slots;                       /* read for that: with the places of those that ended */
 	double scale;                         /* total / walked */
 	uint64_t states[GOROUTINE_STATE_CNT]; /* of all walked */
 	uint64_t system;                      /* of them the runtime's own: total - system is runtime.NumGoroutine() */
