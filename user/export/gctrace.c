@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "export/jsonl.h"
 #include "export/jw.h"
+#include "export/runtime_json.h"
+#include "export/runtime_metrics.h"
 #include "pods/owner.h"
 
 #define MIB_SHIFT    20
@@ -229,33 +231,6 @@ void gctrace_sched_line(const struct runtime_detail *d, int go_minor, struct str
 	str_add(out, "]");
 }
 
-static void add_value(struct jw *w, const char *key, int64_t v)
-{
-	if (v == SAMPLE_UNKNOWN)
-		jw_null(w, key);
-	else
-		jw_int(w, key, v);
-}
-
-static const char *status_name(uint32_t status)
-{
-	static const char *const names[] = {"idle", "running", "syscall", "gcstop", "dead"};
-
-	return status < sizeof(names) / sizeof(*names) ? names[status] : NULL;
-}
-
-static void add_p(struct jw *w, const struct runtime_p *p)
-{
-	jw_begin(w, NULL, '{');
-	jw_int(w, "id", p->id);
-	jw_text(w, "status", status_name(p->status));
-	jw_int(w, "run_queue", p->queue);
-	jw_bool(w, "run_next", p->runnext);
-	jw_int(w, "schedtick", p->schedtick);
-	jw_int(w, "syscalltick", p->syscalltick);
-	jw_end(w, '}');
-}
-
 char *gctrace_sched_json(const struct process *p, const struct runtime_detail *d)
 {
 	const struct runtime_sample *s = &d->sample;
@@ -263,16 +238,16 @@ char *gctrace_sched_json(const struct process *p, const struct runtime_detail *d
 
 	jw_init(&w);
 	add_head(&w, "gopherscope.schedtrace/1", p, s->time_ns, d->init_time_ns);
-	add_value(&w, "gomaxprocs", s->gomaxprocs);
-	add_value(&w, "idle_procs", s->procs_idle);
-	add_value(&w, "threads", s->threads);
-	add_value(&w, "spinning_threads", s->threads_spinning);
-	add_value(&w, "needspinning", d->threads_needspinning);
-	add_value(&w, "idle_threads", s->threads_idle);
-	add_value(&w, "run_queue", s->queue_global);
+	runtime_int_add(&w, "gomaxprocs", s->gomaxprocs);
+	runtime_int_add(&w, "idle_procs", s->procs_idle);
+	runtime_int_add(&w, "threads", s->threads);
+	runtime_int_add(&w, "spinning_threads", s->threads_spinning);
+	runtime_int_add(&w, "needspinning", d->threads_needspinning);
+	runtime_int_add(&w, "idle_threads", s->threads_idle);
+	runtime_int_add(&w, "run_queue", s->queue_global);
 	jw_begin(&w, "procs", '[');
 	for (int i = 0; i < d->p_cnt; i++)
-		add_p(&w, &d->ps[i]);
+		runtime_p_add(&w, &d->ps[i]);
 	jw_end(&w, ']');
 	jw_end(&w, '}');
 	return jw_take(&w);

@@ -168,22 +168,24 @@ static void scheduler(struct jw *w, const struct runtime_detail *d)
 	jw_end(w, '}');
 }
 
+void runtime_p_add(struct jw *w, const struct runtime_p *p)
+{
+	jw_begin(w, NULL, '{');
+	jw_int(w, "id", p->id);
+	jw_text(w, "status", runtime_p_status_name(p->status));
+	jw_int(w, "run_queue", p->queue);
+	jw_bool(w, "run_next", p->runnext);
+	jw_int(w, "schedtick", p->schedtick);
+	jw_int(w, "syscalltick", p->syscalltick);
+	jw_bool(w, "has_thread", p->m != 0);
+	jw_end(w, '}');
+}
+
 static void ps(struct jw *w, const struct runtime_detail *d)
 {
 	jw_begin(w, "ps", '[');
-	for (int i = 0; i < d->p_cnt; i++) {
-		const struct runtime_p *p = &d->ps[i];
-
-		jw_begin(w, NULL, '{');
-		jw_int(w, "id", p->id);
-		jw_text(w, "status", runtime_p_status_name(p->status));
-		jw_int(w, "queue", p->queue);
-		jw_bool(w, "runnext", p->runnext);
-		jw_int(w, "schedtick", p->schedtick);
-		jw_int(w, "syscalltick", p->syscalltick);
-		jw_bool(w, "has_thread", p->m != 0);
-		jw_end(w, '}');
-	}
+	for (int i = 0; i < d->p_cnt; i++)
+		runtime_p_add(w, &d->ps[i]);
 	jw_end(w, ']');
 }
 

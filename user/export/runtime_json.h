@@ -4,6 +4,7 @@
 
 #include "runtime/sample.h"
 
+struct jw;
 struct process;
 struct owner;
 
@@ -11,6 +12,8 @@ struct owner;
  * why then says why. */
 char *runtime_json(const struct process *p, const struct owner *o, const struct runtime_detail *d, const char *why);
 
+/* One P as an object. */
+void runtime_p_add(struct jw *w, const struct runtime_p *p);
 /* Words of enum values, also for the text of the command. */
 const char *runtime_phase_name(int64_t phase);      /* "off", "mark", "mark termination"; NULL unknown */
 const char *runtime_p_status_name(uint32_t status); /* "idle", "running", "syscall", "gcstop", "dead"; NULL unknown */
