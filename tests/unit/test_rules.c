@@ -382,6 +382,15 @@ static void gomaxprocs_text(void **state)
 	CHECK(rule_gomaxprocs, &x, 1, VERDICT_ADVICE);
 	assert_non_null(strstr(v.advice, "in 13 ms)."));
 
+	x.s.node_cpus = 2; /* no version goes below 2 by itself */
+	x.p[0].gomaxprocs = 2;
+	x.c.cpu.limit_cpus = 0.5;
+	strcpy(x.p[0].go_version, "go1.26.1");
+	CHECK(rule_gomaxprocs, &x, 1, VERDICT_ADVICE);
+	assert_string_equal(v.advice, "set GOMAXPROCS=1 (is 2: 2 threads empty the 50 ms quota in 25 ms).");
+	x.s.node_cpus = 32;
+	x.c.cpu.limit_cpus = 4;
+
 	x.p[0].gomaxprocs = 16; /* not the node's CPUs: the program sets it, and no version would change that */
 	strcpy(x.p[0].go_version, "go1.26.1");
 	CHECK(rule_gomaxprocs, &x, 1, VERDICT_ADVICE);

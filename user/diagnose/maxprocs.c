@@ -92,6 +92,8 @@ void maxprocs_advice_version(const struct snapshot *s, const struct snapshot_pro
 
 	if (p->gomaxprocs_env || p->go_container_aware || (s->node_cpus > 0 && p->gomaxprocs != s->node_cpus))
 		return; /* the version would not change it: somebody sets it */
+	if (p->gomaxprocs <= AWARE_PROCS_MIN)
+		return; /* it would not go below that by itself */
 	if (minor >= AWARE_GO_MINOR)
 		words_add(buf, sz, ", or say go 1.25 or newer in go.mod: then Go follows the limit by itself");
 	else if (minor >= 0)
