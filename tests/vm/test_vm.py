@@ -113,7 +113,7 @@ burst ./burn -n 2 -d 30s > /dev/null & a=$!
 ./gcload-new -force 250ms -every 0 > /dev/null & b=$!
 sleep 1
 ./gopherscope list --json > out/list.json 2> out/list.err; echo $? > out/list.status
-./gopherscope top --once --json -w 4 --signals -cpu_sched > out/top.json 2> out/top.err; echo $? > out/top.status
+./gopherscope top --once --json -w 4 --signals -cpu_sched,+go_assist > out/top.json 2> out/top.err; echo $? > out/top.status
 kill $a $b
 wait $a $b
 
@@ -246,6 +246,7 @@ NEW = {
     "net_tcp": ("on", "tp_btf inet_sock_set_state, socket storage", "flows read every 1 s"),
     "net_dns": ("on", "cgroup_skb at the v2 root", "UDP port 53"),
     "mem_oom": ("on", "raw_tp mark_victim", "every victim of the node"),
+    "go_assist": ("off", "-", "only when asked for"),
 }
 
 
@@ -261,7 +262,7 @@ def test_every_object_loads(guest):
     assert check["kernel"] == guest.kernel
     expected = NEW | (OLD if kernel_version(guest) < (6, 6) else {})
     assert {s["name"]: s["state"] for s in check["signals"]} == {name: e[0] for name, e in expected.items()}, check["signals"]
-    assert not any(s["reason"] for s in check["signals"])
+    assert not any(s["reason"] for s in check["signals"] if s["name"] != "go_assist")
     for line in text(guest, "check.txt").splitlines():
         if (name := line.split(" ")[0]) in expected:
             assert expected[name][1] in line and expected[name][2] in line
@@ -360,6 +361,7 @@ def test_top(guest):
     assert burst[0]["cpu"]["limit_cpus"] == pytest.approx(QUOTA)
     assert burst[0]["cpu"]["throttle"]["ratio"] > 0.3
     assert sum(c["gc"]["cycles"] or 0 for c in snapshot["containers"]) >= 8
+    assert snapshot["agent"]["signals"]["go_assist"]["state"] == "on"  # its program loads here, too
 
 
 def snmp(result, name):
