@@ -18,6 +18,7 @@
 #include "session.h"
 
 #define MEMORY_NS    (5 * NS_PER_SEC)
+#define SHARED_NS    (60 * NS_PER_SEC) /* memory that is not only its own: for v1 the kernel sorts all pids to tell */
 #define LIMITS_NS    (10 * NS_PER_SEC) /* 0.1 ms a container */
 #define RESOURCES_NS (5 * NS_PER_SEC - NS_PER_SEC / 2)
 #define CONFIRM_NS   (10 * NS_PER_SEC)
@@ -187,7 +188,9 @@ static void read_limits(struct session *s, struct watched_owner *w, uint64_t now
 /* CPU and throttling each time, memory seldom. */
 static void read_usage(struct session *s, struct watched_owner *w, uint64_t now)
 {
-	if (w->memory_read_ns && now - w->memory_read_ns < MEMORY_NS) {
+	bool shared = w->owner->kind == OWNER_HOST && w->usage.memory_bytes == LIMIT_UNKNOWN;
+
+	if (w->memory_read_ns && now - w->memory_read_ns < (shared ? SHARED_NS : MEMORY_NS)) {
 		cgroup_cpu_read(&s->cgroups, w->owner, &w->limits, &w->usage);
 		return;
 	}
