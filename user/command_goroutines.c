@@ -89,9 +89,10 @@ static void take(struct goroutines *g, struct look *k, struct census *ret)
 	struct census_cfg cfg = {
 		.stacks = opts->stacks || has_profile(opts), .blocked = true, .min_age_ns = (int64_t)opts->min_age_ns};
 	char why[WHY_SZ] = "";
+	int err = k->failed ? 0 : census_take(opts->root, k->process, &cfg, ret, why);
 
-	if (!k->failed && census_take(opts->root, k->process, &cfg, ret, why))
-		fail(k, why);
+	if (err)
+		fail(k, err == -ESRCH || err == -ENOENT ? "the process is gone" : why);
 }
 
 static void open_lines(struct goroutines *g, struct look *k)

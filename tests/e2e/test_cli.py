@@ -110,7 +110,8 @@ def test_check_runs_here():
     assert re.search(r"^cpu_sched +window ", r.stdout, re.M), r.stdout
     assert re.search(r"^RESULT  can run; 0 of 8 signals off$", r.stdout, re.M)
     states = {s["name"]: s["state"] for s in lines(gs("check", "--json").stdout)[0]["signals"]}
-    assert states.pop("cpu_sched") == "window" and set(states.values()) == {"on"}
+    assert states.pop("cpu_sched") == "window" and states.pop("go_assist") == "off"  # only when asked for
+    assert set(states.values()) == {"on"}
 
 
 @pytest.mark.parametrize("cap", ["cap_bpf", "cap_perfmon", "cap_sys_ptrace", "cap_dac_read_search", "cap_syslog"])
@@ -142,7 +143,7 @@ def test_no_privilege_at_all():
     assert r.returncode == PRIVILEGE
     assert "CAP_SYS_PTRACE is missing; run as root" in one_line(r.stderr)
     r = as_nobody("check")
-    assert r.returncode == PRIVILEGE and len(re.findall(r"^\w+ +OFF ", r.stdout, re.M)) == 7, r.stdout
+    assert r.returncode == PRIVILEGE and len(re.findall(r"^\w+ +OFF ", r.stdout, re.M)) == 8, r.stdout
 
 
 def test_no_btf():
@@ -304,3 +305,11 @@ def test_goroutine_profile_says_what_it_wrote(tmp_path):
         assert r.stderr == f"{path}: {path.stat().st_size} bytes, 2 goroutines\n"  # main, os/signal's
         r = gs("goroutines", p.pid, "-o", path, "--force", "-q")
         assert r.returncode == GOOD and r.stderr == ""
+
+
+def test_goroutines_of_a_process_that_ends_meanwhile():
+    with Started(fixture("gcload"), "-d", "1500ms") as p:
+        p.line()
+        r = gs("goroutines", p.pid, "--diff", "3s")
+    assert r.returncode == FAILED and r.stdout == ""
+    assert one_line(r.stderr) == f"gopherscope: cannot read the goroutines of pid {p.pid}: the process is gone\n"
