@@ -39,6 +39,7 @@ struct watched {
 	} confirmed;                          /* at the last confirmation */
 	uint64_t census_ns;                   /* last one began, 0 none */
 	uint64_t census_took_ns, census_g_ns; /* its cost, and that of a goroutine */
+	uint64_t census_total;                /* goroutines that it found; 0: none yet */
 	bool census_off;                      /* where goroutines are is not known for its binary */
 	struct shared_lines *lines;           /* of its binary, see session_census.c */
 };

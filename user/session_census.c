@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* When whose goroutines are counted. A census of 100 goroutines costs some 0.1 ms, one of 10,000 some ms, and the loop
- * waits for it: a single one reads WALK_MIN of the program's g's, or as many more as fit into CENSUS_MAX_NS at the
- * price of the last one, and all of them together get SHARE of one core, except for the container whose screen is open.
- * The price is CPU time, as wall time on a busy machine is that of others, and a g's, dead ones included: what a small
- * process costs is mostly not its goroutines. One look (`why`, `top --once`) takes two, at its begin and at its end. */
+ * waits for it: a program of up to WALK_MIN is always walked whole, of a larger one what fits into CENSUS_MAX_NS at
+ * the price of the last one, and all of them together get SHARE of one core, except for the container whose screen is
+ * open. The price is CPU time, as wall time on a busy machine is that of others, and a g's, dead ones included: what a
+ * small process costs is mostly not its goroutines. One look (`why`, `top --once`) takes two, at its begin and at its
+ * end. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +32,7 @@
 #define LOOK_MAX_NS   (200 * NS_PER_MS) /* one look: who is left out comes first at its end */
 #define G_NS_FIRST    5000              /* before one was measured: the dearest seen */
 #define G_NS_MIN      100
+#define SAMPLE_MIN    1000 /* of more: a part of 1 % is off by a third of itself */
 #define WALK_MIN      4096 /* as many are always looked at: a sample could miss who holds a lock */
 #define LINES_MAX     64   /* binaries whose tables are open */
 #define FRAMES_MAX    8
@@ -207,7 +210,9 @@ static uint64_t walk_max(const struct watched *w)
 {
 	uint64_t g_ns = w->census_g_ns ? w->census_g_ns : G_NS_FIRST, max = CENSUS_MAX_NS / g_ns;
 
-	return max < WALK_MIN ? WALK_MIN : max < CENSUS_WALK_MAX ? max : CENSUS_WALK_MAX;
+	uint64_t min = w->census_total > WALK_MIN ? SAMPLE_MIN : WALK_MIN;
+
+	return max < min ? min : max < CENSUS_WALK_MAX ? max : CENSUS_WALK_MAX;
 }
 
 static uint64_t cpu_ns(void)
@@ -222,6 +227,7 @@ static void remember_price(struct watched *w, const struct census *c, uint64_t t
 	uint64_t g_ns = c->slots ? took_ns / c->slots : 0;
 
 	w->census_took_ns = took_ns;
+	w->census_total = c->total;
 	w->census_g_ns = g_ns < G_NS_MIN ? G_NS_MIN : g_ns;
 }
 
@@ -239,6 +245,8 @@ static uint64_t take(struct session *s, struct process *p)
 	err = census_take(s->opts->root, p, &cfg, &c, why);
 	if (!err) {
 		remember_price(w, &c, cpu_ns() - start);
+		log_debug("pid %d: census of %" PRIu64 " of %" PRIu64 " goroutines in %" PRIu64 " us of CPU", p->pid,
+			  c.walked, c.total, w->census_took_ns / 1000);
 		tell_census(s, p, &c);
 		census_deinit(&c);
 	} else if (err != -ESRCH) {
