@@ -163,7 +163,8 @@ static void read_process(struct session *s, struct process *p, const struct pass
 		tell_sample(s, p, &r);
 	else if (err < 0 && err != -ESRCH)
 		log_debug("pid %d: runtime values: %s", p->pid, strerror(-err));
-	tell_resources(s, p, pass->now_ns);
+	if (err != -ESRCH) /* by pid, which may be another process's by now */
+		tell_resources(s, p, pass->now_ns);
 	if (!err && pass->confirm)
 		confirm(s, p, r.sample.numgc, pass->lost);
 }
