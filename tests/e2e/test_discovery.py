@@ -29,7 +29,8 @@ def test_list(version, variant):
     assert p["cgo"] == (variant == "cgo")
     assert p["module"] == "gcload"
     assert p["signals"]["go_gc"]["state"] == "on"
-    assert p["signals"]["go_runtime"]["state"] == ("off" if variant == "stripped" else "on")
+    runtime = p["signals"]["go_runtime"]
+    assert runtime["state"] == "on" and runtime["via"] == ("table, code refs" if variant == "stripped" else "DWARF, symbol table")
 
 
 def test_started_later_appears_in_time():
