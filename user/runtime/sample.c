@@ -6,9 +6,9 @@
  * is repeated.
  *
  * A read costs 7.6 us with one P, 9.6 with 4, 38 with 64 (Go 1.22 to 1.27, kernel 6.18 in a virtual machine, best of
- * 100 batches of 100; 0.48 us a P is the kernel looking up its page and copying 2.5 KB: without the queue in between, in
- * two pieces, 64 Ps take 55 us; means on the loaded machine 9 to 34 us, 60 to 86 with 64 Ps), however many goroutines there are.
- * SAMPLE_BENCH=1 test_sample prints it. */
+ * 100 batches of 100; 0.48 us a P is the kernel looking up its page and copying 2.5 KB: without the queue in between,
+ * in two pieces, 64 Ps take 55 us; means on the loaded machine 9 to 34 us, 60 to 86 with 64 Ps), however many
+ * goroutines there are. SAMPLE_BENCH=1 test_sample prints it. */
 #include "runtime/sample.h"
 
 #include <errno.h>
