@@ -378,7 +378,7 @@ static void leak_says(void **state)
 	has(v.advice, "cart.(*Hub).loop waits for chan receive and needs a way out");
 	has(v.advice, "gopherscope goroutines 77 --stacks");
 	has(v.seen,
-	    "1204 goroutines of pid 77 waiting: chan receive, at cart.(*Hub).loop hub.go:131, the oldest for 753 s, "
+	    "1204 goroutines of pid 77 waiting: chan receive, at cart.(*Hub).loop hub.go:131, the oldest for 12m33s, "
 	    "+96.0 a minute.");
 	x.c.sched.groups[1].state = GOROUTINE_LEAKED;
 	CHECK(rule_goroutine_leak, &x, 1, VERDICT_WARNING);

@@ -80,8 +80,12 @@ char *words_duration(double seconds, char *buf)
 		snprintf(buf, WORD_SZ, "%.0f ms", ms);
 	else if (ms < 9950)
 		snprintf(buf, WORD_SZ, "%.1f s", ms / 1000);
-	else
+	else if (ms < 119500)
 		snprintf(buf, WORD_SZ, "%.0f s", ms / 1000);
+	else if (ms < 7200e3)
+		snprintf(buf, WORD_SZ, "%dm%02ds", (int)(ms / 60e3), (int)(ms / 1000) % 60);
+	else
+		snprintf(buf, WORD_SZ, "%.0fh%02dm", floor(ms / 3600e3), (int)fmod(ms / 60e3, 60));
 	return buf;
 }
 

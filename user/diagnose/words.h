@@ -19,7 +19,7 @@ void words_cut(char *buf, size_t sz, const char *text);
 
 /* All write to buf of WORD_SZ bytes and return it. */
 char *words_percent(double ratio, char *buf);    /* "41%" "2.1%" */
-char *words_duration(double seconds, char *buf); /* "6.3 ms" "94 ms" "1.2 s" "12 s" */
+char *words_duration(double seconds, char *buf); /* "6.3 ms" "94 ms" "1.2 s" "12 s" "12m33s" "3h04m" */
 char *words_cpus(double cpus, char *buf);        /* "2.0" "0.25" "1.98" */
 char *words_bytes(int64_t bytes, char *buf);     /* "38M" "1.2G" */
 char *words_memlimit(int64_t bytes, char *buf);  /* as GOMEMLIMIT takes it, rounded down: "409MiB" */
