@@ -66,14 +66,15 @@ def test_nothing():
 # ---- the collector --------------------------------------------------------------------------------------------------
 
 def test_gc_cpu():
-    """GC takes most of it, GOGC 20 is told with a computed one in its place; a fortieth of the work is no trouble."""
-    row = look("gc", known=share_known)
+    """GC takes most of it, GOGC 10 is told with a computed one in its place; a fortieth of the work is no trouble."""
+    # the runtime's own workers take a quarter, the rest is assists, which neighbours on the CPU make fewer: asked again then
+    row = look("gc", known=lambda row: share_known(row) and row["gc"]["cpu_ratio"] > 0.3)
     v = verdict(row, "gc-cpu")
     assert of_five(row) == {"gc-cpu"} and v["severity"] == "warning" # less than a minute is known
     assert evidence(v, "gc_cpu_ratio") == row["gc"]["cpu_ratio"] > 0.3
-    assert evidence(v, "gogc") == 20 and "GOGC=" in v["advice"]
+    assert evidence(v, "gogc") == 10 and "GOGC=" in v["advice"]
     advised = int(re.search(r"GOGC=(\d+)", v["advice"])[1])
-    assert 30 <= advised <= 80 # half as much again at least, four times at most
+    assert 15 <= advised <= 40 # half as much again at least, four times at most
     assert not of_five(look("gc", "-calm", seconds=3, known=share_known))
 
 
