@@ -116,8 +116,9 @@ static bool check_done(const struct rig *r, const struct binary *b)
 		if (e->hdr.kind != EVENT_GC_DONE)
 			continue;
 		n++;
-		good &= e->numgc == n && (uint64_t)e->mark_term_ns == mark_end_ns && e->flags == GC_DONE_FORCED &&
-			e->maxprocs == 2 && e->heap0 && e->heap2 && e->goal;
+		good &= e->numgc == n && (uint64_t)e->mark_term_ns == mark_end_ns &&
+			e->flags == (GC_DONE_FORCED | GC_DONE_LEAK_KNOWN) && e->maxprocs == 2 && e->heap0 && e->heap2 &&
+			e->goal;
 	}
 	return expect(n == (go_gc_copies_cycles(b) ? CYCLES : 0), "copies of a cycle's numbers: %u", n) &&
 	       expect(good, "numbers of each cycle");
