@@ -261,7 +261,9 @@ def test_sample():
             target.tell("select 2000")
             (found,) = ours.wait()
         text = goroutines(target.pid)
-    assert found["estimated"] and found["looked_at"] == 100000 and found["goroutines"] == 122001
+    assert found["estimated"] and found["looked_at"] == 100000
+    # all of them is the runtime's own count; how many of them are its own is estimated: 8, give or take 5 times sqrt(8 * 0.22)
+    assert found["goroutines"] == pytest.approx(122001, abs=7)
     counts = {(g["created_by"] or g)["function"]: (g["count"], g["per_minute"]) for g in found["groups"]}
     assert counts["main.plantRecv"][1] is None and counts["main.plantDeep"][1] is None  # they do not grow
     # 5 standard deviations of a sample of 100,000 of 122,008: sqrt(n * (1.22 - 1)) is 148, 66 and 21
