@@ -271,4 +271,4 @@ def test_sample():
     assert counts["main.plantDeep"][0] == pytest.approx(20000, abs=330)
     assert counts["main.plantSelect"][0] == pytest.approx(2000, abs=110)
     assert counts["main.plantSelect"][1] == pytest.approx(2000 * 60 / found["growth_seconds"], rel=0.1)
-    assert "100000 of 122008 looked at" in text and "~100k" in text
+    assert re.search(r"100000 of 12200\d looked at", text) and "~100k" in text

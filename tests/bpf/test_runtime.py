@@ -121,7 +121,9 @@ def check_between(a, got, b):
     ours = dict(map(tuple, counts(got["histograms"]["sched_latency"])))
     for low in set(lo) | set(hi) | set(ours):
         assert lo.get(low, 0) <= ours.get(low, 0) <= hi.get(low, 0), low
-    assert abs(got["scheduler"]["goroutines"] - a["goroutines"]) <= 2  # a cleanup or bgsweep that runs counts or not
+    # Those that were told to end may still be on their way (busy machine); a cleanup or bgsweep that runs counts or not.
+    least, most = sorted((a["goroutines"], b["goroutines"]))
+    assert least - 2 <= got["scheduler"]["goroutines"] <= most + 2
     name = "/sync/mutex/wait/total:seconds"
     wait = got["scheduler"]["mutex_wait_seconds"]
     if name in a["metrics"]:
