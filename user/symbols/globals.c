@@ -235,22 +235,9 @@ int globals_from_code(struct elf_image *img, struct pclntab *tab, const struct g
 
 const struct globals_row *globals_find_row(const struct binary *b, bool *nearest)
 {
-	const struct globals_row *newest = NULL;
+	long i = release_find_row(globals_table, globals_table_cnt, sizeof(globals_table[0]), b, nearest);
 
-	*nearest = false;
-	for (size_t i = 0; i < globals_table_cnt; i++) {
-		const struct globals_row *r = &globals_table[i];
-
-		if (strcmp(r->arch, b->arch) != 0)
-			continue;
-		if (release_is_plain(b) && r->minor == b->go_minor && b->go_patch >= r->patch_min &&
-		    b->go_patch <= r->patch_max)
-			return r;
-		if (!newest || r->minor >= newest->minor)
-			newest = r;
-	}
-	*nearest = newest && release_is_newer(b, newest->minor);
-	return *nearest ? newest : NULL;
+	return i < 0 ? NULL : &globals_table[i];
 }
 
 /* ---- of a binary ---- */

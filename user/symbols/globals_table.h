@@ -3,6 +3,7 @@
 #pragma once
 
 #include "symbols/binary.h"
+#include "symbols/release.h"
 
 /* The reference with that ordinal, counting those into moduledata's four parts, goes to the global's byte `delta`. */
 struct globals_voter {
@@ -21,8 +22,7 @@ struct globals_place {
 /* One row holds for patch_min..patch_max of a minor version on one architecture. Voters of one function stand
  * together. */
 struct globals_row {
-	uint8_t minor, patch_min, patch_max;
-	const char *arch;
+	RELEASE_RANGE;
 	const struct globals_voter *voters;
 	unsigned voter_cnt;
 	struct globals_place places[GLOBAL_CNT];

@@ -181,25 +181,11 @@ int layout_from_dwarf(struct elf_image *img, int16_t fields[FIELD_CNT], char *wh
 	return found ? 0 : err_why(why, -ENOENT, "%s", dwarf_reason(-ENOENT));
 }
 
-/* The row that holds for the release; the newest one (*nearest) for versions newer than all. */
 static const struct layout_row *find_row(const struct binary *b, bool *nearest)
 {
-	const struct layout_row *newest = NULL;
+	long i = release_find_row(layout_table, layout_table_cnt, sizeof(layout_table[0]), b, nearest);
 
-	*nearest = false;
-	for (size_t i = 0; i < layout_table_cnt; i++) {
-		const struct layout_row *r = &layout_table[i];
-
-		if (strcmp(r->arch, b->arch) != 0)
-			continue;
-		if (release_is_plain(b) && r->minor == b->go_minor && b->go_patch >= r->patch_min &&
-		    b->go_patch <= r->patch_max)
-			return r;
-		if (!newest || r->minor >= newest->minor)
-			newest = r;
-	}
-	*nearest = newest && release_is_newer(b, newest->minor);
-	return *nearest ? newest : NULL;
+	return i < 0 ? NULL : &layout_table[i];
 }
 
 int layout_from_table(const struct binary *b, int16_t fields[FIELD_CNT], bool *nearest, char *why)

@@ -4,11 +4,11 @@
 
 #include "symbols/binary.h"
 #include "symbols/elf_image.h"
+#include "symbols/release.h"
 
 /* One row holds for patch_min..patch_max of a minor version on one architecture. */
 struct layout_row {
-	uint8_t minor, patch_min, patch_max;
-	const char *arch;
+	RELEASE_RANGE;
 	int16_t fields[FIELD_CNT];
 };
 extern const struct layout_row layout_table[];
