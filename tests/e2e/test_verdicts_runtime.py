@@ -124,6 +124,7 @@ def test_waiting_for_a_group_is_no_lock():
 
 
 @pytest.mark.slow
+@pytest.mark.limit(400)
 def test_leak():
     """Ten a second that wait for ever, beside a program where as many come and go: three minutes of watching is the rule."""
     with Box() as leaks, Box() as calm, Trouble(leaks, "leak") as program, Trouble(calm, "leak", "-calm"):
