@@ -18,6 +18,7 @@
 #include "export/goroutines_json.h"
 #include "export/pprof.h"
 #include "procs/proc_info.h"
+#include "runtime/process_lines.h"
 #include "runtime/census.h"
 #include "session.h"
 #include "symbols/elf_image.h"
@@ -86,8 +87,10 @@ static void check_image(struct goroutines *g, struct look *k)
 static void take(struct goroutines *g, struct look *k, struct census *ret)
 {
 	const struct options *opts = g->opts;
-	struct census_cfg cfg = {
-		.stacks = opts->stacks || has_profile(opts), .blocked = true, .min_age_ns = (int64_t)opts->min_age_ns};
+	struct census_cfg cfg = {.stacks = opts->stacks || has_profile(opts),
+				 .blocked = true,
+				 .lines = k->lines,
+				 .min_age_ns = (int64_t)opts->min_age_ns};
 	char why[WHY_SZ] = "";
 	int err = k->failed ? 0 : census_take(opts->root, k->process, &cfg, ret, why);
 
@@ -97,15 +100,16 @@ static void take(struct goroutines *g, struct look *k, struct census *ret)
 
 static void open_lines(struct goroutines *g, struct look *k)
 {
-	_cleanup_close_ int fd = proc_info_open_exe(g->opts->root, k->process->pid);
-	char why[WHY_SZ] = "the process is gone";
-	struct stat st;
+	char why[WHY_SZ] = "";
+	int err;
 
-	if (!k->process->binary)
+	if (!k->process->binary) {
 		fail(k, k->process->why);
-	else if (fd < 0 || fstat(fd, &st) || (uint64_t)st.st_size != k->process->binary->size ||
-		 code_lines_open(fd, k->process->binary, &k->lines, why))
-		fail(k, why);
+		return;
+	}
+	err = process_lines_open(g->opts->root, k->process, &k->lines, why);
+	if (err)
+		fail(k, err == -ESRCH || err == -ENOENT ? "the process is gone" : why);
 }
 
 static void on_time(void *arg)
@@ -132,10 +136,7 @@ static int wait_for(uint64_t ns)
 
 static bool waits_for_lock(const struct look *k, const struct census_group *g)
 {
-	return g->state == GOROUTINE_WAITING &&
-	       (!strcmp(g->reason, "sync.Mutex.Lock") || !strcmp(g->reason, "sync.RWMutex.Lock") ||
-		!strcmp(g->reason, "sync.RWMutex.RLock") ||
-		(k->process->binary->go_minor < 20 && !strcmp(g->reason, "semacquire")));
+	return census_is_lock(g->state, g->reason, k->process->binary->go_minor < 20);
 }
 
 /* Of all that wait for a lock at the same place. */
@@ -248,7 +249,7 @@ static void find_site(const struct look *k, uint64_t pc, bool blocked, struct si
 	struct code_frame f;
 
 	ret->function[0] = ret->at[0] = '\0';
-	if (!goroutines_site(k->lines, pc, blocked, &f))
+	if (!process_lines_site(k->lines, pc, blocked, &f))
 		return;
 	str_copy(ret->function, sizeof(ret->function), f.function);
 	if (f.line > 0)
@@ -280,7 +281,7 @@ static void add_stack(const struct look *k, const struct census_group *g, const 
 	if (!g->stack_cnt)
 		str_addf(out, "        stack not known: %s\n",
 			 g->state == GOROUTINE_RUNNING ? "it runs" : "its frames cannot be followed");
-	if (goroutines_created(k->lines, g))
+	if (process_lines_created(k->lines, g))
 		add_frame(k, style, "created by ", g->created_pc, out);
 	str_add(out, "\n");
 }
@@ -290,9 +291,9 @@ static void row_of(const struct look *k, size_t i, struct site *created, struct 
 {
 	const struct census_group *g = &k->now.groups[i];
 
-	find_site(k, goroutines_created(k->lines, g), false, created);
+	find_site(k, process_lines_created(k->lines, g), false, created);
 	find_site(k, g->blocked_pc, true, blocked);
-	if (!goroutines_created(k->lines, g))
+	if (!process_lines_created(k->lines, g))
 		str_copy(created->function, sizeof(created->function), "(start of the program)");
 	*ret = (struct goroutine_row){
 		.pid = k->process->pid,

@@ -10,16 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
-#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/hashmap.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "procs/proc_info.h"
 #include "runtime/census.h"
+#include "runtime/process_lines.h"
 #include "session.h"
 
 #define EVERY_NS      (10 * NS_PER_SEC)
@@ -35,7 +34,6 @@
 #define SAMPLE_MIN    1000 /* of more: a part of 1 % is off by a third of itself */
 #define WALK_MIN      4096 /* as many are always looked at: a sample could miss who holds a lock */
 #define LINES_MAX     64   /* binaries whose tables are open */
-#define FRAMES_MAX    8
 
 /* The tables of a binary, for all of its processes. */
 struct shared_lines {
@@ -50,8 +48,6 @@ static struct shared_lines *lines_open(struct session *s, const struct process *
 {
 	struct shared_lines *l;
 	char why[WHY_SZ] = "";
-	_cleanup_close_ int fd = -1;
-	struct stat st;
 
 	if (!s->lines && hashmap_new(LINES_MAX, &s->lines))
 		return NULL;
@@ -60,10 +56,7 @@ static struct shared_lines *lines_open(struct session *s, const struct process *
 		free(l);
 		return NULL;
 	}
-	fd = proc_info_open_exe(s->opts->root, p->pid);
-	if (fd < 0 || fstat(fd, &st) || (uint64_t)st.st_size != p->binary->size) /* it runs another program by now */
-		log_debug("pid %d: no names of functions: its executable is not there any more", p->pid);
-	else if (code_lines_open(fd, p->binary, &l->lines, why))
+	if (process_lines_open(s->opts->root, p, &l->lines, why))
 		log_debug("pid %d: no names of functions: %s", p->pid, why);
 	return l;
 }
@@ -94,15 +87,6 @@ void session_census_forget(struct session *s, struct process *p)
 	free(l);
 }
 
-/* The frame that a person means: of inlined calls the innermost for a go statement, past all plumbing for a wait. */
-static const struct code_frame *choose(const struct code_frame *frames, int cnt, bool blocked)
-{
-	for (int i = 0; i < cnt; i++)
-		if (!frames[i].wrapper && !(blocked && census_is_plumbing(frames[i].function)))
-			return &frames[i];
-	return &frames[cnt - 1];
-}
-
 /* Of a path that does not fit the end counts. */
 static void copy_function(char *dst, size_t sz, const char *function)
 {
@@ -116,18 +100,15 @@ static void copy_function(char *dst, size_t sz, const char *function)
 static void name(struct code_lines *lines, uint64_t pc, bool blocked, char *function, size_t function_sz, char *at,
 		 size_t at_sz)
 {
-	struct code_frame frames[FRAMES_MAX];
-	const struct code_frame *f;
+	struct code_frame f;
 	const char *file;
-	int cnt = pc && lines ? code_lines_find(lines, pc, true, frames, FRAMES_MAX) : 0;
 
-	if (cnt < 1)
+	if (!lines || !process_lines_site(lines, pc, blocked, &f))
 		return;
-	f = choose(frames, cnt, blocked);
-	copy_function(function, function_sz, f->function);
-	file = strrchr(f->file, '/');
-	if (*f->file && f->line)
-		snprintf(at, at_sz, "%s:%d", file ? file + 1 : f->file, f->line);
+	copy_function(function, function_sz, f.function);
+	file = strrchr(f.file, '/');
+	if (*f.file && f.line)
+		snprintf(at, at_sz, "%s:%d", file ? file + 1 : f.file, f.line);
 }
 
 /* ---- one census ---------------------------------------------------------------------------------------------------
@@ -163,14 +144,6 @@ static void add_state(struct record_census *r, enum goroutine_state state, uint6
 	}
 }
 
-/* Its go statement is in the runtime's assembly. */
-static bool is_main(struct code_lines *lines, const struct census_group *x)
-{
-	const char *function = lines && x->start_pc ? code_lines_function(lines, x->start_pc) : NULL;
-
-	return function && !strcmp(function, "runtime.main");
-}
-
 static void fill_group(const struct census *c, const struct census_group *x, struct code_lines *lines,
 		       struct record_census_group *g)
 {
@@ -180,7 +153,7 @@ static void fill_group(const struct census *c, const struct census_group *x, str
 	g->blocked_pc = x->blocked_pc;
 	g->state = x->state;
 	str_copy(g->reason, sizeof(g->reason), x->reason);
-	if (is_main(lines, x))
+	if (lines && process_lines_is_main(lines, x)) /* its go statement is in the runtime's assembly */
 		str_copy(g->created, sizeof(g->created), "(start of the program)");
 	else
 		name(lines, x->created_pc, false, g->created, sizeof(g->created), g->created_at, sizeof(g->created_at));
@@ -235,7 +208,7 @@ static void remember_price(struct watched *w, const struct census *c, uint64_t t
 static uint64_t take(struct session *s, struct process *p)
 {
 	struct watched *w = p->watched;
-	struct census_cfg cfg = {.walk_max = walk_max(w), .blocked = true};
+	struct census_cfg cfg = {.walk_max = walk_max(w), .blocked = true, .lines = lines_of(s, p)};
 	char why[WHY_SZ] = "";
 	struct census c;
 	uint64_t start = cpu_ns();

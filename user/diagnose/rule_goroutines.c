@@ -122,17 +122,9 @@ static bool is_before_1_20(const struct snapshot_container *c, int32_t pid)
 	return false;
 }
 
-/* Before Go 1.20 a lock is a plain semaphore; later that word means a sync.WaitGroup (up to 1.24) and others. */
 static bool waits_for_lock(const struct snapshot_container *c, const struct snapshot_group *g)
 {
-	static const char *const reasons[] = {"sync.Mutex.Lock", "sync.RWMutex.Lock", "sync.RWMutex.RLock"};
-
-	if (g->state != GOROUTINE_WAITING)
-		return false;
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
-		if (!strcmp(g->reason, reasons[i]))
-			return true;
-	return !strcmp(g->reason, "semacquire") && is_before_1_20(c, g->pid);
+	return census_is_lock((enum goroutine_state)g->state, g->reason, is_before_1_20(c, g->pid));
 }
 
 /* What waits at one place, whoever created it. */

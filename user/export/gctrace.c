@@ -13,7 +13,6 @@
 #include "export/jsonl.h"
 #include "export/jw.h"
 #include "export/runtime_json.h"
-#include "export/runtime_metrics.h"
 #include "pods/owner.h"
 
 #define MIB_SHIFT    20
@@ -238,13 +237,13 @@ char *gctrace_sched_json(const struct process *p, const struct runtime_detail *d
 
 	jw_init(&w);
 	add_head(&w, "gopherscope.schedtrace/1", p, s->time_ns, d->init_time_ns);
-	runtime_int_add(&w, "gomaxprocs", s->gomaxprocs);
-	runtime_int_add(&w, "idle_procs", s->procs_idle);
-	runtime_int_add(&w, "threads", s->threads);
-	runtime_int_add(&w, "spinning_threads", s->threads_spinning);
-	runtime_int_add(&w, "needspinning", d->threads_needspinning);
-	runtime_int_add(&w, "idle_threads", s->threads_idle);
-	runtime_int_add(&w, "run_queue", s->queue_global);
+	jw_known(&w, "gomaxprocs", s->gomaxprocs);
+	jw_known(&w, "idle_procs", s->procs_idle);
+	jw_known(&w, "threads", s->threads);
+	jw_known(&w, "spinning_threads", s->threads_spinning);
+	jw_known(&w, "needspinning", d->threads_needspinning);
+	jw_known(&w, "idle_threads", s->threads_idle);
+	jw_known(&w, "run_queue", s->queue_global);
 	jw_begin(&w, "procs", '[');
 	for (int i = 0; i < d->p_cnt; i++)
 		runtime_p_add(&w, &d->ps[i]);

@@ -7,32 +7,13 @@
 
 #include "export/jsonl.h"
 #include "export/jw.h"
+#include "runtime/process_lines.h"
 
 #define FRAMES_MAX 32
 
 int64_t goroutines_scaled(const struct census *c, uint64_t cnt)
 {
 	return (int64_t)((double)cnt * c->scale + 0.5);
-}
-
-bool goroutines_site(struct code_lines *lines, uint64_t pc, bool blocked, struct code_frame *ret)
-{
-	struct code_frame frames[FRAMES_MAX];
-	int cnt = pc ? code_lines_find(lines, pc, true, frames, FRAMES_MAX) : 0, first = cnt - 1;
-
-	for (int i = cnt - 1; i >= 0; i--)
-		if (!frames[i].wrapper && !(blocked && census_is_plumbing(frames[i].function)))
-			first = i;
-	if (cnt)
-		*ret = frames[first];
-	return cnt > 0;
-}
-
-uint64_t goroutines_created(struct code_lines *lines, const struct census_group *g)
-{
-	const char *function = g->start_pc ? code_lines_function(lines, g->start_pc) : NULL;
-
-	return function && !strcmp(function, "runtime.main") ? 0 : g->created_pc;
 }
 
 static void add_frame(struct jw *w, const char *key, const struct code_frame *f)
@@ -51,7 +32,7 @@ static void add_site(struct jw *w, const char *key, struct code_lines *lines, ui
 {
 	struct code_frame f;
 
-	if (goroutines_site(lines, pc, blocked, &f))
+	if (process_lines_site(lines, pc, blocked, &f))
 		add_frame(w, key, &f);
 	else
 		jw_null(w, key);
@@ -91,7 +72,7 @@ static void add_group(struct jw *w, const struct goroutines_look *l, size_t i)
 		jw_null(w, "oldest_wait_seconds");
 	jw_int(w, "oldest_goid", (int64_t)g->oldest_goid);
 	jw_text(w, "function", g->start_pc ? code_lines_function(l->lines, g->start_pc) : NULL);
-	add_site(w, "created_by", l->lines, goroutines_created(l->lines, g), false);
+	add_site(w, "created_by", l->lines, process_lines_created(l->lines, g), false);
 	add_site(w, "blocked_at", l->lines, g->blocked_pc, true);
 	jw_text(w, "mark", l->marks[i]);
 	jw_bool(w, "system", g->system);

@@ -25,10 +25,5 @@ struct goroutines_look {
 
 /* Goroutines that there are, by what was seen: a sample is scaled up. */
 int64_t goroutines_scaled(const struct census *c, uint64_t cnt);
-/* Where a goroutine was created or is blocked, by an address of its group: the innermost call there, inlined or not,
- * that is no wrapper; blocked: nor a call of what blocks (census_is_plumbing). False: unknown. */
-bool goroutines_site(struct code_lines *lines, uint64_t pc, bool blocked, struct code_frame *ret);
-/* The go statement's address; 0 for the program's first goroutine, which no statement made, and where unknown. */
-uint64_t goroutines_created(struct code_lines *lines, const struct census_group *g);
 /* A line without newline on the heap (the caller's), NULL when out of memory. */
 char *goroutines_json(const struct goroutines_look *l);

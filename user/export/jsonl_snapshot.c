@@ -16,18 +16,10 @@
 #include "runtime/sample.h"
 #include "stats/dist.h"
 
-static void integer(struct jw *w, const char *key, int64_t v)
-{
-	if (v == STAT_UNKNOWN)
-		jw_null(w, key);
-	else
-		jw_int(w, key, v);
-}
-
 /* Known only while its signal works. */
 static void integer_if(struct jw *w, const char *key, bool on, int64_t v)
 {
-	integer(w, key, on ? v : STAT_UNKNOWN);
+	jw_known(w, key, on ? v : STAT_UNKNOWN);
 }
 
 static void real_if(struct jw *w, const char *key, bool on, double v)
@@ -174,7 +166,7 @@ static void agent(struct jw *w, const struct snapshot *s)
 {
 	jw_begin(w, "agent", '{');
 	jw_real(w, "cpu_seconds", s->agent_cpu_seconds);
-	integer(w, "rss_bytes", s->agent_rss_bytes);
+	jw_known(w, "rss_bytes", s->agent_rss_bytes);
 	jw_int(w, "events", (int64_t)s->events);
 	jw_begin(w, "lost", '{');
 	for (int i = 0; i < SIGNAL_CNT; i++)
@@ -201,17 +193,17 @@ static void processes(struct jw *w, const struct snapshot_container *c)
 		jw_int(w, "pid", p->pid);
 		jw_unix_nano(w, "start_unix_nano", p->start_unix_ns);
 		jw_text(w, "go_version", p->go_version);
-		integer(w, "gomaxprocs", p->gomaxprocs);
+		jw_known(w, "gomaxprocs", p->gomaxprocs);
 		jw_text(w, "gomaxprocs_by", p->maxprocs_by ? maxprocs_by_text((enum maxprocs_by)p->maxprocs_by) : NULL);
-		integer(w, "goroutines", p->goroutines);
-		integer(w, "threads", p->os_threads);
-		integer(w, "thread_limit", p->thread_limit);
-		integer(w, "fds", p->fds);
-		integer(w, "fd_limit", p->fd_limit);
-		integer(w, "rss_bytes", p->rss_bytes);
-		integer(w, "heap_live_bytes", p->heap_live_bytes);
-		integer(w, "heap_goal_bytes", p->heap_goal_bytes);
-		integer(w, "cycles_total", p->numgc);
+		jw_known(w, "goroutines", p->goroutines);
+		jw_known(w, "threads", p->os_threads);
+		jw_known(w, "thread_limit", p->thread_limit);
+		jw_known(w, "fds", p->fds);
+		jw_known(w, "fd_limit", p->fd_limit);
+		jw_known(w, "rss_bytes", p->rss_bytes);
+		jw_known(w, "heap_live_bytes", p->heap_live_bytes);
+		jw_known(w, "heap_goal_bytes", p->heap_goal_bytes);
+		jw_known(w, "cycles_total", p->numgc);
 		jw_end(w, '}');
 	}
 	jw_end(w, ']');
@@ -223,7 +215,7 @@ static void gc(struct jw *w, const struct snapshot_gc *g)
 
 	jw_begin(w, "gc", '{');
 	integer_if(w, "cycles", told, g->cycles);
-	integer(w, "cycles_total", g->cycles_total);
+	jw_known(w, "cycles_total", g->cycles_total);
 	dist_if(w, "pause_seconds", told, &g->pause);
 	jw_begin(w, "pauses_by_reason", '{');
 	for (uint32_t r = 0; g->on && r < ARRAY_SIZE(g->pauses_by_reason); r++)
@@ -232,13 +224,13 @@ static void gc(struct jw *w, const struct snapshot_gc *g)
 	jw_end(w, '}');
 	jw_real(w, "cpu_ratio", g->cpu_ratio);
 	jw_real(w, "assist_seconds", g->assist_seconds);
-	integer(w, "assists", g->assists);
-	integer(w, "assist_waits", g->assist_waits);
+	jw_known(w, "assists", g->assists);
+	jw_known(w, "assist_waits", g->assist_waits);
 	dist_if(w, "assist_wait_seconds", g->assist_waits != STAT_UNKNOWN, &g->assist_wait);
-	integer(w, "heap_live_bytes", g->heap_live_bytes);
-	integer(w, "heap_goal_bytes", g->heap_goal_bytes);
-	integer(w, "gogc", g->gogc);
-	integer(w, "memory_limit_bytes", g->memory_limit_bytes);
+	jw_known(w, "heap_live_bytes", g->heap_live_bytes);
+	jw_known(w, "heap_goal_bytes", g->heap_goal_bytes);
+	jw_known(w, "gogc", g->gogc);
+	jw_known(w, "memory_limit_bytes", g->memory_limit_bytes);
 	dist_if(w, "mark_seconds", g->on, &g->mark);
 	real_if(w, "mark_wall_ratio", g->on, g->mark_wall_ratio);
 	jw_bool(w, "cpu_ratio_estimated", g->cpu_estimated);
@@ -282,16 +274,16 @@ static void sched(struct jw *w, const struct snapshot_container *c)
 	jw_begin(w, "sched", '{');
 	dist_if(w, "latency_seconds", s->on, &s->latency);
 	jw_text(w, "source", s->on && s->latency.cnt >= 0 ? "passive" : NULL);
-	integer(w, "goroutines", c->goroutines);
-	integer(w, "running", s->running);
-	integer(w, "runnable", s->runnable);
-	integer(w, "waiting", s->waiting);
-	integer(w, "syscall", s->syscall);
-	integer(w, "threads", s->threads);
-	integer(w, "leaked", s->leaked);
-	integer(w, "procs", s->procs);
-	integer(w, "procs_idle", s->procs_idle);
-	integer(w, "queued", s->queue);
+	jw_known(w, "goroutines", c->goroutines);
+	jw_known(w, "running", s->running);
+	jw_known(w, "runnable", s->runnable);
+	jw_known(w, "waiting", s->waiting);
+	jw_known(w, "syscall", s->syscall);
+	jw_known(w, "threads", s->threads);
+	jw_known(w, "leaked", s->leaked);
+	jw_known(w, "procs", s->procs);
+	jw_known(w, "procs_idle", s->procs_idle);
+	jw_known(w, "queued", s->queue);
 	jw_real(w, "idle_procs_ratio", s->idle_p_ratio);
 	jw_bool(w, "latency_diluted", s->diluted);
 	jw_real(w, "census_age_seconds", s->census_age_seconds);
@@ -305,7 +297,7 @@ static void throttle(struct jw *w, const struct snapshot_cpu *c)
 	bool on = c->intervals != STAT_UNKNOWN;
 
 	jw_begin(w, "throttle", '{');
-	integer(w, "intervals", c->intervals);
+	jw_known(w, "intervals", c->intervals);
 	real_if(w, "union_seconds", on, c->union_seconds);
 	real_if(w, "cpu_seconds", on, c->cpu_seconds);
 	real_if(w, "ratio", on, c->ratio);
@@ -313,8 +305,8 @@ static void throttle(struct jw *w, const struct snapshot_cpu *c)
 	jw_begin(w, "consumers", '{');
 	nulls(w, consumers, ARRAY_SIZE(consumers));
 	jw_end(w, '}');
-	integer(w, "nr_periods", c->nr_periods);
-	integer(w, "nr_throttled", c->nr_throttled);
+	jw_known(w, "nr_periods", c->nr_periods);
+	jw_known(w, "nr_throttled", c->nr_throttled);
 	jw_real(w, "kernel_cpu_seconds", c->kernel_cpu_seconds);
 	real_if(w, "missed_seconds", on, c->missed_seconds);
 	jw_end(w, '}');
@@ -350,17 +342,17 @@ static void peers(struct jw *w, const struct snapshot_net *n)
 		jw_text(w, "address", p->address);
 		integer_if(w, "port", p->port, p->port);
 		jw_text(w, "role", p->role < ARRAY_SIZE(roles) ? roles[p->role] : NULL);
-		integer(w, "open", p->open);
-		integer(w, "opened", p->opened);
-		integer(w, "connects", p->connects);
-		integer(w, "failed", p->failed);
+		jw_known(w, "open", p->open);
+		jw_known(w, "opened", p->opened);
+		jw_known(w, "connects", p->connects);
+		jw_known(w, "failed", p->failed);
 		dist_if(w, "connect_seconds", true, &p->connect);
 		dist_if(w, "rtt_seconds", true, &p->rtt);
 		jw_real(w, "rtt_min_seconds", p->rtt_min_seconds);
-		integer(w, "segments", p->segments);
-		integer(w, "retransmits", p->retransmits);
-		integer(w, "syn_retransmits", p->syn_retransmits);
-		integer(w, "resets", p->resets);
+		jw_known(w, "segments", p->segments);
+		jw_known(w, "retransmits", p->retransmits);
+		jw_known(w, "syn_retransmits", p->syn_retransmits);
+		jw_known(w, "resets", p->resets);
 		jw_end(w, '}');
 	}
 	jw_end(w, ']');
@@ -426,15 +418,15 @@ static void net(struct jw *w, const struct snapshot_net *n)
 static void memory(struct jw *w, const struct snapshot_memory *m)
 {
 	jw_begin(w, "memory", '{');
-	integer(w, "usage_bytes", m->usage_bytes);
-	integer(w, "working_set_bytes", m->working_set_bytes);
-	integer(w, "limit_bytes", m->limit_bytes);
-	integer(w, "oom_kills", m->oom_kills);
-	integer(w, "peak_bytes", m->peak_bytes);
-	integer(w, "oom_kills_window", m->oom_kills_window);
+	jw_known(w, "usage_bytes", m->usage_bytes);
+	jw_known(w, "working_set_bytes", m->working_set_bytes);
+	jw_known(w, "limit_bytes", m->limit_bytes);
+	jw_known(w, "oom_kills", m->oom_kills);
+	jw_known(w, "peak_bytes", m->peak_bytes);
+	jw_known(w, "oom_kills_window", m->oom_kills_window);
 	jw_real(w, "growth_bytes_per_second", m->growth_bytes_per_second);
-	integer(w, "go_bytes", m->go_bytes);
-	integer(w, "non_go_bytes", m->non_go_bytes);
+	jw_known(w, "go_bytes", m->go_bytes);
+	jw_known(w, "non_go_bytes", m->non_go_bytes);
 	jw_end(w, '}');
 }
 

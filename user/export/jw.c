@@ -136,6 +136,14 @@ static void trim_exponent(char *buf)
 	memmove(e, digits, strlen(digits) + 1);
 }
 
+void jw_known(struct jw *w, const char *key, int64_t v)
+{
+	if (v == INT64_MIN)
+		jw_null(w, key);
+	else
+		jw_int(w, key, v);
+}
+
 void jw_real(struct jw *w, const char *key, double v)
 {
 	char buf[40];

@@ -22,6 +22,7 @@ void jw_end(struct jw *w, char bracket);                    /* '}' or ']' */
 void jw_null(struct jw *w, const char *key);
 void jw_bool(struct jw *w, const char *key, bool v);
 void jw_int(struct jw *w, const char *key, int64_t v);
+void jw_known(struct jw *w, const char *key, int64_t v);       /* INT64_MIN, which is "unknown" everywhere here: null */
 void jw_real(struct jw *w, const char *key, double v);         /* not finite: null */
 void jw_seconds(struct jw *w, const char *key, uint64_t ns);   /* as a real */
 void jw_unix_nano(struct jw *w, const char *key, uint64_t ns); /* a string (beyond 2^53); 0: null */

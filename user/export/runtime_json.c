@@ -63,9 +63,9 @@ static void settings(struct jw *w, const struct runtime_detail *d)
 	const struct runtime_sample *s = &d->sample;
 
 	jw_begin(w, "settings", '{');
-	runtime_int_add(w, "gogc", s->gogc);
-	runtime_int_add(w, "memory_limit_bytes", s->memory_limit_bytes);
-	runtime_int_add(w, "gomaxprocs", s->gomaxprocs);
+	jw_known(w, "gogc", s->gogc);
+	jw_known(w, "memory_limit_bytes", s->memory_limit_bytes);
+	jw_known(w, "gomaxprocs", s->gomaxprocs);
 	jw_text(w, "gomaxprocs_by", d->maxprocs_by == MAXPROCS_UNKNOWN ? NULL : maxprocs_by_text(d->maxprocs_by));
 	jw_text(w, "gomaxprocs_env", d->maxprocs_env);
 	jw_end(w, '}');
@@ -122,8 +122,8 @@ static void collector(struct jw *w, const struct runtime_detail *d)
 	const struct runtime_sample *s = &d->sample;
 
 	jw_begin(w, "gc", '{');
-	runtime_int_add(w, "cycles", s->numgc);
-	runtime_int_add(w, "cycles_forced", s->numforcedgc);
+	jw_known(w, "cycles", s->numgc);
+	jw_known(w, "cycles_forced", s->numforcedgc);
 	jw_text(w, "phase", runtime_phase_name(s->gc_phase));
 	jw_unix_nano(w, "last_end_unix_nano", s->last_gc_unix_ns > 0 ? (uint64_t)s->last_gc_unix_ns : 0);
 	runtime_seconds_add(w, "pause_seconds", s->pause_total_ns);
@@ -135,15 +135,15 @@ static void collector(struct jw *w, const struct runtime_detail *d)
 static void memory(struct jw *w, const struct runtime_sample *s)
 {
 	jw_begin(w, "memory", '{');
-	runtime_int_add(w, "heap_live_bytes", s->heap_live_bytes);
-	runtime_int_add(w, "heap_alloc_bytes", s->heap_alloc_bytes);
-	runtime_int_add(w, "heap_goal_bytes", s->heap_goal_bytes);
-	runtime_int_add(w, "allocated_bytes", s->total_alloc_bytes);
-	runtime_int_add(w, "allocations", s->total_allocs);
-	runtime_int_add(w, "total_bytes", s->memory_total_bytes);
-	runtime_int_add(w, "released_bytes", s->memory_released_bytes);
-	runtime_int_add(w, "stacks_bytes", s->memory_stacks_bytes);
-	runtime_int_add(w, "mapped_ready_bytes", s->mapped_ready_bytes);
+	jw_known(w, "heap_live_bytes", s->heap_live_bytes);
+	jw_known(w, "heap_alloc_bytes", s->heap_alloc_bytes);
+	jw_known(w, "heap_goal_bytes", s->heap_goal_bytes);
+	jw_known(w, "allocated_bytes", s->total_alloc_bytes);
+	jw_known(w, "allocations", s->total_allocs);
+	jw_known(w, "total_bytes", s->memory_total_bytes);
+	jw_known(w, "released_bytes", s->memory_released_bytes);
+	jw_known(w, "stacks_bytes", s->memory_stacks_bytes);
+	jw_known(w, "mapped_ready_bytes", s->mapped_ready_bytes);
 	jw_end(w, '}');
 }
 
@@ -152,18 +152,18 @@ static void scheduler(struct jw *w, const struct runtime_detail *d)
 	const struct runtime_sample *s = &d->sample;
 
 	jw_begin(w, "scheduler", '{');
-	runtime_int_add(w, "goroutines", s->goroutines);
-	runtime_int_add(w, "goroutines_created", s->goroutines_created);
-	runtime_int_add(w, "queue_global", s->queue_global);
-	runtime_int_add(w, "queue_local", s->queue_local);
-	runtime_int_add(w, "procs_idle", s->procs_idle);
-	runtime_int_add(w, "procs_running", s->procs_running);
-	runtime_int_add(w, "procs_syscall", s->procs_syscall);
-	runtime_int_add(w, "procs_gcstop", s->procs_gcstop);
-	runtime_int_add(w, "threads", s->threads);
-	runtime_int_add(w, "threads_idle", s->threads_idle);
-	runtime_int_add(w, "threads_spinning", s->threads_spinning);
-	runtime_int_add(w, "threads_need_spinning", d->threads_needspinning);
+	jw_known(w, "goroutines", s->goroutines);
+	jw_known(w, "goroutines_created", s->goroutines_created);
+	jw_known(w, "queue_global", s->queue_global);
+	jw_known(w, "queue_local", s->queue_local);
+	jw_known(w, "procs_idle", s->procs_idle);
+	jw_known(w, "procs_running", s->procs_running);
+	jw_known(w, "procs_syscall", s->procs_syscall);
+	jw_known(w, "procs_gcstop", s->procs_gcstop);
+	jw_known(w, "threads", s->threads);
+	jw_known(w, "threads_idle", s->threads_idle);
+	jw_known(w, "threads_spinning", s->threads_spinning);
+	jw_known(w, "threads_need_spinning", d->threads_needspinning);
 	runtime_seconds_add(w, "mutex_wait_seconds", d->mutex_wait_ns);
 	jw_end(w, '}');
 }
@@ -253,10 +253,10 @@ static void hists(struct jw *w, const struct runtime_detail *d)
 static void process(struct jw *w, const struct runtime_detail *d)
 {
 	jw_begin(w, "process", '{');
-	runtime_int_add(w, "fds", d->fds < 0 ? SAMPLE_UNKNOWN : d->fds);
-	runtime_int_add(w, "fd_limit", d->fds < 0 ? SAMPLE_UNKNOWN : d->fd_limit);
-	runtime_int_add(w, "threads", d->os_threads < 0 ? SAMPLE_UNKNOWN : d->os_threads);
-	runtime_int_add(w, "thread_limit", d->os_threads < 0 ? SAMPLE_UNKNOWN : d->thread_limit);
+	jw_known(w, "fds", d->fds < 0 ? SAMPLE_UNKNOWN : d->fds);
+	jw_known(w, "fd_limit", d->fds < 0 ? SAMPLE_UNKNOWN : d->fd_limit);
+	jw_known(w, "threads", d->os_threads < 0 ? SAMPLE_UNKNOWN : d->os_threads);
+	jw_known(w, "thread_limit", d->os_threads < 0 ? SAMPLE_UNKNOWN : d->thread_limit);
 	jw_end(w, '}');
 }
 

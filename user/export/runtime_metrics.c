@@ -9,14 +9,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-void runtime_int_add(struct jw *w, const char *key, int64_t v)
-{
-	if (v == SAMPLE_UNKNOWN)
-		jw_null(w, key);
-	else
-		jw_int(w, key, v);
-}
-
 void runtime_seconds_add(struct jw *w, const char *key, int64_t ns)
 {
 	uint64_t abs = ns < 0 ? 0 - (uint64_t)ns : (uint64_t)ns;

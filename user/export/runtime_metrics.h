@@ -9,5 +9,3 @@
 void runtime_metrics_add(struct jw *w, const struct runtime_detail *d);
 /* Seconds with all nine digits; SAMPLE_UNKNOWN is null. */
 void runtime_seconds_add(struct jw *w, const char *key, int64_t ns);
-/* As jw_int, but SAMPLE_UNKNOWN is null. */
-void runtime_int_add(struct jw *w, const char *key, int64_t v);

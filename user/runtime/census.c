@@ -28,6 +28,7 @@
 #include "procs/proc_scan.h"
 #include "runtime/goroutine_walk.h"
 #include "runtime/memory.h"
+#include "runtime/process_lines.h"
 #include "runtime/sample.h"
 #include "runtime/stack_walk.h"
 #include "runtime/wait_reason.h"
@@ -42,7 +43,8 @@ struct taker {
 	const struct process *process;
 	const struct census_cfg *cfg;
 	struct memory mem;
-	struct code_lines *lines; /* owned */
+	struct code_lines *lines;     /* borrowed: the caller's, or own_lines */
+	struct code_lines *own_lines; /* owned, NULL */
 	struct wait_reasons reasons;
 	struct goroutine_walk walk;
 	struct census census; /* owned until it is given away */
@@ -91,6 +93,18 @@ bool census_is_plumbing(const char *function)
 		if (is_package(function, len, packages[i]))
 			return true;
 	return false;
+}
+
+bool census_is_lock(enum goroutine_state state, const char *reason, bool semacquire_locks)
+{
+	static const char *const locks[] = {"sync.Mutex.Lock", "sync.RWMutex.RLock", "sync.RWMutex.Lock"};
+
+	if (state != GOROUTINE_WAITING)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(locks); i++)
+		if (!strcmp(reason, locks[i]))
+			return true;
+	return semacquire_locks && !strcmp(reason, "semacquire");
 }
 
 static const char *function_of(struct taker *t, uint64_t pc)
@@ -515,16 +529,14 @@ static int open_memory(struct taker *t, const char *root, char *why)
 /* The executable is that of the pinned memory: had it been replaced in between, no read would succeed any more. */
 static int open_lines(struct taker *t, const char *root, char *why)
 {
-	_cleanup_close_ int fd = proc_info_open_exe(root, t->process->pid);
-	struct stat st;
 	int err;
 
-	if (fd < 0 || fstat(fd, &st))
-		return err_why(why, fd < 0 ? fd : -errno, "cannot open its executable");
-	if ((uint64_t)st.st_size != t->process->binary->size)
-		return err_why(why, -ESRCH, "the process runs another program now");
-	err = code_lines_open(fd, t->process->binary, &t->lines, why);
-	return err == -ENOENT ? CENSUS_NO_LAYOUT : err;
+	t->lines = t->cfg->lines;
+	if (t->lines)
+		return 0;
+	err = process_lines_open(root, t->process, &t->own_lines, why);
+	t->lines = t->own_lines;
+	return err;
 }
 
 /* A time namespace (time_namespaces(7), 5.6 and newer) may begin to count elsewhere. */
@@ -576,7 +588,7 @@ int census_take(const char *root, const struct process *p, const struct census_c
 		t->census = (struct census){0};
 	}
 	forget(t);
-	code_lines_close(t->lines);
+	code_lines_close(t->own_lines);
 	memory_close(&t->mem);
 	free(t);
 	return err;

@@ -61,10 +61,11 @@ struct census {
 };
 
 struct census_cfg {
-	uint64_t walk_max;  /* look at so many g's at most, a random sample of them; 0: CENSUS_WALK_MAX */
-	bool stacks;        /* keep whole stacks */
-	bool blocked;       /* find blocked_pc (two more reads a goroutine that waits) */
-	int64_t min_age_ns; /* only those that wait at least so long; 0 all (unknown ages are left out if > 0) */
+	struct code_lines *lines; /* of p's binary, borrowed; NULL: census_take opens them for itself */
+	uint64_t walk_max;        /* look at so many g's at most, a random sample of them; 0: CENSUS_WALK_MAX */
+	bool stacks;              /* keep whole stacks */
+	bool blocked;             /* find blocked_pc (two more reads a goroutine that waits) */
+	int64_t min_age_ns;       /* only those that wait at least so long; 0 all (unknown ages are left out if > 0) */
 };
 #define CENSUS_WALK_MAX 100000
 
@@ -76,6 +77,9 @@ enum census_outcome {
 /* Reads p's goroutines. 0 with *ret (census_deinit), a positive outcome, -ESRCH gone, -errno; why filled. */
 int census_take(const char *root, const struct process *p, const struct census_cfg *cfg, struct census *ret, char *why);
 void census_deinit(struct census *c);
+/* It wants a lock. semacquire_locks: the program is older than Go 1.20, where a blocked sync.Mutex says "semacquire";
+ * later that word means a sync.WaitGroup (up to 1.24) and others. */
+bool census_is_lock(enum goroutine_state state, const char *reason, bool semacquire_locks);
 /* True for a function that blocks on behalf of its caller, by its package: runtime, internal/..., sync, syscall, os,
  * net, time, io, bufio, ... Of the frames that code_lines_find() gives for blocked_pc (inlined calls first), the first
  * function that is not plumbing is where the goroutine is blocked; the last one if all are. */

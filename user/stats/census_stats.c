@@ -304,14 +304,7 @@ static void fill_growth(const struct census_stats *c, const struct record_census
 
 static bool waits_for_lock(const struct record_census_group *g, bool semacquire_locks)
 {
-	static const char *const locks[] = {"sync.Mutex.Lock", "sync.RWMutex.RLock", "sync.RWMutex.Lock"};
-
-	if (g->state != GOROUTINE_WAITING)
-		return false;
-	for (size_t i = 0; i < ARRAY_SIZE(locks); i++)
-		if (!strcmp(g->reason, locks[i]))
-			return true;
-	return semacquire_locks && !strcmp(g->reason, "semacquire");
+	return census_is_lock((enum goroutine_state)g->state, g->reason, semacquire_locks);
 }
 
 /* All that wait at the same place, whoever created them. */
