@@ -12,6 +12,8 @@ enum signal_id {
 	SIGNAL_NET_DNS = 6,
 	SIGNAL_MEM_OOM = 7,
 	SIGNAL_GO_ASSIST = 8, /* GC assists: programs and links of go_gc, only when asked for */
-	SIGNAL_CNT = 9,
+	SIGNAL_GO_SCHED = 9,  /* goroutine switches, in windows, only when asked for */
+	SIGNAL_CNT = 10,
 	SIGNAL_MAX = 16, /* size of the shared counter array */
 };
+#define SIGNALS_UNASKED ((1u << SIGNAL_GO_ASSIST) | (1u << SIGNAL_GO_SCHED)) /* only on when asked for */

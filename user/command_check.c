@@ -47,7 +47,7 @@ static void cap_values(const struct kernel_features *f, bool have[CAPS])
 /* Off because nobody asked for it: no fault. */
 static bool is_unasked(const struct signal_state *st)
 {
-	return st->mode == SIGNAL_OFF && !strcmp(st->why, SIGNAL_UNASKED_WHY);
+	return st->mode == SIGNAL_OFF && !strncmp(st->why, SIGNAL_UNASKED, strlen(SIGNAL_UNASKED));
 }
 
 /* Of *asked. */
@@ -199,6 +199,7 @@ static void fill_signals(struct check *c, const struct probes *probes)
 		[SIGNAL_NET_DNS] = "net_dns",
 		[SIGNAL_MEM_OOM] = "mem_oom",
 		[SIGNAL_GO_ASSIST] = "go_assist",
+		[SIGNAL_GO_SCHED] = "go_sched",
 	};
 
 	for (int id = 0; id < SIGNAL_CNT; id++) {

@@ -585,6 +585,18 @@ void model_feed(struct model *m, const struct record *r)
 	case RECORD_RESOURCES:
 		model_resources(m, r->body);
 		break;
+	case RECORD_GO_SCHED:
+		model_go_sched(m, r->body);
+		break;
+	case RECORD_SCHED_NAME:
+		model_sched_name(m, r->body);
+		break;
+	case RECORD_SCHED_WINDOW:
+		model_sched_window(m, r->body);
+		break;
+	case RECORD_OVERHEAD:
+		model_overhead(m, r->body);
+		break;
 	}
 }
 

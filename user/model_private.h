@@ -49,6 +49,11 @@ void model_latency(struct model *m, const struct record_latency *r);
 void model_census(struct model *m, const struct record_census *r);
 void model_pauses(struct model *m, const struct record_pauses *r);
 void model_resources(struct model *m, const struct record_resources *r);
+/* model_sched.c */
+void model_go_sched(struct model *m, const struct record_go_sched *r);
+void model_sched_name(struct model *m, const struct record_sched_name *r);
+void model_sched_window(struct model *m, const struct record_sched_window *r);
+void model_overhead(struct model *m, const struct record_overhead *r);
 int model_runtime_dump(const struct model_process *p, int (*fn)(const struct record *r, void *arg), void *arg);
 
 /* model_events.c */

@@ -150,7 +150,7 @@ static const char usage[] =
 	"      --span-min KIND=DUR  .json: shorter spans are left out (all=0: none is)\n"
 	"      --dns-names          trace: record the names that are looked up\n"
 	"      --signals +A,-B      switch signals on or off: go_gc go_runtime cpu_throttle cpu_sched net_tcp net_dns\n"
-	"                           mem_oom proc_watch; only when asked for: go_assist\n"
+	"                           mem_oom proc_watch; only when asked for: go_assist go_sched\n"
 	"      --root DIR           folder above the node's proc, run and var (in a container: /host)\n"
 	"      --color WHEN         auto, always, never (NO_COLOR is obeyed);  --ascii\n"
 	"  -q, --quiet   -v, --verbose   -h, --help   -V, --version\n"
@@ -189,6 +189,7 @@ static int signal_of(const char *name)
 		[SIGNAL_NET_DNS] = "net_dns",
 		[SIGNAL_MEM_OOM] = "mem_oom",
 		[SIGNAL_GO_ASSIST] = "go_assist",
+		[SIGNAL_GO_SCHED] = "go_sched",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -196,9 +197,10 @@ static int signal_of(const char *name)
 			return (int)i;
 	if (!strcmp(name, "cpu_runq")) /* the part of cpu_sched that the column is named after */
 		return SIGNAL_CPU_SCHED;
-	return bad("unknown signal", name,
-		   "there are go_gc, go_assist, go_runtime, cpu_throttle, cpu_sched, net_tcp, net_dns, mem_oom, "
-		   "proc_watch");
+	return bad(
+		"unknown signal", name,
+		"there are go_gc, go_assist, go_sched, go_runtime, cpu_throttle, cpu_sched, net_tcp, net_dns, mem_oom, "
+		"proc_watch");
 }
 
 /* "+A,-B". All signals are on by default, so that a name without its sign could only be misread. */
@@ -458,7 +460,8 @@ static void set_defaults(struct options *o)
 	o->window_ns = 10 * NS_PER_SEC;
 	o->root = "";
 	o->speed = 1;
-	o->signals = ((1u << SIGNAL_CNT) - 1) & ~(1u << SIGNAL_GO_ASSIST);
+	o->max_overhead = 0.005;
+	o->signals = ((1u << SIGNAL_CNT) - 1) & ~SIGNALS_UNASKED;
 }
 
 static bool needs_target(enum command c)

@@ -53,8 +53,12 @@ struct options {
 	enum color_mode color;
 	enum sort_key sort;
 	bool reverse;
-	const char *root; /* folder above proc, sys, run and var; "" is the machine's own */
-	uint32_t signals; /* bits 1 << enum signal_id that are wanted */
+	const char *root;          /* folder above proc, sys, run and var; "" is the machine's own */
+	uint32_t signals;          /* bits 1 << enum signal_id that are wanted */
+	double max_overhead;       /* --max-overhead: share of a target's CPU, 0.005; negative: no limit */
+	uint64_t sched_trigger_ns; /* --sched-trigger: a window of go_sched where the p99 of passive waits reaches it;
+				      0: windows all the time, as the budget allows */
+	bool at_quota;             /* --at-quota: windows also on containers that their CPU limit holds */
 };
 
 #define OPTIONS_EXIT 1 /* --help or --version was answered: leave with EXIT_GOOD */

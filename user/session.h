@@ -132,5 +132,24 @@ void session_tell_signals(struct session *s);
 void session_census(struct session *s, uint64_t now_ns);
 void session_census_all(struct session *s, uint64_t now_ns);
 void session_census_forget(struct session *s, struct process *p);
+/* session_sched.c: windows of go_sched, inside the budget. Asked about a container before its window: what it would
+ * cost and how long the budget lets it be open. 0; -EBUSY: one is open; -ENOTSUP and others: none is possible; why for
+ * each. */
+struct sched_offer {
+	double ratio;  /* of its CPU, while it is open; NAN unknown: nothing is known of its switches yet */
+	uint64_t ns;   /* so long at most */
+	bool at_quota; /* its CPU limit holds it now: refused unless forced */
+};
+int session_sched_ask(struct session *s, uint32_t container_id, struct sched_offer *ret, char *why);
+/* Opens a window on each of its processes. 0, or -errno with why. */
+int session_sched_arm(struct session *s, uint32_t container_id, bool force, char *why);
+/* Timer of 10 ms while windows are open; each 100 ms else: drains, closes, opens what is asked for. */
+void session_sched_tick(struct session *s, uint64_t now_ns);
+void session_sched_forget(struct session *s, struct process *p);
+/* All windows end (we do). */
+void session_sched_stop(struct session *s);
+/* From probes_cfg. */
+void session_sched_events(pid_t pid, const struct go_sched_event *events, unsigned int cnt, void *arg);
+void session_sched_closed(pid_t pid, const struct go_sched_status *status, void *arg);
 /* CPU time of a host process in ns; 0 or -errno. */
 int session_host_cpu(const struct session *s, pid_t pid, int64_t *ret_ns);

@@ -4,33 +4,40 @@
  * endian; strings are NUL terminated and padded with NUL. */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "event.h"
+#include "go_sched_event.h"
 #include "loss.h"
+#include "overhead_group.h"
 #include "pods/limits.h"
 #include "pods/owner.h"
 #include "runtime/sample.h"
 
 /* Numbered by hand, never reused. */
 enum record_type {
-	RECORD_EVENT = 1,        /* union event, cut to hdr.size */
-	RECORD_OWNER = 2,        /* struct record_owner: new, or its names became known */
-	RECORD_OWNER_GONE = 3,   /* struct record_id: forgotten, 60 s after its last process */
-	RECORD_PROCESS = 4,      /* struct record_process: new, or what can be observed of it changed */
-	RECORD_PROCESS_GONE = 5, /* struct record_process_gone */
-	RECORD_SAMPLE = 6,       /* struct record_sample */
-	RECORD_LIMITS = 7,       /* struct record_limits */
-	RECORD_USAGE = 8,        /* struct record_usage */
-	RECORD_SIGNAL = 9,       /* struct record_signal: state or counters changed */
-	RECORD_NODE = 10,        /* struct record_node */
-	RECORD_CLOCK = 11,       /* struct record_clock */
-	RECORD_TICK = 12,        /* struct record_tick: a snapshot is due */
-	RECORD_SESSION = 13,     /* struct record_session: the first one */
-	RECORD_LATENCY = 14,     /* struct record_latency: waits of goroutines for a P since the last one */
-	RECORD_CENSUS = 15,      /* struct record_census: the goroutines of a process, some seconds apart */
-	RECORD_PAUSES = 16,      /* struct record_pauses: cycles that go_gc does not see (it is off for the process) */
-	RECORD_RESOURCES = 17,   /* struct record_resources: descriptors and threads against their limits */
+	RECORD_EVENT = 1,         /* union event, cut to hdr.size */
+	RECORD_OWNER = 2,         /* struct record_owner: new, or its names became known */
+	RECORD_OWNER_GONE = 3,    /* struct record_id: forgotten, 60 s after its last process */
+	RECORD_PROCESS = 4,       /* struct record_process: new, or what can be observed of it changed */
+	RECORD_PROCESS_GONE = 5,  /* struct record_process_gone */
+	RECORD_SAMPLE = 6,        /* struct record_sample */
+	RECORD_LIMITS = 7,        /* struct record_limits */
+	RECORD_USAGE = 8,         /* struct record_usage */
+	RECORD_SIGNAL = 9,        /* struct record_signal: state or counters changed */
+	RECORD_NODE = 10,         /* struct record_node */
+	RECORD_CLOCK = 11,        /* struct record_clock */
+	RECORD_TICK = 12,         /* struct record_tick: a snapshot is due */
+	RECORD_SESSION = 13,      /* struct record_session: the first one */
+	RECORD_LATENCY = 14,      /* struct record_latency: waits of goroutines for a P since the last one */
+	RECORD_CENSUS = 15,       /* struct record_census: the goroutines of a process, some seconds apart */
+	RECORD_PAUSES = 16,       /* struct record_pauses: cycles that go_gc does not see (it is off for the process) */
+	RECORD_RESOURCES = 17,    /* struct record_resources: descriptors and threads against their limits */
+	RECORD_GO_SCHED = 18,     /* struct record_go_sched, cut to its cnt: goroutine switches of a process */
+	RECORD_SCHED_NAME = 19,   /* struct record_sched_name: what an address, a stack or a reason in them means */
+	RECORD_SCHED_WINDOW = 20, /* struct record_sched_window: it opens; it is over and all of it has come */
+	RECORD_OVERHEAD = 21,     /* struct record_overhead: what we cost a process, and what is off for that */
 };
 
 #define RECORD_LEVELS 12 /* cgroup levels above a container that may own a quota */
@@ -144,6 +151,65 @@ struct record_resources {
 	int64_t fds, fd_limit; /* -1 none, SAMPLE_UNKNOWN */
 	int64_t os_threads, thread_limit;
 	int64_t rss_bytes; /* of the process */
+};
+
+#define RECORD_SCHED_EVENTS 512
+
+/* In the order of the kernel's ring, which for one goroutine is the true one. */
+struct record_go_sched {
+	int32_t pid;
+	uint32_t cnt;
+	struct go_sched_event events[RECORD_SCHED_EVENTS]; /* only cnt of them are there */
+};
+#define RECORD_GO_SCHED_SZ(cnt) (offsetof(struct record_go_sched, events) + (cnt) * sizeof(struct go_sched_event))
+
+enum sched_name_what {
+	SCHED_NAME_CREATED = 0, /* id: address of a go statement (arg of NEW, KNOWN) */
+	SCHED_NAME_FUNCTION,    /* id: startpc; at is "" */
+	SCHED_NAME_STACK,       /* id: arg of PARK: the program's own frame that it parked in */
+	SCHED_NAME_REASON,      /* id: reason of PARK; function is the runtime's word, at is "" */
+	SCHED_NAME_CNT,
+};
+
+/* Told once for each process, before the first event that needs it. */
+struct record_sched_name {
+	int32_t pid;
+	uint32_t what; /* enum sched_name_what */
+	uint64_t id;
+	char function[96], at[48];
+};
+
+enum sched_window_end {
+	SCHED_WINDOW_OPEN = 0, /* it opens: only pid, id, start_ns count */
+	SCHED_WINDOW_TIME,     /* it was long enough */
+	SCHED_WINDOW_BUDGET,   /* --max-overhead was used up */
+	SCHED_WINDOW_GONE,     /* its process ended, or its executable was replaced */
+	SCHED_WINDOW_STOP,     /* we end */
+	SCHED_WINDOW_END_CNT,
+};
+
+struct record_sched_window {
+	int32_t pid;
+	uint32_t end; /* enum sched_window_end */
+	uint64_t id;  /* of the session, from 1 */
+	uint64_t start_ns, end_ns;
+	uint64_t hits[GO_SCHED_KIND_CNT]; /* by kind: events of the window, all of them told */
+	uint64_t lost[2];                 /* enum go_sched_loss: numbers of the window are too low by these */
+	uint64_t late;                    /* hits that came while its probes were being taken away */
+	double cost_ns;                   /* of all hits, CPU time of the process */
+	uint64_t cpu_ns;                  /* that the process used in it, cost included; 0 unknown */
+};
+
+/* Once a second and process while a window or go_assist costs it something, and when `off` changes. */
+struct record_overhead {
+	int32_t pid;
+	uint32_t off; /* bits 1 << enum overhead_group: switched off by the budget */
+	uint64_t time_ns;
+	uint64_t cpu_ns;                    /* of the process, ever; 0 unknown */
+	double cost_ns[OVERHEAD_GROUP_CNT]; /* ever, since the session began */
+	double max_ratio;                   /* the budget: 0.005; negative: none */
+	double credit_ns;                   /* what windows may cost it now; negative: overdrawn */
+	uint64_t next_ns;                   /* a window that waits for credit may open about then; 0: none waits */
 };
 
 struct record_limits {

@@ -148,8 +148,9 @@ static void choose_signal(struct probes *p, enum signal_id id)
 	s->state.id = id;
 	s->state.name = signal_name(id);
 	if (!(p->cfg.wanted & (1u << id))) {
-		str_copy(s->state.why, sizeof(s->state.why),
-			 id == SIGNAL_GO_ASSIST ? SIGNAL_UNASKED_WHY : "not asked for");
+		snprintf(s->state.why, sizeof(s->state.why), "%s%s",
+			 SIGNALS_UNASKED & (1u << id) ? SIGNAL_UNASKED : "not asked for",
+			 SIGNALS_UNASKED & (1u << id) ? s->state.name : "");
 		return;
 	}
 	s->state.mode = SIGNAL_ON;
@@ -446,4 +447,40 @@ enum assist_view probes_assists(const struct probes *p, pid_t pid)
 unsigned int probes_binary_processes(const struct probes *p, pid_t pid)
 {
 	return p->probed ? probed_table_processes(p->probed, pid) : 0;
+}
+
+/* ---- windows of go_sched --------------------------------------------------------------------------------- */
+
+int probes_sched_open(struct probes *p, const struct process *proc, int exe_fd, char *why)
+{
+	return err_why(why, -ENOTSUP, "not there");
+}
+
+void probes_sched_close(struct probes *p, pid_t pid)
+{
+}
+
+int probes_sched_drain(struct probes *p)
+{
+	return 0;
+}
+
+unsigned int probes_sched_windows(const struct probes *p)
+{
+	return 0;
+}
+
+bool probes_sched_status(const struct probes *p, pid_t pid, struct go_sched_status *ret)
+{
+	return false;
+}
+
+const struct go_sched_costs *probes_sched_costs(struct probes *p, char *why)
+{
+	return NULL;
+}
+
+int probes_sched_stack(const struct probes *p, uint64_t id, struct go_sched_stack *ret)
+{
+	return -ENOENT;
 }

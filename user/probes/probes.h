@@ -12,13 +12,14 @@
 #include "process_table.h"
 #include "probes/kernel_features.h"
 #include "probes/go_assist.h"
+#include "probes/go_sched.h"
 #include "procs/process.h"
 #include "signal_id.h"
 
 enum signal_mode { SIGNAL_OFF, SIGNAL_ON, SIGNAL_DEGRADED, SIGNAL_WINDOW /* armed for a share of the time */ };
 
 /* Why an optional signal is off: no fault, and not to be shown as one. */
-#define SIGNAL_UNASKED_WHY "only when asked for: --signals +go_assist"
+#define SIGNAL_UNASKED "only when asked for: --signals +" /* and its name */
 
 struct signal_state {
 	enum signal_id id;
@@ -44,7 +45,11 @@ struct probes_cfg {
 	uint64_t runq_event_min_ns;               /* shorter waits are only counted; 0 = default 5 ms */
 	uint64_t dns_timeout_ns;                  /* a query without answer is given up; 0 = default 5 s */
 	bool dns_names;                           /* copy the names that are asked for */
-	char v2_mount[256];                       /* where the unified hierarchy is mounted; "": nowhere */
+	/* go_sched, called from probes_sched_drain(): switches of one process, at most RECORD_SCHED_EVENTS, in order;
+	 * and the end of its window, once its probes are gone and everything has been told. */
+	void (*sched_events)(pid_t pid, const struct go_sched_event *events, unsigned int cnt, void *arg);
+	void (*sched_closed)(pid_t pid, const struct go_sched_status *status, void *arg);
+	char v2_mount[256]; /* where the unified hierarchy is mounted; "": nowhere */
 };
 
 struct probes;
@@ -74,6 +79,23 @@ void probes_remove_process(struct probes *p, pid_t pid);
 /* Opens a window of cpu_sched for this long from now, or keeps the open one at least so long. 0, -ENOTSUP while the
  * signal is off, -errno. */
 int probes_arm_sched(struct probes *p, uint64_t ns);
+
+/* Opens a window of go_sched on a process: from now on its goroutine switches come. exe_fd: /proc/PID/exe. -EBUSY: one
+ * is open or not yet gone; -ENOSPC: GO_SCHED_SLOTS - 1 are; -ENOTSUP: no window on this binary or kernel; why for each.
+ */
+int probes_sched_open(struct probes *p, const struct process *proc, int exe_fd, char *why);
+/* Ends it: from now on its hits are late ones, its probes go in the background. */
+void probes_sched_close(struct probes *p, pid_t pid);
+/* While a window is open or going, every 10 ms; number of events. */
+int probes_sched_drain(struct probes *p);
+/* Windows that are open or going. */
+unsigned int probes_sched_windows(const struct probes *p);
+/* Of an open or going window; false: none. */
+bool probes_sched_status(const struct probes *p, pid_t pid, struct go_sched_status *ret);
+/* NULL before the first window: loads what is missing. */
+const struct go_sched_costs *probes_sched_costs(struct probes *p, char *why);
+/* Stack of a park by its id; 0 or -ENOENT. Valid until the window is gone. */
+int probes_sched_stack(const struct probes *p, uint64_t id, struct go_sched_stack *ret);
 
 /* Every 100 ms: storm guard (a binary above the hit rate of go_gc or go_assist is detached from it and its processes
  * reported through on_storm),

@@ -48,7 +48,7 @@ struct signal_ops {
 };
 
 extern const struct signal_ops go_gc_ops, cpu_throttle_ops, proc_watch_ops, cpu_sched_ops, net_tcp_ops, net_dns_ops,
-	mem_oom_ops, go_assist_ops;
+	mem_oom_ops, go_assist_ops, go_sched_ops;
 
 /* Opens a window of cpu_sched (which must be up), or keeps the open one so long; 0 or -errno. */
 int cpu_sched_arm(struct signal *s, uint64_t ns);

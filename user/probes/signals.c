@@ -4,8 +4,8 @@
 #include "probes/signal.h"
 
 static const struct signal_ops *const signals[] = {
-	&go_gc_ops,   &cpu_throttle_ops, &proc_watch_ops, &cpu_sched_ops,
-	&net_tcp_ops, &net_dns_ops,      &mem_oom_ops,    &go_assist_ops,
+	&go_gc_ops,   &cpu_throttle_ops, &proc_watch_ops, &cpu_sched_ops, &net_tcp_ops,
+	&net_dns_ops, &mem_oom_ops,      &go_assist_ops,  &go_sched_ops,
 };
 
 const struct signal_ops *signals_find(enum signal_id id)

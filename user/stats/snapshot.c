@@ -97,6 +97,9 @@ static void sched_unknown(struct snapshot_sched *s)
 	s->running = s->runnable = s->waiting = s->syscall = s->leaked = STAT_UNKNOWN;
 	s->threads = s->procs = s->procs_idle = s->queue = STAT_UNKNOWN;
 	s->idle_p_ratio = s->census_age_seconds = NAN;
+	s->window.age_seconds = NAN;
+	dist_unknown(&s->window.latency);
+	dist_unknown(&s->window.netpoll);
 }
 
 static void memory_unknown(struct snapshot_memory *m)
@@ -112,6 +115,9 @@ void snapshot_container_init(struct snapshot_container *c)
 	memset(c, 0, sizeof(*c));
 	c->goroutines = STAT_UNKNOWN;
 	c->cost_ratio = NAN;
+	for (int i = 0; i < OVERHEAD_GROUP_CNT; i++)
+		c->overhead.ratio[i] = NAN;
+	c->overhead.max_ratio = c->overhead.worst_ratio = c->overhead.next_seconds = NAN;
 
 	snapshot_gc_unknown(&c->gc);
 	c->gc.cycles_total = STAT_UNKNOWN;

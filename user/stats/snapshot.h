@@ -10,6 +10,7 @@
 #include "event.h"
 #include "loss.h"
 #include "pods/owner.h"
+#include "overhead_group.h"
 #include "signal_id.h"
 
 #define STAT_UNKNOWN INT64_MIN
@@ -148,6 +149,44 @@ struct snapshot_group {
 };
 #define SNAPSHOT_GROUPS 10
 
+/* What windows of go_sched saw of the container: those that ended in the snapshot's window, all together, or else the
+ * last one. */
+struct snapshot_site {
+	char function[96], at[48];
+	int64_t cnt;
+	double per_second; /* of the time that was armed */
+};
+#define SNAPSHOT_SITES 6
+struct snapshot_sched_window {
+	int64_t windows;     /* 0: none yet */
+	double seconds;      /* armed, processes one after the other */
+	double age_seconds;  /* since the end of the last one; NAN */
+	int open;            /* windows that are open now */
+	struct dist latency; /* every wait of a runnable goroutine for a P that ended there, exact; cnt -1 none yet */
+	struct dist netpoll; /* of these: woken by the network */
+	int64_t runs, created, ended;
+	int64_t lost; /* events: with these everything here is too low */
+	int64_t hits;
+	double cost_seconds;
+	uint8_t end;                                /* enum sched_window_end of the last one */
+	struct snapshot_site sites[SNAPSHOT_SITES]; /* go statements, most goroutines first */
+	int site_cnt;
+	struct snapshot_site waits[SNAPSHOT_SITES]; /* the same: whose goroutines waited longest; per_second: seconds of
+						       waiting a second */
+	int wait_cnt;
+	struct snapshot_site parks[SNAPSHOT_SITES]; /* function: "REASON at FUNCTION"; at; most parks first */
+	int park_cnt;
+};
+
+/* What we cost the container's processes. */
+struct snapshot_overhead {
+	double ratio[OVERHEAD_GROUP_CNT]; /* share of the CPU that it used, over the window; NAN unknown */
+	double max_ratio;                 /* --max-overhead; negative: none; NAN unknown */
+	double worst_ratio;               /* of the process with the largest share, all groups; NAN */
+	uint32_t off;                     /* bits 1 << enum overhead_group, off for at least one process */
+	double next_seconds; /* a window that waits for credit may open in about so long; NAN: none waits */
+};
+
 /* The Go scheduler of all processes of the container. */
 struct snapshot_sched {
 	bool on;             /* passive reads work for at least one process */
@@ -160,6 +199,7 @@ struct snapshot_sched {
 	double census_age_seconds;        /* NAN: none yet */
 	struct snapshot_group groups[SNAPSHOT_GROUPS]; /* most goroutines first; unused ones are 0 */
 	int group_cnt;
+	struct snapshot_sched_window window;
 };
 
 struct snapshot_memory {
@@ -208,6 +248,7 @@ struct snapshot_container {
 	int refused_cnt;    /* Go processes of it that cannot be observed */
 	int64_t goroutines; /* STAT_UNKNOWN */
 	double cost_ratio;  /* probes' cost / CPU used, NAN unknown */
+	struct snapshot_overhead overhead;
 	struct snapshot_gc gc;
 	struct snapshot_cpu cpu;
 	struct snapshot_sched sched;

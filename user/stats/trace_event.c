@@ -23,6 +23,10 @@ const char *trace_kind_name(enum trace_kind k)
 		[TRACE_PROCESS_EXIT] = "process.exit",
 		[TRACE_VERDICT] = "verdict",
 		[TRACE_LOST] = "lost",
+		[TRACE_SCHED_WAIT] = "sched.wait",
+		[TRACE_SCHED_RUN] = "sched.run",
+		[TRACE_SCHED_PARK] = "sched.park",
+		[TRACE_SCHED_WINDOW] = "sched.window",
 	};
 
 	return (unsigned int)k < TRACE_KIND_CNT ? names[k] : NULL;

@@ -8,6 +8,7 @@
 #include "events/record.h"
 #include "pods/owner.h"
 #include "stats/gc_cycle.h"
+#include "stats/goroutine_track.h"
 #include "stats/snapshot.h"
 
 enum trace_kind {
@@ -27,6 +28,10 @@ enum trace_kind {
 	TRACE_PROCESS_EXIT,    /* process, u.exit */
 	TRACE_VERDICT,         /* u.verdict: an instant, when it appears (or its severity changes) and when it clears */
 	TRACE_LOST,            /* u.lost: one a signal and reason, at the end */
+	TRACE_SCHED_WAIT,      /* u.sched: a goroutine was runnable and waited for a P, from its wake to its run */
+	TRACE_SCHED_RUN,       /* u.sched: it ran on a P */
+	TRACE_SCHED_PARK,      /* u.sched: it was parked, until its wake */
+	TRACE_SCHED_WINDOW,    /* u.window: a window closed; the three above lie in one */
 	/* counters: no kinds of the JSON contract; formats without counters ignore them */
 	TRACE_SAMPLE, /* u.sample: runtime values of a process */
 	TRACE_USAGE,  /* u.usage: of a container */
@@ -48,6 +53,15 @@ struct trace_verdict {
 struct trace_lost {
 	const char *signal, *reason;
 	uint64_t cnt;
+};
+
+/* Names are "" where unknown; none is NULL. */
+struct trace_sched {
+	const struct goroutine_span *span;
+	const char *function;             /* of the goroutine: "main.worker" */
+	const char *created, *created_at; /* function and file:line of the go statement */
+	const char *site, *site_at;       /* PARK, and RUN that ended in one: where it parked */
+	const char *reason;               /* why, in the runtime's words */
 };
 
 struct trace_usage {
@@ -74,6 +88,8 @@ struct trace_event {
 		struct trace_exit exit;
 		struct trace_verdict verdict;
 		struct trace_lost lost;
+		struct trace_sched sched;
+		const struct record_sched_window *window;
 	} u;
 };
 

@@ -33,6 +33,16 @@ static const struct {
 	[GO_SITE_ASSIST] = {"runtime.gcAssistAlloc1", false},
 	[GO_SITE_PARK] = {"runtime.gcParkAssist", false},
 	[GO_SITE_PARK_END] = {"runtime.gcAssistAlloc", false, GO_SITE_PARK},
+	[GO_SITE_RUN] = {"runtime.execute", false},
+	[GO_SITE_READY] = {"runtime.ready", false},
+	[GO_SITE_NETPOLL] = {"runtime.netpollready", false},
+	[GO_SITE_NEW] = {"runtime.isSystemGoroutine", false},
+	[GO_SITE_PARK_M] = {"runtime.park_m", false},
+	[GO_SITE_EXIT] = {"runtime.goexit0", false},
+	[GO_SITE_GOSCHED] = {"runtime.goschedImpl", false},
+	[GO_SITE_GOYIELD] = {"runtime.goyield_m", false},
+	[GO_SITE_PREEMPT] = {"runtime.preemptPark", false},
+	[GO_SITE_SYSCALL] = {"runtime.exitsyscall0", false},
 };
 
 const char *go_site_symbol(enum go_site site)

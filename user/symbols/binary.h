@@ -124,6 +124,9 @@ enum go_field {
 	FIELD_SCHED_CUSTOM_GOMAXPROCS, /* bool, 1.25+ */
 	FIELD_SCHED_CREATED,           /* 1.26+ */
 	FIELD_P_M,
+	FIELD_M_P,
+	FIELD_PD_RG,         /* pollDesc.rg: the goroutine that waits to read; */
+	FIELD_PD_WG,         /* to write: the word behind it */
 	FIELD_P_SCHEDTICK,   /* uint32 */
 	FIELD_P_SYSCALLTICK, /* uint32 */
 	FIELD_P_RUNQHEAD,    /* uint32 */
@@ -187,6 +190,9 @@ struct binary {
 	bool has_dwarf;
 	uint64_t lowest_vaddr; /* page of the lowest PT_LOAD: bias = lowest mapping - this */
 	uint64_t text_vaddr;   /* link address that pclntab offsets count from */
+	/* link addresses of the code of package runtime (and what the linker put between): a stack says something
+	 * beyond it; equal when unknown */
+	uint64_t runtime_from, runtime_to;
 
 	struct probe_site sites[GO_SITE_CNT];
 	uint64_t globals[GLOBAL_CNT];

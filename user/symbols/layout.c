@@ -14,7 +14,7 @@
 #include "symbols/dwarf.h"
 #include "symbols/release.h"
 
-enum { TYPE_GC_CONTROLLER, TYPE_MSTATS, TYPE_SCHEDT, TYPE_P, TYPE_G, TYPE_M, TYPE_WORK, TYPE_HEAPSTATS, TYPE_CNT };
+enum { TYPE_GC_CONTROLLER, TYPE_MSTATS, TYPE_SCHEDT, TYPE_P, TYPE_G, TYPE_M, TYPE_WORK, TYPE_HEAPSTATS, TYPE_POLLDESC, TYPE_CNT };
 
 static const struct dwarf_want types[TYPE_CNT] = {
 	[TYPE_GC_CONTROLLER] = {"runtime.gcControllerState", NULL},
@@ -25,6 +25,7 @@ static const struct dwarf_want types[TYPE_CNT] = {
 	[TYPE_M] = {"runtime.m", NULL},
 	[TYPE_WORK] = {"runtime.workType", "runtime.work"}, /* the type has a name from 1.20 on */
 	[TYPE_HEAPSTATS] = {"runtime.heapStatsDelta", NULL},
+	[TYPE_POLLDESC] = {"runtime.pollDesc", NULL},
 };
 
 /* The second path is the field's name in other versions. */
@@ -111,6 +112,9 @@ static const struct {
 	[FIELD_SCHED_CUSTOM_GOMAXPROCS] = {TYPE_SCHEDT, "customGOMAXPROCS", NULL},
 	[FIELD_SCHED_CREATED] = {TYPE_SCHEDT, "goroutinesCreated", NULL},
 	[FIELD_P_M] = {TYPE_P, "m", NULL},
+	[FIELD_M_P] = {TYPE_M, "p", NULL},
+	[FIELD_PD_RG] = {TYPE_POLLDESC, "rg", NULL},
+	[FIELD_PD_WG] = {TYPE_POLLDESC, "wg", NULL},
 	[FIELD_P_SCHEDTICK] = {TYPE_P, "schedtick", NULL},
 	[FIELD_P_SYSCALLTICK] = {TYPE_P, "syscalltick", NULL},
 	[FIELD_P_RUNQHEAD] = {TYPE_P, "runqhead", NULL},

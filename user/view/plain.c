@@ -139,7 +139,7 @@ static void signal_details(struct pen *p, const struct snapshot_signal *sig)
 	if (!sig->present)
 		return;
 	if (*sig->reason && strcmp(sig->state, "on") && strcmp(sig->state, "window") &&
-	    strcmp(sig->reason, SIGNAL_UNASKED_WHY)) {
+	    strncmp(sig->reason, SIGNAL_UNASKED, strlen(SIGNAL_UNASKED))) {
 		pen_textf(p, GRADE_FINE, "  %s: %s: ", sig->state, sig->name);
 		pen_paragraph(p, 4, sig->reason);
 	}

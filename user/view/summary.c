@@ -48,7 +48,7 @@ void summary_count(const struct snapshot *s, struct summary_counts *ret)
 /* Off because nobody asked for it is no fault. */
 static bool is_in_state(const struct snapshot_signal *x, const char *state)
 {
-	return x->present && !strcmp(x->state, state) && strcmp(x->reason, SIGNAL_UNASKED_WHY) != 0;
+	return x->present && !strcmp(x->state, state) && strncmp(x->reason, SIGNAL_UNASKED, strlen(SIGNAL_UNASKED)) != 0;
 }
 
 /* ", off: cpu_throttle net_dns"; returns how many signals are in that state. */

@@ -23,6 +23,11 @@ struct view_ops {
 	/* Key R: writes the last seconds to a file; say: what to tell the person (file or error). NULL: not possible
 	 * here. */
 	void (*record)(char *say, size_t sz, void *arg);
+	/* Key s. ask: what a window of go_sched on the container would cost ("about 1.1 % of its CPU for 2 s"), or why
+	 * there can be none; true: it may be opened. force: its CPU limit holds it, which is asked a second time. arm
+	 * opens it; say: what to tell the person. NULL: not possible here. */
+	bool (*sched_ask)(uint32_t container_id, bool *force, char *say, size_t sz, void *arg);
+	void (*sched_arm)(uint32_t container_id, bool force, char *say, size_t sz, void *arg);
 	/* The container whose screen is open, 0: none. Polls its CPU time. */
 	void (*opened)(uint32_t container_id, void *arg);
 	void (*quit)(void *arg);
