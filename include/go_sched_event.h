@@ -53,11 +53,13 @@ struct go_sched_stack {
 /* One process with a window; mapped by user space. 0 is the calibration's. */
 #define GO_SCHED_SLOTS 64
 struct go_sched_slot {
-	__u32 tgid;                     /* in the agent's pid namespace */
-	__u32 open;                     /* 0: hits are counted as late and nothing else is done */
+	__u32 tgid;                       /* in the agent's pid namespace */
+	__u32 open;                       /* 0: hits are counted as late and nothing else is done */
+	__u64 newproc1_from, newproc1_to; /* code of newproc1, as it runs: who asks about a new goroutine */
 	__u64 runtime_from, runtime_to; /* code of the Go runtime, as it runs: where a stack begins to say something */
 	/* field offsets; 0xffff unknown */
-	__u16 g_goid, g_m, g_sp, g_bp, g_waitreason, m_curg, m_p, pd_rg;
+	__u16 g_goid, g_m, g_bp, g_waitreason, g_gopc, g_startpc, m_curg, m_p, pd_rg;
+	__u16 pad[3];
 	__u64 late;    /* hits after the end, or by others (kernels without a right pid filter); atomic */
 	__u64 lost[4]; /* atomic, enum go_sched_loss */
 };

@@ -193,6 +193,7 @@ struct binary {
 	/* link addresses of the code of package runtime (and what the linker put between): a stack says something
 	 * beyond it; equal when unknown */
 	uint64_t runtime_from, runtime_to;
+	uint64_t newproc1_from, newproc1_to; /* link addresses of runtime.newproc1; 0 unknown */
 
 	struct probe_site sites[GO_SITE_CNT];
 	uint64_t globals[GLOBAL_CNT];
