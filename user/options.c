@@ -34,6 +34,9 @@ enum {
 	OPT_STACKS,
 	OPT_DIFF,
 	OPT_MIN_AGE,
+	OPT_MAX_OVERHEAD,
+	OPT_SCHED_TRIGGER,
+	OPT_AT_QUOTA,
 };
 
 static const struct option long_options[] = {
@@ -56,6 +59,9 @@ static const struct option long_options[] = {
 	{"stacks", no_argument, NULL, OPT_STACKS},
 	{"diff", required_argument, NULL, OPT_DIFF},
 	{"min-age", required_argument, NULL, OPT_MIN_AGE},
+	{"max-overhead", required_argument, NULL, OPT_MAX_OVERHEAD},
+	{"sched-trigger", required_argument, NULL, OPT_SCHED_TRIGGER},
+	{"at-quota", no_argument, NULL, OPT_AT_QUOTA},
 	{"pid", required_argument, NULL, 'p'},
 	{"namespace", required_argument, NULL, 'n'},
 	{"container", required_argument, NULL, 'c'},
@@ -82,13 +88,15 @@ static const struct {
 	{"top",
 	 COMMAND_TOP,
 	 "pnciwds",
-	 {OPT_ONCE, OPT_JSON, OPT_ASCII, OPT_COLOR, OPT_ROOT, OPT_SIGNALS, OPT_REVERSE, OPT_ALL, OPT_PLAIN}},
+	 {OPT_ONCE, OPT_JSON, OPT_ASCII, OPT_COLOR, OPT_ROOT, OPT_SIGNALS, OPT_REVERSE, OPT_ALL, OPT_PLAIN,
+	  OPT_MAX_OVERHEAD, OPT_SCHED_TRIGGER, OPT_AT_QUOTA}},
 	{"list", COMMAND_LIST, "pnc", {OPT_JSON, OPT_ALL, OPT_ASCII, OPT_COLOR, OPT_ROOT}},
-	{"why", COMMAND_WHY, "pncw", {OPT_JSON, OPT_ASCII, OPT_COLOR, OPT_ROOT, OPT_SIGNALS}},
+	{"why", COMMAND_WHY, "pncw", {OPT_JSON, OPT_ASCII, OPT_COLOR, OPT_ROOT, OPT_SIGNALS, OPT_MAX_OVERHEAD}},
 	{"trace",
 	 COMMAND_TRACE,
 	 "pncdow",
-	 {OPT_JSON, OPT_FORCE, OPT_TOGGLE, OPT_ROOT, OPT_SIGNALS, OPT_DNS_NAMES, OPT_SPAN_MIN}},
+	 {OPT_JSON, OPT_FORCE, OPT_TOGGLE, OPT_ROOT, OPT_SIGNALS, OPT_DNS_NAMES, OPT_SPAN_MIN, OPT_MAX_OVERHEAD,
+	  OPT_SCHED_TRIGGER, OPT_AT_QUOTA}},
 	{"replay",
 	 COMMAND_REPLAY,
 	 "ows",
@@ -151,6 +159,12 @@ static const char usage[] =
 	"      --dns-names          trace: record the names that are looked up\n"
 	"      --signals +A,-B      switch signals on or off: go_gc go_runtime cpu_throttle cpu_sched net_tcp net_dns\n"
 	"                           mem_oom proc_watch; only when asked for: go_assist go_sched\n"
+	"      --max-overhead P     windows and optional probes may cost a process so many percent of its CPU "
+	"(default\n"
+	"                           0.5; none: no limit, 0: no optional probe)\n"
+	"      --sched-trigger DUR  with +go_sched: windows only while the p99 of goroutines' waits for a P reaches "
+	"it\n"
+	"      --at-quota           with +go_sched: windows also where a CPU limit holds the container now\n"
 	"      --root DIR           folder above the node's proc, run and var (in a container: /host)\n"
 	"      --color WHEN         auto, always, never (NO_COLOR is obeyed);  --ascii\n"
 	"  -q, --quiet   -v, --verbose   -h, --help   -V, --version\n"
@@ -304,6 +318,24 @@ static int parse_span_min(struct options *o, char *text)
 		   "no kind of span; gc.cycle, gc.pause, cpu.throttle, cpu.runq, tcp.connect, dns.query or all");
 }
 
+/* Percent, with or without its sign. */
+static int parse_overhead(const char *text, double *ret)
+{
+	const char *hint = "percent of a process's CPU from 0 to 100, as 0.5%, or none";
+	char *end;
+	double v;
+
+	if (!strcmp(text, "none")) {
+		*ret = -1;
+		return 0;
+	}
+	v = strtod(text, &end);
+	if (end == text || strspn(text, "0123456789.") != (size_t)(end - text) || (*end && strcmp(end, "%")) || v > 100)
+		return bad("max-overhead", text, hint);
+	*ret = v / 100;
+	return 0;
+}
+
 static int parse_pid(const char *text, pid_t *ret)
 {
 	uint64_t v;
@@ -350,6 +382,8 @@ static bool *flag_of(struct options *o, int c)
 		return &o->plain;
 	case OPT_STACKS:
 		return &o->stacks;
+	case OPT_AT_QUOTA:
+		return &o->at_quota;
 	}
 	return NULL;
 }
@@ -406,6 +440,11 @@ static int set_value(struct options *o, int c, char *arg)
 		return parse_speed(arg, &o->speed);
 	case OPT_SPAN_MIN:
 		return parse_span_min(o, arg);
+	case OPT_MAX_OVERHEAD:
+		return parse_overhead(arg, &o->max_overhead);
+	case OPT_SCHED_TRIGGER:
+		return parse_duration("sched-trigger", arg, 1000, 10 * NS_PER_SEC, "out of range, 0.001ms to 10s",
+				      &o->sched_trigger_ns);
 	}
 	return -EINVAL;
 }
@@ -526,6 +565,28 @@ static int take_option(struct options *o, size_t command, int c, const char *giv
 	return set_option(o, c, optarg);
 }
 
+/* Options that stand in each other's way, or without the one that they are about. */
+static int check_sched(struct options *o)
+{
+	const uint32_t optional = 1u << SIGNAL_CPU_SCHED | 1u << SIGNAL_GO_ASSIST | 1u << SIGNAL_GO_SCHED;
+	bool windows = o->signals & (1u << SIGNAL_GO_SCHED);
+
+	if (!windows && (o->sched_trigger_ns || o->at_quota)) {
+		log_error("%s is about windows of go_sched: add --signals +go_sched",
+			  o->at_quota ? "--at-quota" : "--sched-trigger");
+		return -EINVAL;
+	}
+	if (o->max_overhead < 0 || o->max_overhead > 0)
+		return 0;
+	if (o->signals & SIGNALS_UNASKED) {
+		log_error("--max-overhead 0 allows no optional probe: leave out --signals +%s",
+			  windows ? "go_sched" : "go_assist");
+		return -EINVAL;
+	}
+	o->signals &= ~optional;
+	return 0;
+}
+
 int options_parse(int argc, char **argv, struct options *ret)
 {
 	const char *command_word;
@@ -544,6 +605,8 @@ int options_parse(int argc, char **argv, struct options *ret)
 			return err;
 	}
 	err = take_words(&o, argc, argv, command_word);
+	if (!err)
+		err = check_sched(&o);
 	if (err)
 		return err;
 	if (o.json && o.command == COMMAND_TRACE && !o.format)

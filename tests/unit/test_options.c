@@ -18,7 +18,7 @@
 #include "signal_id.h"
 
 #define ARGS_MAX 24
-#define ALL      (((1u << SIGNAL_CNT) - 1) & ~(1u << SIGNAL_GO_ASSIST)) /* by default */
+#define ALL      (((1u << SIGNAL_CNT) - 1) & ~SIGNALS_UNASKED) /* by default */
 
 static char said[4096]; /* both streams of the last parse() */
 
@@ -172,6 +172,38 @@ static void test_signals(void **state)
 	assert_int_equal(o.signals, ALL & ~(1u << SIGNAL_CPU_THROTTLE | 1u << SIGNAL_GO_RUNTIME));
 }
 
+static void test_overhead(void **state)
+{
+	static const struct {
+		const char *line;
+		double ratio;
+	} rows[] = {
+		{"top", 0.005},
+		{"top --max-overhead 0.5%", 0.005},
+		{"trace --max-overhead 2", 0.02},
+		{"why x --max-overhead .25%", 0.0025},
+		{"top --max-overhead=100", 1},
+		{"trace --max-overhead none", -1},
+		{"top --max-overhead 0", 0},
+		{"top --max-overhead 0%", 0},
+	};
+	struct options o;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (parse(rows[i].line, &o))
+			fail_msg("%s: %s", rows[i].line, said);
+		assert_float_equal(o.max_overhead, rows[i].ratio, 1e-12);
+	}
+	assert_int_equal(o.signals, ALL & ~(1u << SIGNAL_CPU_SCHED));
+	assert_int_equal(parse("trace --signals +go_sched --sched-trigger 5ms --at-quota", &o), 0);
+	assert_int_equal(o.signals, ALL | 1u << SIGNAL_GO_SCHED);
+	assert_int_equal(o.sched_trigger_ns, 5 * NS_PER_MS);
+	assert_true(o.at_quota);
+	assert_int_equal(parse("top --sched-trigger 1 --signals +go_sched", &o), 0);
+	assert_int_equal(o.sched_trigger_ns, NS_PER_SEC);
+	assert_false(o.at_quota);
+}
+
 static void test_refused(void **state)
 {
 	static const struct {
@@ -218,6 +250,22 @@ static void test_refused(void **state)
 		{"top --signals=", "write +NAME or -NAME"},
 		{"top --signals +telepathy", "unknown signal 'telepathy'"},
 		{"top --signals +", "unknown signal ''"},
+		{"top --max-overhead x", "max-overhead 'x': percent"},
+		{"top --max-overhead -1", "max-overhead '-1': percent"},
+		{"top --max-overhead 101", "percent"},
+		{"top --max-overhead 0.5%%", "percent"},
+		{"top --max-overhead 0x1", "percent"},
+		{"top --max-overhead nan", "percent"},
+		{"top --max-overhead 1e1", "percent"},
+		{"top --max-overhead=", "percent"},
+		{"list --max-overhead 1", "option '--max-overhead': not for this command"},
+		{"replay a --at-quota", "option '--at-quota': not for this command"},
+		{"why a --sched-trigger 1s", "option '--sched-trigger': not for this command"},
+		{"top --sched-trigger 1s", "--sched-trigger is about windows of go_sched: add --signals +go_sched"},
+		{"trace --at-quota", "--at-quota is about windows of go_sched"},
+		{"top --sched-trigger 0 --signals +go_sched", "out of range"},
+		{"top --signals +go_sched --max-overhead 0", "--max-overhead 0 allows no optional probe"},
+		{"top --max-overhead 0 --signals +go_assist", "leave out --signals +go_assist"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -247,9 +295,10 @@ static void test_help_and_version(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults), cmocka_unit_test(test_commands_and_targets),
-		cmocka_unit_test(test_values),   cmocka_unit_test(test_signals),
-		cmocka_unit_test(test_refused),  cmocka_unit_test(test_help_and_version),
+		cmocka_unit_test(test_defaults),         cmocka_unit_test(test_commands_and_targets),
+		cmocka_unit_test(test_values),           cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_overhead),         cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_help_and_version),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
