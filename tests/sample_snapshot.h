@@ -32,7 +32,8 @@ static inline void sample_signals(struct snapshot *s)
 {
 	static const char *const names[SIGNAL_CNT] = {"go_gc",      "go_runtime", "cpu_throttle",
 						      "proc_watch", "cpu_sched",  "net_tcp",
-						      "net_dns",    "mem_oom",    "go_assist"};
+						      "net_dns",    "mem_oom",    "go_assist",
+						      "go_sched"};
 
 	for (int i = 0; i < SIGNAL_CNT; i++) {
 		str_copy(s->signals[i].name, sizeof(s->signals[i].name), names[i]);
@@ -41,7 +42,8 @@ static inline void sample_signals(struct snapshot *s)
 	}
 	str_copy(s->signals[SIGNAL_CPU_SCHED].state, sizeof(s->signals[SIGNAL_CPU_SCHED].state), "window");
 	s->signals[SIGNAL_CPU_SCHED].window_share = 0.1;
-	sample_signal_state(s, SIGNAL_GO_ASSIST, "off", SIGNAL_UNASKED_WHY);
+	sample_signal_state(s, SIGNAL_GO_ASSIST, "off", SIGNAL_UNASKED "go_assist");
+	sample_signal_state(s, SIGNAL_GO_SCHED, "off", SIGNAL_UNASKED "go_sched");
 	s->signals[SIGNAL_GO_GC].hits = 1208;
 	s->signals[SIGNAL_GO_GC].events = 1200;
 	s->signals[SIGNAL_GO_GC].filtered = 8;
