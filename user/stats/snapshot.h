@@ -168,6 +168,7 @@ struct snapshot_sched_window {
 	int64_t lost; /* events: with these everything here is too low */
 	int64_t hits;
 	double cost_seconds;
+	double cpu_seconds; /* that the processes used in them, cost included; 0 unknown */
 	uint8_t end;                                /* enum sched_window_end of the last one */
 	struct snapshot_site sites[SNAPSHOT_SITES]; /* go statements, most goroutines first */
 	int site_cnt;
