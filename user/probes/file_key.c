@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -16,6 +17,8 @@
 #include "base/log.h"
 #include "file_key.skel.h"
 #include "file_key_record.h"
+#include "symbols/elf_image.h"
+#include "symbols/go_binary.h"
 
 struct file_key_reader {
 	struct file_key_bpf *skel; /* owned */
@@ -86,4 +89,23 @@ void file_key_get(struct file_key_reader *r, pid_t pid, const struct binary *b, 
 bool file_key_equal(const struct file_key *a, const struct file_key *b)
 {
 	return a->dev == b->dev && a->ino == b->ino && a->size == b->size && a->build_id == b->build_id;
+}
+
+bool file_key_has_sites_of(int fd, const struct binary *binary)
+{
+	struct binary *now = calloc(1, sizeof(*now));
+	struct elf_image img;
+	struct stat st;
+	bool same = false;
+
+	if (now && !fstat(fd, &st) && (uint64_t)st.st_size == binary->size &&
+	    !elf_image_open(&img, fd, binary->size, NULL)) {
+		go_binary_read_build_id(&img, now);
+		same = !strcmp(now->build_id, binary->build_id);
+		if (!binary->build_id[0])
+			same = same && st.st_dev == binary->dev && st.st_ino == binary->ino;
+		elf_image_close(&img);
+	}
+	free(now);
+	return same;
 }

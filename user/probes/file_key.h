@@ -22,4 +22,7 @@ int file_key_reader_new(struct file_key_reader **ret, char *why);
 struct file_key_reader *file_key_reader_free(struct file_key_reader *r);
 /* Key of the executable of a process; r may be NULL. */
 void file_key_get(struct file_key_reader *r, pid_t pid, const struct binary *b, struct file_key *ret);
+/* The file behind fd is the one that the sites of `binary` were found in: by its build id, as another overlay mount
+ * shows it under other numbers; and by its numbers where it has none. */
+bool file_key_has_sites_of(int fd, const struct binary *binary);
 bool file_key_equal(const struct file_key *a, const struct file_key *b);

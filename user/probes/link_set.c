@@ -57,7 +57,8 @@ int link_set_create_multi(int prog_fd, const char *path, const uint64_t *offsets
 	return fd < 0 ? -errno : fd;
 }
 
-static int attach_multi(struct link_part *p, const char *path, const struct link_site *sites, size_t cnt, char *why)
+static int attach_multi(struct link_part *p, const char *path, const struct link_site *sites, size_t cnt, uint32_t pid,
+			char *why)
 {
 	uint64_t offsets[LINK_SET_SITES_MAX], cookies[LINK_SET_SITES_MAX];
 
@@ -65,7 +66,7 @@ static int attach_multi(struct link_part *p, const char *path, const struct link
 		offsets[i] = sites[i].file_offset;
 		cookies[i] = sites[i].cookie;
 	}
-	p->multi_fd = link_set_create_multi(bpf_program__fd(sites[0].prog), path, offsets, cookies, (uint32_t)cnt, 0);
+	p->multi_fd = link_set_create_multi(bpf_program__fd(sites[0].prog), path, offsets, cookies, (uint32_t)cnt, pid);
 	if (p->multi_fd < 0)
 		return err_why(why, p->multi_fd, "the kernel refused a uprobe_multi link: %s", strerror(-p->multi_fd));
 	return 0;
@@ -96,20 +97,20 @@ static void drop_part(struct link_part *p)
 
 /* All of the sites, or nothing. */
 static int attach_part(struct link_part *p, const char *path, const struct link_site *sites, size_t cnt, bool multi,
-		       char *why)
+		       uint32_t pid, char *why)
 {
 	int err;
 
 	if (!cnt || cnt > LINK_SET_SITES_MAX)
 		return err_why(why, -EINVAL, "%zu probe sites", cnt);
-	err = multi ? attach_multi(p, path, sites, cnt, why) : attach_perf(p, path, sites, cnt, why);
+	err = multi ? attach_multi(p, path, sites, cnt, pid, why) : attach_perf(p, path, sites, cnt, why);
 	if (err)
 		drop_part(p);
 	return err;
 }
 
-int link_set_new(const char *path, const struct link_site *sites, size_t sites_cnt, bool multi, struct link_set **ret,
-		 char *why)
+int link_set_new_for(const char *path, const struct link_site *sites, size_t sites_cnt, bool multi, uint32_t pid,
+		     struct link_set **ret, char *why)
 {
 	struct link_set *s = calloc(1, sizeof(*s));
 	int err;
@@ -117,13 +118,19 @@ int link_set_new(const char *path, const struct link_site *sites, size_t sites_c
 	if (!s)
 		return err_why(why, -ENOMEM, "out of memory");
 	s->main.multi_fd = s->extra.multi_fd = -1;
-	err = attach_part(&s->main, path, sites, sites_cnt, multi, why);
+	err = attach_part(&s->main, path, sites, sites_cnt, multi, pid, why);
 	if (err) {
 		link_set_free(s);
 		return err;
 	}
 	*ret = s;
 	return 0;
+}
+
+int link_set_new(const char *path, const struct link_site *sites, size_t sites_cnt, bool multi, struct link_set **ret,
+		 char *why)
+{
+	return link_set_new_for(path, sites, sites_cnt, multi, 0, ret, why);
 }
 
 static void drop_links(void *arg)
@@ -137,7 +144,7 @@ static void drop_links(void *arg)
 int link_set_add_extra(struct link_set *s, const char *path, const struct link_site *sites, size_t sites_cnt,
 		       bool multi, char *why)
 {
-	return attach_part(&s->extra, path, sites, sites_cnt, multi, why);
+	return attach_part(&s->extra, path, sites, sites_cnt, multi, 0, why);
 }
 
 void link_set_drop_extra(struct link_set *s)

@@ -12,7 +12,7 @@
 struct bpf_program;
 struct write_guard;
 
-#define LINK_SET_SITES_MAX 8
+#define LINK_SET_SITES_MAX 12
 
 /* bpf_attach_type of the kernel; the libbpf that we build with may be older than 1.3, which knows it. */
 #define ATTACH_TYPE_UPROBE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI */
@@ -29,6 +29,9 @@ struct link_set;
  * loaded for multi links. 0, or -errno with why and nothing attached. */
 int link_set_new(const char *path, const struct link_site *sites, size_t sites_cnt, bool multi, struct link_set **ret,
 		 char *why);
+/* As above, but where the kernel can (multi): only in this process. */
+int link_set_new_for(const char *path, const struct link_site *sites, size_t sites_cnt, bool multi, uint32_t pid,
+		     struct link_set **ret, char *why);
 /* The links of another signal on the same file, which go with the set or before it; once, ahead of the guard. 0, or
  * -errno with why and nothing attached. */
 int link_set_add_extra(struct link_set *s, const char *path, const struct link_site *sites, size_t sites_cnt,

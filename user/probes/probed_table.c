@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -24,8 +23,6 @@
 #include "probes/shared_maps.h"
 #include "probes/signal.h"
 #include "probes/write_guard.h"
-#include "symbols/elf_image.h"
-#include "symbols/go_binary.h"
 
 #define STORM_HITS_PER_S_DEFAULT 50000
 #define GUARD_INTERVAL_MIN_NS    (80 * NS_PER_MS) /* shorter windows make rates of few hits look wild */
@@ -177,27 +174,6 @@ static void free_binary(struct probed_table *t, struct probed *b)
 	free(b);
 }
 
-/* The file is the one that the sites were found in. By its build id, as another overlay mount shows it under other
- * numbers; and by its numbers where it has none. */
-static bool has_sites_of(int fd, const struct binary *binary)
-{
-	struct binary *now = calloc(1, sizeof(*now));
-	struct elf_image img;
-	struct stat st;
-	bool same = false;
-
-	if (now && !fstat(fd, &st) && (uint64_t)st.st_size == binary->size &&
-	    !elf_image_open(&img, fd, binary->size, NULL)) {
-		go_binary_read_build_id(&img, now);
-		same = !strcmp(now->build_id, binary->build_id);
-		if (!binary->build_id[0])
-			same = same && st.st_dev == binary->dev && st.st_ino == binary->ino;
-		elf_image_close(&img);
-	}
-	free(now);
-	return same;
-}
-
 /* Without them go_gc goes on. */
 static void attach_assists(struct probed_table *t, struct probed *b, const struct process *proc, const char *path)
 {
@@ -217,7 +193,7 @@ static int attach_binary(struct probed_table *t, struct probed *b, const struct 
 	char path[32];
 	int err = 0;
 
-	if (!has_sites_of(exe_fd, proc->binary))
+	if (!file_key_has_sites_of(exe_fd, proc->binary))
 		err = err_why(why, -EAGAIN, "its executable has just changed");
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", exe_fd);
 	if (!err)

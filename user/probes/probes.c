@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "probes/go_gc.h"
+#include "probes/go_sched_window.h"
 #include "probes/link_set.h"
 #include "probes/probed_table.h"
 #include "probes/shared_maps.h"
@@ -38,6 +39,7 @@ struct probes {
 	struct probed_table *probed;  /* owned; NULL while go_gc is off */
 	struct uprobe_cost *cost;     /* owned; its probe is being released */
 	bool cost_released;
+	uint32_t pidns_inum; /* inode number of our pid namespace */
 };
 
 /* ---- set-up ---------------------------------------------------------------------------------------------- */
@@ -185,6 +187,7 @@ static void start_with_types(struct probes *p, struct signal_env *env)
 	struct btf *btf = p->cfg.wanted & readers ? btf__load_vmlinux_btf() : NULL;
 
 	env->counters = p->maps.counters;
+	p->pidns_inum = env->pidns_inum;
 	env->btf = btf;
 	start_signals(p, env);
 	env->btf = NULL;
@@ -296,11 +299,13 @@ struct probes *probes_free(struct probes *p)
 	if (!p)
 		return NULL;
 	probed_table_detach(p->probed);
+	go_sched_stop(&p->signals[SIGNAL_GO_SCHED]);
 	for (int i = SIGNAL_CNT - 1; i > SIGNAL_GO_GC; i--)
-		if (i != SIGNAL_GO_ASSIST)
+		if (i != SIGNAL_GO_ASSIST && i != SIGNAL_GO_SCHED)
 			close_signal(&p->signals[i]); /* while the uprobes are being released */
 	link_release_free(p->release);
 	probed_table_free(p->probed);
+	close_signal(&p->signals[SIGNAL_GO_SCHED]);
 	close_signal(&p->signals[SIGNAL_GO_ASSIST]);
 	close_signal(&p->signals[SIGNAL_GO_GC]);
 	uprobe_cost_free(p->cost);
@@ -451,36 +456,66 @@ unsigned int probes_binary_processes(const struct probes *p, pid_t pid)
 
 /* ---- windows of go_sched --------------------------------------------------------------------------------- */
 
+/* The signal is loaded and calibrated when the first window is asked for (60 ms). */
+static int need_sched(struct probes *p, char *why)
+{
+	struct signal *s = &p->signals[SIGNAL_GO_SCHED];
+	const struct signal_env env = {
+		.features = &p->features, .cfg = &p->cfg, .pidns_inum = p->pidns_inum, .counters = p->maps.counters};
+	int err = 0;
+
+	if (!s->skel) {
+		s->ops = signals_find(SIGNAL_GO_SCHED);
+		err = load(s, &env, &p->maps, s->state.why);
+		if (!err)
+			err = s->ops->attach(s, &env, s->state.why);
+		malloc_trim(0);
+	}
+	if (!err)
+		err = go_sched_prepare(s, p->release, s->state.why);
+	if (!err) {
+		s->state.why[0] = 0;
+		return 0;
+	}
+	turn_off(s);
+	return err_why(why, err, "%.190s", s->state.why);
+}
+
 int probes_sched_open(struct probes *p, const struct process *proc, int exe_fd, char *why)
 {
-	return err_why(why, -ENOTSUP, "not there");
+	int err = proc->binary ? go_sched_check_binary(proc->binary, why) : err_why(why, -EINVAL, "not a Go program");
+
+	if (!err)
+		err = need_sched(p, why);
+	return err ? err : go_sched_open_window(&p->signals[SIGNAL_GO_SCHED], proc, exe_fd, why);
 }
 
 void probes_sched_close(struct probes *p, pid_t pid)
 {
+	go_sched_close_window(&p->signals[SIGNAL_GO_SCHED], pid);
 }
 
 int probes_sched_drain(struct probes *p)
 {
-	return 0;
+	return go_sched_drain(&p->signals[SIGNAL_GO_SCHED]);
 }
 
 unsigned int probes_sched_windows(const struct probes *p)
 {
-	return 0;
+	return go_sched_windows(&p->signals[SIGNAL_GO_SCHED]);
 }
 
 bool probes_sched_status(const struct probes *p, pid_t pid, struct go_sched_status *ret)
 {
-	return false;
+	return go_sched_window_status(&p->signals[SIGNAL_GO_SCHED], pid, ret);
 }
 
 const struct go_sched_costs *probes_sched_costs(struct probes *p, char *why)
 {
-	return NULL;
+	return need_sched(p, why) ? NULL : go_sched_get_costs(&p->signals[SIGNAL_GO_SCHED]);
 }
 
 int probes_sched_stack(const struct probes *p, uint64_t id, struct go_sched_stack *ret)
 {
-	return -ENOENT;
+	return go_sched_get_stack(&p->signals[SIGNAL_GO_SCHED], id, ret);
 }
