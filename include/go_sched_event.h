@@ -60,7 +60,8 @@ struct go_sched_slot {
 	/* field offsets; 0xffff unknown */
 	__u16 g_goid, g_m, g_bp, g_waitreason, g_gopc, g_startpc, m_curg, m_p, pd_rg;
 	__u16 pad[3];
-	__u64 late;    /* hits after the end, or by others (kernels without a right pid filter); atomic */
+	__u64 late; /* hits that gave no event, atomic: before the window was whole, after its end, of others (kernels
+		       without a right pid filter), for nobody (netpollready without a waiter) */
 	__u64 lost[4]; /* atomic, enum go_sched_loss */
 };
 enum go_sched_loss { GO_SCHED_LOST_RING = 0, GO_SCHED_LOST_UNREADABLE = 1 };

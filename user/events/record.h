@@ -195,7 +195,7 @@ struct record_sched_window {
 	uint64_t start_ns, end_ns;
 	uint64_t hits[GO_SCHED_KIND_CNT]; /* by kind: events of the window, all of them told */
 	uint64_t lost[2];                 /* enum go_sched_loss: numbers of the window are too low by these */
-	uint64_t late;                    /* hits that came while its probes were being taken away */
+	uint64_t late;                    /* hits that gave no event: see struct go_sched_slot */
 	double cost_ns;                   /* of all hits, CPU time of the process */
 	uint64_t cpu_ns;                  /* that the process used in it, cost included; 0 unknown */
 };

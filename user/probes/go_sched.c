@@ -448,7 +448,6 @@ static void fill_slot(volatile struct go_sched_slot *x, const struct process *pr
 	x->m_curg = (uint16_t)f[FIELD_M_CURG];
 	x->m_p = (uint16_t)f[FIELD_M_P];
 	x->pd_rg = (uint16_t)f[FIELD_PD_RG];
-	x->open = 1;
 }
 
 static int attach_window(struct signal *s, struct window *w, const struct process *proc, int exe_fd, char *why)
@@ -485,7 +484,6 @@ static int start_window(struct signal *s, struct window *w, const struct process
 
 	if (!file_key_has_sites_of(exe_fd, proc->binary))
 		err = err_why(why, -EAGAIN, "its executable has just changed");
-	w->status.start_ns = begin;
 	if (!err)
 		err = attach_window(s, w, proc, exe_fd, why);
 	if (err) {
@@ -496,6 +494,7 @@ static int start_window(struct signal *s, struct window *w, const struct process
 		log_debug("go_sched: pid %d: no lease on its executable: %s", proc->pid, strerror(-no_guard));
 	link_set_guard_consume(w->links, guard);
 	w->status.start_ns = clock_mono_ns();
+	priv->slots[w->slot].open = 1; /* not before all of its probes are there: half a story misleads */
 	w->status.open = true;
 	log_debug("go_sched: window on pid %d opened in %.1f ms", proc->pid,
 		  (double)(w->status.start_ns - begin) / 1e6);
