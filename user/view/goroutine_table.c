@@ -157,7 +157,7 @@ static void function_text(const struct pen *p, const char *function, int room, c
 	format_squeeze(function, room, p->ascii, buf, sz);
 }
 
-static void site(struct pen *p, const char *function, const char *place, int width)
+void goroutine_table_site(struct pen *p, const char *function, const char *place, int width)
 {
 	char name[SITE_SZ], line[SITE_SZ];
 	const char *slash = strrchr(place, '/');
@@ -176,11 +176,11 @@ static void sites(struct pen *p, const struct places *at, const struct goroutine
 	bool waits = *row->blocked;
 
 	pen_to(p, at->sites_at);
-	site(p, row->created, row->created_at, at->site_width);
+	goroutine_table_site(p, row->created, row->created_at, at->site_width);
 	if (!waits)
 		return;
 	pen_to(p, at->sites_at + at->site_width + GAP);
-	site(p, row->blocked, row->blocked_at, at->site_width);
+	goroutine_table_site(p, row->blocked, row->blocked_at, at->site_width);
 }
 
 static void mark(struct pen *p, const struct places *at, const char *text)
@@ -224,7 +224,7 @@ void goroutine_table_row(const struct goroutine_table *t, const struct goroutine
 	pen_end(&p);
 }
 
-/* Columns that a site takes unabridged; site() gives its place half of them at most. */
+/* Columns that a site takes unabridged; goroutine_table_site() gives its place half of them at most. */
 static int site_need(const struct pen *p, const char *function, const char *place)
 {
 	const char *slash = strrchr(place, '/');

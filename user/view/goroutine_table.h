@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 #include "stats/snapshot.h"
+#include "view/pen.h"
 #include "view/plain.h"
 
 /* Texts are borrowed and may hold any bytes; "" where there is none. */
@@ -34,5 +35,7 @@ void goroutine_table_header(const struct goroutine_table *t, struct str *out);
 void goroutine_table_row(const struct goroutine_table *t, const struct goroutine_row *row, struct str *out);
 /* Widens the table so that nothing of the row is left out: for output that no screen bounds. */
 void goroutine_table_fit(struct goroutine_table *t, const struct goroutine_row *row);
+/* A function with its file:line in at most `width` columns, in the shortened forms of the table; "" is `?`. */
+void goroutine_table_site(struct pen *p, const char *function, const char *place, int width);
 /* What a row says of a group of a snapshot; its texts are borrowed from the group. */
 void goroutine_row_of(const struct snapshot_group *g, struct goroutine_row *ret);

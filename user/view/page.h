@@ -41,6 +41,16 @@ struct prompt {
 	char text[FILTER_SZ], before[FILTER_SZ]; /* before: what Esc brings back */
 };
 
+/* Key s: what the last line asks. */
+enum question_kind { QUESTION_NONE, QUESTION_COST, QUESTION_FORCE };
+
+struct question {
+	enum question_kind kind;
+	bool force; /* the limit of its CPU holds it: asked a second time */
+	uint32_t container_id;
+	char say[VIEW_MESSAGE_SZ]; /* what a window would cost */
+};
+
 /* The strip of an open container. */
 struct strip_cursor {
 	bool on;
@@ -66,6 +76,7 @@ struct view {
 	struct rows rows;
 	struct filter filter;
 	struct prompt prompt;
+	struct question question;
 	char filter_text[FILTER_SZ], find_text[FILTER_SZ];
 	char namespace_[OWNER_NAME_SZ]; /* "" all */
 	enum sort_key sort;
@@ -100,6 +111,11 @@ const struct snapshot_container *view_container(const struct view *v);
 void view_resort(struct view *v);
 /* A line of which the right part stands at the right edge, over the left one where both do not fit. */
 void view_line(struct view *v, int row, const char *left, const struct str *right, int right_width);
+
+/* question.c: asks about a goroutine window on the container of view_container(); a key while it asks; the line. */
+void question_open(struct view *v);
+void question_key(struct view *v, uint32_t key);
+void question_write(const struct view *v, struct pen *p);
 
 /* The pages. draw puts all of the page onto the canvas, but the last line, which is view.c's. key: true if it was one
  * of the page's own keys. */

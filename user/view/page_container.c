@@ -173,7 +173,7 @@ static bool on_key(struct view *v, uint32_t key)
 	return page_scroll_key(v, key);
 }
 
-const struct page page_container = {
-	draw, on_key,
-	"Esc back  1-8 Tab pages  arrows strip, scroll  [ ] time  Space pause  R record  y copy  ? help  q quit",
-	"Esc back  1-8 pages  arrows strip, scroll  [ ] time  Space pause  ? help  q quit"};
+const struct page page_container = {draw, on_key,
+				    "Esc back  1-8 Tab pages  arrows strip, scroll  [ ] time  Space pause  s goroutine "
+				    "window  R record  ? help  q quit",
+				    "Esc back  1-8 pages  arrows scroll  [ ] time  s goroutine window  ? help  q quit"};

@@ -7,6 +7,7 @@
 #include "view/format.h"
 #include "view/goroutine_table.h"
 #include "view/page.h"
+#include "view/sched_window.h"
 #include "view/summary.h"
 
 static void state(struct pen *p, const char *name, int64_t cnt)
@@ -48,18 +49,12 @@ static void procs(struct pen *p, const struct snapshot_sched *s)
 	pen_end(p);
 }
 
+/* The runtime's own numbers, and those of a window, one below the other. */
 static void waits(struct pen *p, const struct snapshot_sched *s)
 {
-	char cnt[TEXT_SZ], p50[TEXT_SZ], p99[TEXT_SZ], text[200];
-
-	if (s->latency.cnt <= 0)
-		snprintf(text, sizeof(text), "waits for a P: %s", s->latency.cnt ? "?" : "none in the window");
-	else
-		snprintf(text, sizeof(text), "waits for a P (1 in 8 is looked at): %s, p50 %s  p99 %s ms%s",
-			 format_count(s->latency.cnt, cnt, sizeof(cnt)), format_ms(s->latency.p50, p50, sizeof(p50)),
-			 format_ms(s->latency.p99, p99, sizeof(p99)),
-			 s->diluted ? "; diluted by system calls before Go 1.26" : "");
-	pen_paragraph(p, 2, text);
+	sched_window_waits(p, "passive (1 in 8 is looked at)", &s->latency, "",
+			   s->latency.cnt > 0 && s->diluted ? "; diluted by system calls before Go 1.26" : "");
+	sched_window_exact(p, &s->window);
 }
 
 static bool several_processes(const struct snapshot_sched *s)
@@ -91,17 +86,27 @@ static void groups(struct pen *p, const struct snapshot_sched *s)
 		pen_end(p);
 }
 
+/* Rows of each of the window's tables: on a low screen the census is to be seen as well. */
+static int window_rows(const struct view *v)
+{
+	return v->canvas.rows < 40 ? 3 : SNAPSHOT_SITES;
+}
+
 void tab_goroutines(struct view *v, const struct snapshot_container *c, struct pen *p)
 {
 	const char *off = page_runtime_off(&v->s, c);
+	bool possible = !v->cfg.replay && v->cfg.ops.sched_ask && !c->gone;
 
 	if (off) {
 		pen_text(p, GRADE_DIM, "goroutines: ");
 		pen_paragraph(p, 2, off);
-		return;
+		sched_window_exact(p, &c->sched.window);
+	} else {
+		states(p, c);
+		procs(p, &c->sched);
+		waits(p, &c->sched);
 	}
-	states(p, c);
-	procs(p, &c->sched);
-	waits(p, &c->sched);
-	groups(p, &c->sched);
+	sched_window_part(p, c, v->s.window_seconds, window_rows(v), possible);
+	if (!off)
+		groups(p, &c->sched);
 }

@@ -19,7 +19,7 @@ static const struct {
 	{"  < > F6   sort by the next column, v reverse", "W P M T G N  sort by WHY CPU memory THR GC network"},
 	{"  w        window: 1, 10, 60 s", "Space  pause (data is still collected)"},
 	{"  [ ]      one interval back or forward, 0 the newest", "R      write the last seconds to a trace file"},
-	{"  y        copy the verdict and print it on exit", "s      goroutine tracing: not in this build"},
+	{"  y        copy the verdict and print it on exit", "s      goroutine window: every wait for a P, for 2 s (asks)"},
 	{"  i        signals, reasons, cost, losses", "l      processes that are not observable"},
 	{"  q F10    quit", "? F1   this page"},
 	{"", NULL},

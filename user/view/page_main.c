@@ -164,15 +164,16 @@ static void header_now(struct view *v, int row)
 static void header_signals(struct view *v, int row)
 {
 	const struct snapshot *s = &v->s;
-	char self[TEXT_SZ], memory[TEXT_SZ], worst[TEXT_SZ];
+	char self[TEXT_SZ], memory[TEXT_SZ];
 	struct line x;
 
 	line_begin(v, &x);
 	signals_part(&x.l, s, false);
-	pen_textf(&x.r, GRADE_FINE, "cost: self %s%% of a CPU, %s; worst target %s   ",
+	pen_textf(&x.r, GRADE_FINE, "cost: self %s%% of a CPU, %s; worst target ",
 		  format_percent_fine(s->agent_cpu_ratio, self, sizeof(self)),
-		  format_bytes(s->agent_rss_bytes, memory, sizeof(memory)),
-		  summary_worst_cost(s, worst, sizeof(worst)));
+		  format_bytes(s->agent_rss_bytes, memory, sizeof(memory)));
+	summary_worst_cost(&x.r, s);
+	pen_text(&x.r, GRADE_FINE, "   ");
 	lost_part(&x.r, s);
 	line_end(v, &x, row);
 }
@@ -208,14 +209,14 @@ static void narrow_node(struct view *v, int row)
 static void narrow_signals(struct view *v, int row)
 {
 	const struct snapshot *s = &v->s;
-	char self[TEXT_SZ], worst[TEXT_SZ];
+	char self[TEXT_SZ];
 	struct line x;
 
 	line_begin(v, &x);
 	signals_part(&x.l, s, true);
-	pen_textf(&x.l, GRADE_FINE, "  cost self %s%% worst target %s",
-		  format_percent_fine(s->agent_cpu_ratio, self, sizeof(self)),
-		  summary_worst_cost(s, worst, sizeof(worst)));
+	pen_textf(&x.l, GRADE_FINE, "  cost self %s%% worst target ",
+		  format_percent_fine(s->agent_cpu_ratio, self, sizeof(self)));
+	summary_worst_cost(&x.l, s);
 	lost_part(&x.r, s);
 	pen_text(&x.r, GRADE_FINE, "  ");
 	if (*v->filter_text || *v->namespace_)
@@ -540,7 +541,7 @@ static bool on_key(struct view *v, uint32_t key)
 	}
 }
 
-const struct page page_main = {
-	draw, on_key,
-	"Enter open  / filter  <> sort  w window  [ ] time  Space pause  R record  y copy  i signals  ? help  q quit",
-	"Enter open  / filter  <> sort  w window  [ ] time  Space pause  ? help  q quit"};
+const struct page page_main = {draw, on_key,
+			       "Enter open  / filter  <> sort  w window  [ ] time  Space pause  s goroutine window  R "
+			       "record  i signals  ? help  q quit",
+			       "Enter open  / filter  <> sort  w window  [ ] time  s goroutine window  ? help  q quit"};

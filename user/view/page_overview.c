@@ -10,6 +10,7 @@
 #include "view/format.h"
 #include "view/page.h"
 #include "view/plain.h"
+#include "view/sched_window.h"
 #include "view/strip.h"
 #include "view/summary.h"
 
@@ -254,14 +255,17 @@ static void cause_runq(struct pen *p, const struct snapshot *s, const struct sna
 	cause_row(p, s, c, &x);
 }
 
-/* A wait for a P has no time stamp: the runtime keeps a histogram, of one wait in 8. */
+/* A wait for a P has no time stamp: the runtime keeps a histogram, of one wait in 8. A goroutine window saw each. */
 static void cause_sched(struct pen *p, const struct snapshot *s, const struct snapshot_container *c)
 {
 	struct cause x = {.name = "Go scheduler", .column = "GOSCH", .d = c->sched.latency, .sum = NAN};
+	char window[64];
 
 	x.off = page_runtime_off(s, c);
-	snprintf(x.note, sizeof(x.note), "passive histogram%s",
-		 c->sched.diluted ? ", diluted by system calls before Go 1.26" : "");
+	sched_window_brief(&c->sched.window, window, sizeof(window));
+	snprintf(x.note, sizeof(x.note), "passive histogram%s%s%s",
+		 c->sched.diluted ? ", diluted by system calls before Go 1.26" : "", *window ? "; window: " : "",
+		 window);
 	cause_row(p, s, c, &x);
 }
 

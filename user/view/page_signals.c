@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "view/budget.h"
 #include "view/format.h"
 #include "view/page.h"
 #include "view/summary.h"
@@ -54,7 +55,7 @@ static void signal_row(struct pen *p, const struct snapshot_signal *x)
 	pen_to(p, 14);
 	pen_text(p, state_grade(x), x->state);
 	if (!strcmp(x->state, "window"))
-		pen_textf(p, GRADE_FINE, " %s%%", format_percent_fine(x->window_share, share, sizeof(share)));
+		pen_text(p, GRADE_FINE, summary_window_share(x, share, sizeof(share)));
 	if (x->hit_cost_ns > 0)
 		snprintf(cost, sizeof(cost), "%.2f us", x->hit_cost_ns / 1e3);
 	pen_right(p, GRADE_FINE, 36, cost);
@@ -73,7 +74,7 @@ static void signal_row(struct pen *p, const struct snapshot_signal *x)
 
 static void agent(struct pen *p, const struct snapshot *s)
 {
-	char cpu[TEXT_SZ], memory[TEXT_SZ], worst[TEXT_SZ], total[TEXT_SZ], events[TEXT_SZ];
+	char cpu[TEXT_SZ], memory[TEXT_SZ], total[TEXT_SZ], events[TEXT_SZ];
 
 	pen_end(p);
 	pen_textf(p, GRADE_FINE, "agent: %s%% of a CPU (%s since its start), %s of memory, %s events, ",
@@ -83,9 +84,12 @@ static void agent(struct pen *p, const struct snapshot *s)
 		  format_count((int64_t)s->events, events, sizeof(events)));
 	pen_textf(p, s->lost ? GRADE_WARNING : GRADE_FINE, "%llu lost", (unsigned long long)s->lost);
 	pen_end(p);
-	pen_textf(p, GRADE_FINE, "cost in the worst target: %s of the CPU that it uses",
-		  summary_worst_cost(s, worst, sizeof(worst)));
+	pen_text(p, GRADE_FINE, "cost in the worst target: ");
+	summary_worst_cost(p, s);
+	pen_text(p, GRADE_FINE, " of the CPU that it uses");
 	pen_end(p);
+	pen_end(p);
+	budget_part(p, s);
 	pen_end(p);
 	pen_paragraph(
 		p, 0,

@@ -12,9 +12,11 @@
 #include "diagnose/delay.h"
 #include "diagnose/verdicts.h"
 #include "probes/probes.h"
+#include "view/budget.h"
 #include "view/columns.h"
 #include "view/format.h"
 #include "view/pen.h"
+#include "view/sched_window.h"
 #include "view/summary.h"
 #include "view/table.h"
 
@@ -81,13 +83,14 @@ static void lost_text(struct pen *p, const struct snapshot *s)
 
 static void header_signals(struct pen *p, struct pen *right, const struct snapshot *s)
 {
-	char self[TEXT_SZ], memory[TEXT_SZ], worst[TEXT_SZ];
+	char self[TEXT_SZ], memory[TEXT_SZ];
 
 	format_percent_fine(s->agent_cpu_ratio, self, sizeof(self));
 	format_bytes(s->agent_rss_bytes, memory, sizeof(memory));
 	summary_signals(p, s, false);
-	pen_textf(right, GRADE_FINE, "cost: self %s%% of a CPU, %s; worst target %s   ", self, memory,
-		  summary_worst_cost(s, worst, sizeof(worst)));
+	pen_textf(right, GRADE_FINE, "cost: self %s%% of a CPU, %s; worst target ", self, memory);
+	summary_worst_cost(right, s);
+	pen_text(right, GRADE_FINE, "   ");
 	lost_text(right, s);
 	pen_join_right(p, right);
 	pen_end(p);
@@ -119,12 +122,12 @@ static void header_narrow_node(struct pen *p, struct pen *right, const struct sn
 
 static void header_narrow_signals(struct pen *p, struct pen *right, const struct snapshot *s)
 {
-	char self[TEXT_SZ], worst[TEXT_SZ];
+	char self[TEXT_SZ];
 
 	summary_signals(p, s, true);
-	pen_textf(p, GRADE_FINE, "  cost self %s%% worst target %s",
-		  format_percent_fine(s->agent_cpu_ratio, self, sizeof(self)),
-		  summary_worst_cost(s, worst, sizeof(worst)));
+	pen_textf(p, GRADE_FINE, "  cost self %s%% worst target ",
+		  format_percent_fine(s->agent_cpu_ratio, self, sizeof(self)));
+	summary_worst_cost(p, s);
 	lost_text(right, s);
 	pen_join_right(p, right);
 	pen_end(p);
@@ -330,6 +333,15 @@ static void pane_coverage(struct pen *p, const struct snapshot *s, const struct 
 	pane_line(p, "NOTE", text);
 }
 
+/* What a goroutine window showed, and what the budget switched off. */
+static void pane_window(struct pen *p, const struct snapshot_container *c)
+{
+	char text[SCHED_WINDOW_TEXT_SZ];
+
+	pane_line(p, "NOTE", sched_window_sentence(&c->sched, text, sizeof(text)));
+	pane_line(p, "NOTE", budget_off(c, NULL, text, sizeof(text)));
+}
+
 static void pane(struct pen *p, const struct snapshot *s, const struct snapshot_container *c)
 {
 	pane_title(p, s, c);
@@ -352,6 +364,7 @@ static void pane(struct pen *p, const struct snapshot *s, const struct snapshot_
 		nothing_found(p, unsaid(s, c), &longest);
 	}
 	pane_coverage(p, s, c);
+	pane_window(p, c);
 }
 
 /* The rows may be sorted by another column, so the gravest is looked for. */
@@ -368,6 +381,24 @@ static const struct snapshot_container *gravest(const struct snapshot *s)
 	return ret;
 }
 
+/* Of a container without a pane: what its goroutine windows showed, and what the budget switched off. */
+static void window_line(struct pen *p, const struct snapshot_container *c)
+{
+	char name[NAME_SZ], squeezed[NAME_SZ], text[SCHED_WINDOW_TEXT_SZ], off[BUDGET_TEXT_SZ];
+
+	sched_window_sentence(&c->sched, text, sizeof(text));
+	budget_off(c, NULL, off, sizeof(off));
+	if (!*text && !*off)
+		return;
+	columns_name(c, true, name, sizeof(name));
+	format_squeeze(name, p->width - COLUMN_NAME_AT, p->ascii, squeezed, sizeof(squeezed));
+	pen_to(p, COLUMN_NAME_AT);
+	pen_text(p, GRADE_FINE, squeezed);
+	pen_end(p);
+	pane_line(p, "NOTE", text);
+	pane_line(p, "NOTE", off);
+}
+
 static void panes(struct pen *p, const struct snapshot *s, bool all)
 {
 	const struct snapshot_container *worst = gravest(s);
@@ -375,13 +406,16 @@ static void panes(struct pen *p, const struct snapshot *s, bool all)
 	for (int i = 0; i < p->width; i++)
 		pen_text(p, GRADE_FINE, RULE);
 	pen_end(p);
-	if (!worst) {
+	if (!worst)
 		nothing_found_in_any(p, s);
-		return;
+	for (int i = 0; i < s->container_cnt; i++) {
+		const struct snapshot_container *c = &s->containers[i];
+
+		if (all ? c->verdict_cnt > 0 : c == worst)
+			pane(p, s, c);
+		else
+			window_line(p, c);
 	}
-	for (int i = 0; i < s->container_cnt; i++)
-		if (all ? s->containers[i].verdict_cnt > 0 : &s->containers[i] == worst)
-			pane(p, s, &s->containers[i]);
 }
 
 static int lines(const struct str *text)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "diagnose/rule.h"
 #include "probes/probes.h"
+#include "view/budget.h"
 #include "view/format.h"
 
 static bool said(const struct snapshot_container *c)
@@ -48,7 +49,8 @@ void summary_count(const struct snapshot *s, struct summary_counts *ret)
 /* Off because nobody asked for it is no fault. */
 static bool is_in_state(const struct snapshot_signal *x, const char *state)
 {
-	return x->present && !strcmp(x->state, state) && strncmp(x->reason, SIGNAL_UNASKED, strlen(SIGNAL_UNASKED)) != 0;
+	return x->present && !strcmp(x->state, state) &&
+	       strncmp(x->reason, SIGNAL_UNASKED, strlen(SIGNAL_UNASKED)) != 0;
 }
 
 /* ", off: cpu_throttle net_dns"; returns how many signals are in that state. */
@@ -75,7 +77,17 @@ static int signals_count(const struct snapshot *s, const char *state)
 	return cnt;
 }
 
-/* "signals 3 on, window: cpu_sched 10%" (of the time) */
+char *summary_window_share(const struct snapshot_signal *x, char *buf, size_t sz)
+{
+	char percent[24];
+
+	buf[0] = 0;
+	if (x->window_share > 0)
+		snprintf(buf, sz, " %s%%", format_percent_fine(x->window_share, percent, sizeof(percent)));
+	return buf;
+}
+
+/* "signals 3 on, window: cpu_sched 10% go_sched": shares of the time, of those that open by plan */
 static void signals_that_work(struct pen *p, const struct snapshot *s)
 {
 	char share[24];
@@ -84,8 +96,8 @@ static void signals_that_work(struct pen *p, const struct snapshot *s)
 	pen_textf(p, GRADE_FINE, "signals %d on", signals_count(s, "on"));
 	for (int i = 0; i < SIGNAL_CNT; i++)
 		if (s->signals[i].present && !strcmp(s->signals[i].state, "window"))
-			pen_textf(p, GRADE_FINE, "%s %s %s%%", cnt++ ? "" : ", window:", s->signals[i].name,
-				  format_percent_fine(s->signals[i].window_share, share, sizeof(share)));
+			pen_textf(p, GRADE_FINE, "%s %s%s", cnt++ ? "" : ", window:", s->signals[i].name,
+				  summary_window_share(&s->signals[i], share, sizeof(share)));
 }
 
 int summary_signals(struct pen *p, const struct snapshot *s, bool narrow)
@@ -99,18 +111,20 @@ int summary_signals(struct pen *p, const struct snapshot *s, bool narrow)
 	return off + signals_in_state(p, s, "degraded", off ? ", " : separator);
 }
 
-char *summary_worst_cost(const struct snapshot *s, char *buf, size_t sz)
+void summary_worst_cost(struct pen *p, const struct snapshot *s)
 {
+	enum grade grade = GRADE_FINE;
 	double worst = NAN;
 	char percent[24];
 
-	for (int i = 0; i < s->container_cnt; i++)
-		worst = fmax(worst, s->containers[i].cost_ratio); /* fmax takes the number where one is NAN */
+	for (int i = 0; i < s->container_cnt; i++) {
+		worst = fmax(worst, budget_cost(&s->containers[i])); /* fmax takes the number where one is NAN */
+		grade = budget_exceeded(&s->containers[i]) ? GRADE_WARNING : grade;
+	}
 	if (isnan(worst))
-		snprintf(buf, sz, "%s", s->container_cnt ? "?" : "-");
+		pen_text(p, GRADE_FINE, s->container_cnt ? "?" : "-");
 	else
-		snprintf(buf, sz, "%s%%", format_percent_fine(worst, percent, sizeof(percent)));
-	return buf;
+		pen_textf(p, grade, "%s%%", format_percent_fine(worst, percent, sizeof(percent)));
 }
 
 char *summary_clock(uint64_t unix_ns, bool tenths, char *buf, size_t sz)

@@ -19,8 +19,10 @@ bool summary_pending(const struct snapshot *s, const struct snapshot_container *
 /* "signals 3 on, window: cpu_sched 10%, off: cpu_throttle, degraded: go_gc"; narrow: only what is not well, where there
  * is such a thing. Returns how many are off or degraded. */
 int summary_signals(struct pen *p, const struct snapshot *s, bool narrow);
-/* "0.08%", "?" unknown, "-" without a target. Returns buf, as all here do. */
-char *summary_worst_cost(const struct snapshot *s, char *buf, size_t sz);
+/* "0.08%", "?" unknown, "-" without a target; yellow where a target pays more than the budget. */
+void summary_worst_cost(struct pen *p, const struct snapshot *s);
+/* " 10%" of the time; "" of a signal whose windows open when they are asked for. Returns buf, as all here do. */
+char *summary_window_share(const struct snapshot_signal *x, char *buf, size_t sz);
 /* "12:31:07", local time; with tenths "12:31:07.1". */
 char *summary_clock(uint64_t unix_ns, bool tenths, char *buf, size_t sz);
 /* UNIX time of a CLOCK_MONOTONIC stamp of the same machine and boot as the snapshot's. */

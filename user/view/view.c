@@ -23,6 +23,7 @@
 #define COPIED_MAX (64u * 1024)
 #define COPY_WIDTH 100
 #define RECORD_KEY "  R record"
+#define WINDOW_KEY "  s goroutine window"
 #define READS_MAX  64 /* of one view_input(): a paste must not hold the loop */
 
 static const struct page *const pages[PAGE_CNT] = {&page_main, &page_container, &page_signals, &page_refused,
@@ -249,6 +250,11 @@ static void take_snapshot_consume(struct view *v, struct snapshot *s)
 /* ---- drawing ------------------------------------------------------------------------------------------------------
  */
 
+static bool too_small(const struct view *v)
+{
+	return v->canvas.rows < ROWS_MIN || v->canvas.cols < VIEW_COLS_MIN;
+}
+
 static void draw_too_small(struct view *v)
 {
 	char text[64];
@@ -258,28 +264,40 @@ static void draw_too_small(struct view *v)
 	canvas_line(&v->canvas, 1, 0, text);
 }
 
-/* A recording cannot be recorded: the page's keys without that one. */
-static void foot_keys(const struct view *v, struct pen *p, const char *keys)
+/* Takes a key out of a line of keys. */
+static void without_key(char *keys, const char *key)
 {
-	const char *record = v->cfg.replay ? strstr(keys, RECORD_KEY) : NULL;
+	char *at = strstr(keys, key);
 
-	if (!record) {
-		pen_text(p, GRADE_FINE, keys);
-		return;
-	}
-	pen_textf(p, GRADE_FINE, "%.*s%s", (int)(record - keys), keys, record + strlen(RECORD_KEY));
+	if (at)
+		memmove(at, at + strlen(key), strlen(at + strlen(key)) + 1);
+}
+
+/* A recording cannot be recorded, and no window be opened on it: the page's keys without those. */
+static void foot_keys(const struct view *v, struct pen *p)
+{
+	const struct page *page = pages[v->page];
+	char keys[VIEW_MESSAGE_SZ];
+
+	str_copy(keys, sizeof(keys), view_width(v) < (int)strlen(page->keys) ? page->keys_narrow : page->keys);
+	if (v->cfg.replay)
+		without_key(keys, RECORD_KEY);
+	if (v->cfg.replay || !v->cfg.ops.sched_ask)
+		without_key(keys, WINDOW_KEY);
+	pen_text(p, GRADE_FINE, keys);
 }
 
 /* The line of the keys; a message or a prompt takes its place. */
 static void draw_foot(struct view *v)
 {
-	const struct page *page = pages[v->page];
 	struct str text;
 	struct pen p;
 
 	str_init(&text);
 	view_pen(v, &text, &p);
-	if (v->prompt.kind != PROMPT_NONE)
+	if (v->question.kind != QUESTION_NONE)
+		question_write(v, &p);
+	else if (v->prompt.kind != PROMPT_NONE)
 		pen_textf(&p, GRADE_FINE, "%s %s_   (Enter: done, Esc: as before)",
 			  v->prompt.kind == PROMPT_FIND ? "find" : "/", v->prompt.text);
 	else if (v->message_until_ns)
@@ -288,7 +306,7 @@ static void draw_foot(struct view *v)
 		pen_textf(&p, GRADE_WARNING, "terminal too small for all columns: %dx%d, needs %dx%d", v->canvas.cols,
 			  v->canvas.rows, COLUMN_WIDTH_MIN, ROWS_MIN);
 	else
-		foot_keys(v, &p, view_width(v) < 115 ? page->keys_narrow : page->keys);
+		foot_keys(v, &p);
 	canvas_line(&v->canvas, v->canvas.rows - 1, 0, str_get(&text));
 	str_deinit(&text);
 }
@@ -312,7 +330,7 @@ static int draw(struct view *v)
 	v->dirty = false;
 	if (err && !v->canvas.cells)
 		return err;
-	if (v->canvas.rows < ROWS_MIN || v->canvas.cols < VIEW_COLS_MIN) {
+	if (too_small(v)) {
 		draw_too_small(v);
 	} else {
 		pages[v->page]->draw(v);
@@ -568,7 +586,8 @@ static void other_key(struct view *v, uint32_t key)
 		screen_restart(v->screen);
 		break;
 	case 's':
-		view_say(v, "goroutine tracing (go_sched) is not in this build");
+		if (!too_small(v)) /* nobody could read what it costs */
+			question_open(v);
 		break;
 	case 'R':
 		record(v);
@@ -588,6 +607,10 @@ static void on_key(struct view *v, uint32_t key)
 {
 	v->key_ns = clock_mono_ns();
 	v->message_until_ns = 0;
+	if (v->question.kind != QUESTION_NONE) {
+		question_key(v, too_small(v) ? KEYS_ESC : key);
+		return;
+	}
 	if (v->prompt.kind != PROMPT_NONE) {
 		prompt_key(v, key);
 		return;
