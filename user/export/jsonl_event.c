@@ -3,6 +3,7 @@
  * and start come from the model, so that no second pair of clocks can bend a span. */
 #include "export/jsonl.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -203,6 +204,90 @@ static void add_lost(struct jw *w, const struct trace_event *e)
 	jw_int(w, "count", (int64_t)e->u.lost.cnt);
 }
 
+static void add_goid(struct jw *w, const char *key, uint64_t goid)
+{
+	if (goid)
+		jw_int(w, key, (int64_t)goid);
+	else
+		jw_null(w, key);
+}
+
+static void add_p(struct jw *w, uint32_t p)
+{
+	if (p == GO_SCHED_P_UNKNOWN)
+		jw_null(w, "p");
+	else
+		jw_int(w, "p", p);
+}
+
+static void add_sched_wait(struct jw *w, const struct trace_event *e)
+{
+	const struct trace_sched *s = &e->u.sched;
+
+	jw_text(w, "wake", names_sched_wake(s->span->wake));
+	add_goid(w, "waker_goid", s->span->waker);
+	add_p(w, s->span->p);
+	jw_text(w, "function", s->function);
+	jw_text(w, "created_by", s->created);
+	jw_text(w, "created_at", s->created_at);
+}
+
+static void add_sched_run(struct jw *w, const struct trace_event *e)
+{
+	const struct trace_sched *s = &e->u.sched;
+
+	add_p(w, s->span->p);
+	jw_text(w, "end", names_sched_run_end(s->span->end));
+	jw_text(w, "reason", s->reason);
+	jw_text(w, "site", s->site);
+	jw_text(w, "site_at", s->site_at);
+	jw_text(w, "function", s->function);
+	jw_text(w, "created_by", s->created);
+}
+
+static void add_sched_park(struct jw *w, const struct trace_event *e)
+{
+	const struct trace_sched *s = &e->u.sched;
+
+	jw_text(w, "reason", s->reason);
+	jw_text(w, "site", s->site);
+	jw_text(w, "site_at", s->site_at);
+	jw_text(w, "wake", names_sched_wake(s->span->wake));
+	add_goid(w, "waker_goid", s->span->waker);
+	jw_text(w, "function", s->function);
+}
+
+static void add_sched_hits(struct jw *w, const struct record_sched_window *r)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t k = 0; k < GO_SCHED_KIND_CNT; k++)
+		sum += r->hits[k];
+	jw_int(w, "hits", (int64_t)sum);
+	jw_begin(w, "hits_by_kind", '{');
+	for (uint32_t k = 0; k < GO_SCHED_KIND_CNT; k++)
+		if (names_sched_hits(k))
+			jw_int(w, names_sched_hits(k), (int64_t)r->hits[k]);
+	jw_end(w, '}');
+}
+
+static void add_sched_window(struct jw *w, const struct trace_event *e)
+{
+	const struct record_sched_window *r = e->u.window;
+
+	jw_text(w, "end", names_sched_window_end(r->end));
+	add_sched_hits(w, r);
+	jw_begin(w, "lost", '{');
+	jw_int(w, "ring_full", (int64_t)r->lost[GO_SCHED_LOST_RING]);
+	jw_int(w, "unreadable", (int64_t)r->lost[GO_SCHED_LOST_UNREADABLE]);
+	jw_end(w, '}');
+	jw_int(w, "late", (int64_t)r->late);
+	jw_real(w, "cost_seconds", r->cost_ns / (double)NS_PER_SEC);
+	jw_real(w, "cpu_seconds", r->cpu_ns ? (double)r->cpu_ns / (double)NS_PER_SEC : (double)NAN);
+	jw_real(w, "cost_ratio", r->cpu_ns ? r->cost_ns / (double)r->cpu_ns : (double)NAN);
+	jw_bool(w, "complete", !r->lost[GO_SCHED_LOST_RING] && !r->lost[GO_SCHED_LOST_UNREADABLE]);
+}
+
 static void add_nothing(struct jw *w, const struct trace_event *e)
 {
 }
@@ -224,6 +309,10 @@ static const fields_fn fields[TRACE_KIND_CNT] = {
 	[TRACE_PROCESS_EXIT] = add_exit,
 	[TRACE_VERDICT] = add_verdict,
 	[TRACE_LOST] = add_lost,
+	[TRACE_SCHED_WAIT] = add_sched_wait,
+	[TRACE_SCHED_RUN] = add_sched_run,
+	[TRACE_SCHED_PARK] = add_sched_park,
+	[TRACE_SCHED_WINDOW] = add_sched_window,
 };
 
 bool jsonl_event_has(enum trace_kind k)
@@ -233,15 +322,16 @@ bool jsonl_event_has(enum trace_kind k)
 
 static uint64_t goid_of(const struct trace_event *e)
 {
-	return e->kind == TRACE_GC_ASSIST ? e->u.event->gc_assist.goid : 0;
-}
-
-static void add_goid(struct jw *w, const struct trace_event *e)
-{
-	if (goid_of(e))
-		jw_int(w, "goid", (int64_t)goid_of(e));
-	else
-		jw_null(w, "goid");
+	switch (e->kind) {
+	case TRACE_GC_ASSIST:
+		return e->u.event->gc_assist.goid;
+	case TRACE_SCHED_WAIT:
+	case TRACE_SCHED_RUN:
+	case TRACE_SCHED_PARK:
+		return e->u.sched.span->goid;
+	default:
+		return 0;
+	}
 }
 
 void jsonl_event_add(struct jw *w, const struct trace_event *e, const char *owner)
@@ -255,7 +345,7 @@ void jsonl_event_add(struct jw *w, const struct trace_event *e, const char *owne
 	jw_seconds(w, "duration_seconds", duration_ns);
 	add_id(w, "pid", (uint32_t)e->pid);
 	add_id(w, "tid", (uint32_t)e->tid);
-	add_goid(w, e);
+	add_goid(w, "goid", goid_of(e));
 	jw_raw(w, "owner", owner);
 	fields[e->kind](w, e);
 	jw_end(w, '}');
@@ -266,6 +356,6 @@ void jsonl_event_fields(struct jw *w, const struct trace_event *e)
 	add_id(w, "pid", (uint32_t)e->pid);
 	add_id(w, "tid", (uint32_t)e->tid);
 	if (goid_of(e))
-		add_goid(w, e);
+		add_goid(w, "goid", goid_of(e));
 	fields[e->kind](w, e);
 }

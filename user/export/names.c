@@ -45,6 +45,8 @@ static const char *const attrs[ATTR_CNT] = {
 	[ATTR_PROCESSOR_LIMIT] = "gopherscope.go.processor.limit",
 	[ATTR_GOID] = "gopherscope.goid",
 	[ATTR_ASSIST_WAIT] = "gopherscope.go.assist.wait_seconds",
+	[ATTR_CREATED_BY] = "gopherscope.go.goroutine.created_by",
+	[ATTR_WAKER_GOID] = "gopherscope.waker.goid",
 	[ATTR_GC_NUMBER] = "gopherscope.go.gc.number",
 	[ATTR_GC_CPU_SHARE] = "gopherscope.go.gc.cpu.share",
 	[ATTR_GC_HEAP_BEFORE] = "gopherscope.go.gc.heap.before",
@@ -66,7 +68,7 @@ static const char *const attrs[ATTR_CNT] = {
 static const uint64_t span_min_ns[TRACE_KIND_CNT] = {
 	[TRACE_GC_CYCLE] = 100 * NS_PER_MS,  [TRACE_GC_MARK] = 100 * NS_PER_MS,  [TRACE_GC_PAUSE] = 10 * NS_PER_MS,
 	[TRACE_THROTTLE] = 20 * NS_PER_MS,   [TRACE_RUNQ] = 20 * NS_PER_MS,      [TRACE_TCP_CONNECT] = 100 * NS_PER_MS,
-	[TRACE_DNS_QUERY] = 100 * NS_PER_MS, [TRACE_GC_ASSIST] = 10 * NS_PER_MS,
+	[TRACE_DNS_QUERY] = 100 * NS_PER_MS, [TRACE_GC_ASSIST] = 10 * NS_PER_MS, [TRACE_SCHED_WAIT] = 5 * NS_PER_MS,
 };
 
 const char *names_attr(enum attr a)
@@ -183,4 +185,49 @@ const char *names_dns_error(const struct event_dns_query *e, char buf[static NAM
 	if (e->result == DNS_TIMEOUT)
 		return "timeout";
 	return e->rcode ? names_dns_rcode(e->rcode, buf) : NULL;
+}
+
+#define WORD(words, i) ((size_t)(i) < ARRAY_SIZE(words) ? (words)[i] : NULL)
+
+const char *names_sched_wake(enum goroutine_wake w)
+{
+	static const char *const words[] = {
+		[WAKE_UNKNOWN] = NULL,      [WAKE_READY] = "woken",     [WAKE_NETPOLL] = "netpoll",
+		[WAKE_CREATED] = "created", [WAKE_YIELDED] = "yielded", [WAKE_SYSCALL] = "syscall",
+	};
+
+	return WORD(words, w);
+}
+
+const char *names_sched_run_end(enum goroutine_run_end e)
+{
+	static const char *const words[] = {
+		[RUN_PARKED] = "parked",   [RUN_YIELDED] = "yielded", [RUN_EXITED] = "exited",
+		[RUN_STOPPED] = "stopped", [RUN_P_TAKEN] = "p_taken", [RUN_UNKNOWN] = "unknown",
+	};
+
+	return WORD(words, e);
+}
+
+const char *names_sched_window_end(uint32_t end)
+{
+	static const char *const words[SCHED_WINDOW_END_CNT] = {
+		[SCHED_WINDOW_TIME] = "time",
+		[SCHED_WINDOW_BUDGET] = "budget",
+		[SCHED_WINDOW_GONE] = "gone",
+		[SCHED_WINDOW_STOP] = "stop",
+	};
+
+	return WORD(words, end);
+}
+
+const char *names_sched_hits(uint32_t kind)
+{
+	static const char *const words[GO_SCHED_KIND_CNT] = {
+		[GO_SCHED_RUN] = "run",     [GO_SCHED_READY] = "ready", [GO_SCHED_NETPOLL] = "netpoll",
+		[GO_SCHED_NEW] = "new",     [GO_SCHED_PARK] = "park",   [GO_SCHED_EXIT] = "exit",
+		[GO_SCHED_YIELD] = "yield", [GO_SCHED_STOP] = "stop",   [GO_SCHED_SYSCALL] = "syscall",
+	};
+
+	return WORD(words, kind);
 }

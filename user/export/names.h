@@ -52,6 +52,8 @@ enum attr {
 	ATTR_PROCESSOR_LIMIT,
 	ATTR_GOID,
 	ATTR_ASSIST_WAIT,
+	ATTR_CREATED_BY,
+	ATTR_WAKER_GOID,
 	ATTR_GC_NUMBER,
 	ATTR_GC_CPU_SHARE,
 	ATTR_GC_HEAP_BEFORE,
@@ -92,3 +94,8 @@ const char *names_stw_reason(const struct event_gc_pause *e, char buf[static NAM
 bool names_stw_stopped(const struct event_gc_pause *e);
 /* What went wrong with a query: "timeout", or its rcode; NULL: a good answer. */
 const char *names_dns_error(const struct event_dns_query *e, char buf[static NAMES_TEXT_SZ]);
+/* Of goroutine windows. NULL unknown. */
+const char *names_sched_wake(enum goroutine_wake w);       /* "woken", "netpoll" */
+const char *names_sched_run_end(enum goroutine_run_end e); /* "parked"; it is "unknown" that says so itself */
+const char *names_sched_window_end(uint32_t end);          /* "time"; of one that is open: NULL */
+const char *names_sched_hits(uint32_t kind);               /* of enum go_sched_kind: "run"; NULL: no probe's */

@@ -302,12 +302,23 @@ static void add_assist(struct jw *w, const struct trace_event *e)
 	attr_real(w, ATTR_ASSIST_WAIT, (double)e->duration_ns / (double)NS_PER_SEC);
 }
 
+static void add_sched_wait(struct jw *w, const struct trace_event *e)
+{
+	const struct goroutine_span *s = e->u.sched.span;
+
+	if (s->goid)
+		attr_int(w, ATTR_GOID, (int64_t)s->goid);
+	attr_text(w, ATTR_CREATED_BY, e->u.sched.created);
+	if (s->waker)
+		attr_int(w, ATTR_WAKER_GOID, (int64_t)s->waker);
+}
+
 void otlp_attributes(struct jw *w, const char *key, const struct trace_event *e)
 {
 	static void (*const add[TRACE_KIND_CNT])(struct jw *w, const struct trace_event *e) = {
-		[TRACE_GC_CYCLE] = add_cycle,   [TRACE_GC_PAUSE] = add_pause,      [TRACE_THROTTLE] = add_throttle,
-		[TRACE_RUNQ] = add_runq,        [TRACE_TCP_CONNECT] = add_connect, [TRACE_DNS_QUERY] = add_dns,
-		[TRACE_GC_ASSIST] = add_assist,
+		[TRACE_GC_CYCLE] = add_cycle,   [TRACE_GC_PAUSE] = add_pause,        [TRACE_THROTTLE] = add_throttle,
+		[TRACE_RUNQ] = add_runq,        [TRACE_TCP_CONNECT] = add_connect,   [TRACE_DNS_QUERY] = add_dns,
+		[TRACE_GC_ASSIST] = add_assist, [TRACE_SCHED_WAIT] = add_sched_wait,
 	};
 	char buf[NAMES_TEXT_SZ];
 
