@@ -311,6 +311,7 @@ static void on_process_removed(struct process *p, void *arg)
 	if (s->probes && p->state != PROCESS_SKIPPED)
 		probes_remove_process(s->probes, p->pid);
 	if (p->watched) {
+		session_sched_forget(s, p);
 		tell_gone(s, p);
 		session_census_forget(s, p);
 		sampler_close(p->watched->sampler);
@@ -363,6 +364,7 @@ static void on_event(const union event *e, void *arg)
 		break;
 	default:
 		session_count_cycle(s, e);
+		session_sched_event(s, e);
 		session_tell(s, RECORD_EVENT, e, e->hdr.size);
 	}
 }
@@ -378,9 +380,13 @@ static void on_made_event(const union event *e, void *arg)
 		on_event(e, s);
 }
 
+/* Switches of goroutines come first: of a process that has ended, they are from before. */
 int session_drain(struct session *s)
 {
-	int cnt = s->ring ? ring_source_drain(s->ring, DRAIN_MAX) : 0;
+	int cnt;
+
+	session_sched_drain(s);
+	cnt = s->ring ? ring_source_drain(s->ring, DRAIN_MAX) : 0;
 
 	if (cnt < 0)
 		log_debug("ring buffer: cannot be read");
@@ -415,6 +421,23 @@ static void tick(struct session *s, uint64_t now)
 	owner_index_tick(s->owners, now, free_owner, s);
 }
 
+static bool has_windows(const struct session *s)
+{
+	return s->probes && probes_sched_windows(s->probes);
+}
+
+static void set_drain_timer(struct session *s, uint64_t interval)
+{
+	if (interval != s->drain_ns && s->cfg.loop)
+		loop_set_timer(s->cfg.loop, s->drain_timer, interval);
+	s->drain_ns = interval;
+}
+
+void session_drain_soon(struct session *s)
+{
+	set_drain_timer(s, DRAIN_BUSY_NS);
+}
+
 static void on_drain(void *arg)
 {
 	struct session *s = arg;
@@ -422,17 +445,17 @@ static void on_drain(void *arg)
 	uint64_t now = clock_mono_ns(), interval = DRAIN_IDLE_NS;
 
 	proc_table_tick(s->procs, now);
+	if (has_windows(s) || now - s->ticked_ns >= TICK_NS - DRAIN_BUSY_NS / 2)
+		session_sched_tick(s, now);
 	if (now - s->ticked_ns >= TICK_NS - DRAIN_BUSY_NS / 2)
 		tick(s, now);
 	if (s->cfg.drained)
 		s->cfg.drained(s->cfg.arg);
 	if (proc_table_pending_cnt(s->procs))
 		interval = DRAIN_WAIT_NS;
-	if (cnt >= DRAIN_BUSY_MIN)
+	if (cnt >= DRAIN_BUSY_MIN || has_windows(s))
 		interval = DRAIN_BUSY_NS;
-	if (interval != s->drain_ns)
-		loop_set_timer(s->cfg.loop, s->drain_timer, interval);
-	s->drain_ns = interval;
+	set_drain_timer(s, interval);
 }
 
 /* One look at the end of a window. */
@@ -493,7 +516,8 @@ static void on_poll(void *arg)
 	uint64_t now = clock_mono_ns();
 
 	/* Who opens a container's screen wants the run queue on the strip: windows on end, each told as it closes. */
-	if (s->probes && now - s->armed_ns > POLL_ARM_EVERY_NS) {
+	if (s->probes && now - s->armed_ns > POLL_ARM_EVERY_NS &&
+	    session_sched_allow(SCHED_WINDOW_NS, s) == SCHED_WINDOW_NS) {
 		s->armed_ns = now;
 		probes_arm_sched(s->probes, SCHED_WINDOW_NS);
 	}
@@ -547,6 +571,9 @@ static void set_probes_cfg(struct session *s, struct probes_cfg *cfg)
 		.sched_every_ns = brief(s) ? BRIEF_EVERY_NS : SCHED_EVERY_NS,
 		.runq_event_min_ns = s->cfg.all_events ? RUNQ_MIN_ALL_NS : RUNQ_MIN_NS,
 		.dns_names = s->opts->dns_names,
+		.sched_allow = session_sched_allow,
+		.sched_events = session_sched_events,
+		.sched_closed = session_sched_closed,
 	};
 	str_copy(cfg->v2_mount, sizeof(cfg->v2_mount), s->cgroups.v2);
 }
@@ -577,6 +604,7 @@ int session_attach(struct session *s, char *why)
 
 void session_detach(struct session *s)
 {
+	session_sched_stop(s);
 	session_drain(s);
 	session_tell_signals(s);
 	s->ring = ring_source_free(s->ring);
@@ -696,6 +724,7 @@ struct session *session_close(struct session *s)
 		free(value);
 	hashmap_free(s->watched);
 	hashmap_free(s->lines);
+	free(s->sched.batch);
 	owner_index_free(s->owners);
 	binary_cache_free(s->binaries);
 	free(s);

@@ -15,6 +15,7 @@
 #include "probes/probes.h"
 #include "procs/proc_table.h"
 #include "runtime/sample.h"
+#include "symbols/code_lines.h"
 
 /* What the session keeps for a watched process; hangs on process.watched. */
 struct watched {
@@ -42,6 +43,7 @@ struct watched {
 	uint64_t census_total;                /* goroutines that it found; 0: none yet */
 	bool census_off;                      /* where goroutines are is not known for its binary */
 	struct shared_lines *lines;           /* of its binary, see session_census.c */
+	struct sched_watch *sched;            /* owned: its budget and window, see session_sched.h; NULL: none yet */
 };
 
 /* An owner with watched processes. */
@@ -53,6 +55,9 @@ struct watched_owner {
 	struct cgroup_usage usage;
 	bool limits_known;
 	uint64_t limits_read_ns, memory_read_ns;
+	int64_t last_throttled, last_cpu_ns; /* at the last reading but one */
+	uint64_t last_read_ns, throttled_ns; /* throttled_ns: it was seen to be throttled then, 0 never */
+	double cpu_use;                      /* CPUs between those readings */
 };
 
 struct session_cfg {
@@ -98,6 +103,17 @@ struct session {
 	uint64_t confirmed_ns, confirmed_lost;      /* last comparison of go_gc with numgc; go_gc's losses of then */
 	struct record_signal signals[SIGNAL_CNT];   /* as told last */
 	uint64_t lost[SIGNAL_CNT][LOSS_REASON_MAX]; /* by user space */
+	struct {
+		uint64_t last_id;              /* given to a window */
+		struct record_go_sched *batch; /* owned, NULL before the first window */
+		unsigned int reads_left;       /* goroutines that may still be looked up in this drain */
+		char why[WHY_SZ];              /* for whom there can be no window, "" nobody yet */
+	} sched;
+	struct {
+		uint64_t end_ns, every_ns; /* end of cpu_sched's last window, and from one to the next */
+		uint64_t length_ns;
+		char why[WHY_SZ]; /* who makes them wait, "" nobody */
+	} runq;
 };
 
 /* Opens everything and finds the processes of now. 0; -EPERM / -ENOTSUP (why says what is missing: exit code 4);
@@ -132,9 +148,15 @@ void session_tell_signals(struct session *s);
 void session_census(struct session *s, uint64_t now_ns);
 void session_census_all(struct session *s, uint64_t now_ns);
 void session_census_forget(struct session *s, struct process *p);
-/* session_sched.c: windows of go_sched, inside the budget. Asked about a container before its window: what it would
- * cost and how long the budget lets it be open. 0; -EBUSY: one is open; -ENOTSUP and others: none is possible; why for
- * each. */
+/* Tables of the executable that p runs, shared by all of its processes; NULL: none. And a frame as people read it: ""
+ * stays what is not known. */
+struct code_lines *session_lines(struct session *s, struct process *p);
+void session_name_frame(const struct code_frame *f, char *function, size_t function_sz, char *at, size_t at_sz);
+/* The drain timer fires in 10 ms. */
+void session_drain_soon(struct session *s);
+/* session_sched.c: the budget of each process, and windows of go_sched inside it. Asked about a container before its
+ * window: what it would cost and how long the budget lets it be open. 0; -EBUSY: one is open; -ENOTSUP and others: none
+ * is possible; why for each. */
 struct sched_offer {
 	double ratio;  /* of its CPU, while it is open; NAN unknown: nothing is known of its switches yet */
 	uint64_t ns;   /* so long at most */
@@ -143,10 +165,21 @@ struct sched_offer {
 int session_sched_ask(struct session *s, uint32_t container_id, struct sched_offer *ret, char *why);
 /* Opens a window on each of its processes. 0, or -errno with why. */
 int session_sched_arm(struct session *s, uint32_t container_id, bool force, char *why);
-/* Timer of 10 ms while windows are open; each 100 ms else: drains, closes, opens what is asked for. */
+/* Takes what the windows' ring holds. */
+void session_sched_drain(struct session *s);
+/* Every 10 ms while windows are open, else every 100: closes, opens what is asked for, judges. */
 void session_sched_tick(struct session *s, uint64_t now_ns);
+/* What an event cost its process. */
+void session_sched_event(struct session *s, const union event *e);
+/* Waits for a P that the runtime has told since its last reading; p is watched. */
+void session_sched_latency(struct session *s, struct process *p, const struct runtime_latency *l);
+/* The usage of a container has just been read. */
+void session_sched_usage(struct watched_owner *w);
+/* cpu_sched is about to open a window of this length: how long the budgets of all allow, 0 not now. For probes_cfg. */
+uint64_t session_sched_allow(uint64_t ns, void *arg);
+/* Before p goes: its window is over, and is told. */
 void session_sched_forget(struct session *s, struct process *p);
-/* All windows end (we do). */
+/* All windows end (we do) and are told; at most two seconds. */
 void session_sched_stop(struct session *s);
 /* From probes_cfg. */
 void session_sched_events(pid_t pid, const struct go_sched_event *events, unsigned int cnt, void *arg);

@@ -61,7 +61,7 @@ static struct shared_lines *lines_open(struct session *s, const struct process *
 	return l;
 }
 
-static struct code_lines *lines_of(struct session *s, struct process *p)
+struct code_lines *session_lines(struct session *s, struct process *p)
 {
 	struct watched *w = p->watched;
 
@@ -97,18 +97,22 @@ static void copy_function(char *dst, size_t sz, const char *function)
 	str_copy(dst, sz, function);
 }
 
+void session_name_frame(const struct code_frame *f, char *function, size_t function_sz, char *at, size_t at_sz)
+{
+	const char *file = strrchr(f->file, '/');
+
+	copy_function(function, function_sz, f->function);
+	if (*f->file && f->line)
+		snprintf(at, at_sz, "%s:%d", file ? file + 1 : f->file, f->line);
+}
+
 static void name(struct code_lines *lines, uint64_t pc, bool blocked, char *function, size_t function_sz, char *at,
 		 size_t at_sz)
 {
 	struct code_frame f;
-	const char *file;
 
-	if (!lines || !process_lines_site(lines, pc, blocked, &f))
-		return;
-	copy_function(function, function_sz, f.function);
-	file = strrchr(f.file, '/');
-	if (*f.file && f.line)
-		snprintf(at, at_sz, "%s:%d", file ? file + 1 : f.file, f.line);
+	if (lines && process_lines_site(lines, pc, blocked, &f))
+		session_name_frame(&f, function, function_sz, at, at_sz);
 }
 
 /* ---- one census ---------------------------------------------------------------------------------------------------
@@ -164,7 +168,7 @@ static void fill_group(const struct census *c, const struct census_group *x, str
 static void tell_census(struct session *s, struct process *p, const struct census *c)
 {
 	struct record_census r = {.pid = p->pid, .time_ns = c->time_ns, .walked = c->walked};
-	struct code_lines *lines = lines_of(s, p);
+	struct code_lines *lines = session_lines(s, p);
 
 	for (size_t i = 0; i < c->group_cnt; i++) {
 		const struct census_group *x = &c->groups[i];
@@ -208,7 +212,7 @@ static void remember_price(struct watched *w, const struct census *c, uint64_t t
 static uint64_t take(struct session *s, struct process *p)
 {
 	struct watched *w = p->watched;
-	struct census_cfg cfg = {.walk_max = walk_max(w), .blocked = true, .lines = lines_of(s, p)};
+	struct census_cfg cfg = {.walk_max = walk_max(w), .blocked = true, .lines = session_lines(s, p)};
 	char why[WHY_SZ] = "";
 	struct census c;
 	uint64_t start = cpu_ns();

@@ -33,7 +33,7 @@ struct pass {
 /* ---- processes and containers -------------------------------------------------------------------------------------
  */
 
-static void tell_latency(struct session *s, const struct process *p)
+static void tell_latency(struct session *s, struct process *p)
 {
 	struct record_latency r = {.pid = p->pid, .diluted = p->binary && p->binary->go_minor < 26};
 	struct watched *w = p->watched;
@@ -42,6 +42,7 @@ static void tell_latency(struct session *s, const struct process *p)
 		return;
 	w->latency_told = true;
 	session_tell(s, RECORD_LATENCY, &r, sizeof(r));
+	session_sched_latency(s, p, &r.latency);
 }
 
 /* Cycles that nobody else tells of. */
@@ -223,6 +224,7 @@ static void read_owner(struct session *s, struct watched_owner *w, uint64_t now)
 		session_host_cpu(s, w->owner->host_pid, &w->usage.cpu_ns);
 	r.usage = w->usage;
 	session_tell(s, RECORD_USAGE, &r, sizeof(r));
+	session_sched_usage(w);
 }
 
 static uint64_t go_gc_lost(const struct session *s)
@@ -337,6 +339,21 @@ static void fill_go_runtime(const struct session *s, struct record_signal *r)
 			   : "CAP_SYS_PTRACE is missing: processes with more privileges than ours are not seen at all");
 }
 
+/* What the budget makes of it: for whom there are no goroutine windows, why those of cpu_sched are rare. */
+static void tell_of_budget(const struct session *s, struct record_signal *r)
+{
+	const char *why = r->id == SIGNAL_GO_SCHED ? s->sched.why : r->id == SIGNAL_CPU_SCHED ? s->runq.why : "";
+	bool none = s->opts->max_overhead >= 0 && s->opts->max_overhead <= 0;
+
+	if (none && (r->id == SIGNAL_CPU_SCHED || r->id == SIGNAL_GO_SCHED || r->id == SIGNAL_GO_ASSIST))
+		str_copy(r->reason, sizeof(r->reason), "--max-overhead 0 allows no optional probe");
+	if (r->mode == SIGNAL_OFF || r->reason[0] || !why[0])
+		return;
+	str_copy(r->reason, sizeof(r->reason), why);
+	if (r->id == SIGNAL_CPU_SCHED && s->runq.every_ns)
+		r->window_share = (double)s->runq.length_ns / (double)s->runq.every_ns;
+}
+
 static void fill_signal(const struct session *s, enum signal_id id, struct record_signal *r)
 {
 	const struct signal_state *st = s->probes ? probes_signal(s->probes, id) : NULL;
@@ -353,6 +370,7 @@ static void fill_signal(const struct session *s, enum signal_id id, struct recor
 		str_copy(r->reason, sizeof(r->reason), st->why);
 		probes_counters(s->probes, id, &r->counters);
 	}
+	tell_of_budget(s, r);
 	for (int i = 0; i < LOSS_REASON_CNT; i++)
 		r->counters.lost[i] += s->lost[id][i];
 	if (id == SIGNAL_PROC_WATCH && s->ring) /* refused records have no signal any more */

@@ -29,8 +29,9 @@
 #define PASS_DEAR_NS         (2 * NS_PER_MS)
 /* Attaching takes 0.5-1 ms, but 5-15 when the last window was closed just before: the kernel waits for a grace period.
  */
-#define REOPEN_NS    (80 * NS_PER_MS)
-#define TICK_HALF_NS (50 * NS_PER_MS) /* ticks come each 100 ms: the nearest one closes a window */
+#define REOPEN_NS      (80 * NS_PER_MS)
+#define ALLOW_AGAIN_NS NS_PER_SEC
+#define TICK_HALF_NS   (50 * NS_PER_MS) /* ticks come each 100 ms: the nearest one closes a window */
 
 struct sched_priv {
 	const struct probes_cfg *cfg; /* borrowed */
@@ -261,20 +262,30 @@ int cpu_sched_arm(struct signal *s, uint64_t ns)
 	return 0;
 }
 
+/* Length of the window that is due by plan, 0 none. */
+static uint64_t planned_window(struct sched_priv *priv, uint64_t now_ns)
+{
+	const struct probes_cfg *cfg = priv->cfg;
+	uint64_t ns = cfg->sched_window_ns;
+
+	if (!cfg->sched_every_ns || !ns || now_ns < priv->next_window_ns)
+		return 0;
+	if (cfg->sched_allow)
+		ns = cfg->sched_allow(ns, cfg->event_arg);
+	priv->next_window_ns = ns ? priv->next_window_ns + cfg->sched_every_ns : now_ns + ALLOW_AGAIN_NS;
+	if (priv->next_window_ns < now_ns) /* the first one, or late */
+		priv->next_window_ns = now_ns + cfg->sched_every_ns;
+	return ns;
+}
+
 /* Opens what the plan or somebody asks for. */
 static void next_window(struct signal *s, uint64_t now_ns)
 {
 	struct sched_priv *priv = s->priv;
-	const struct probes_cfg *cfg = priv->cfg;
-	uint64_t ns = priv->asked_ns;
+	uint64_t ns = priv->asked_ns, planned = planned_window(priv, now_ns);
 	int err;
 
-	if (cfg->sched_every_ns && cfg->sched_window_ns && now_ns >= priv->next_window_ns) {
-		priv->next_window_ns += cfg->sched_every_ns;
-		if (priv->next_window_ns < now_ns) /* the first one, or late */
-			priv->next_window_ns = now_ns + cfg->sched_every_ns;
-		ns = ns > cfg->sched_window_ns ? ns : cfg->sched_window_ns;
-	}
+	ns = ns > planned ? ns : planned;
 	if (!ns)
 		return;
 	priv->asked_ns = 0;

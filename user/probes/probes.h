@@ -42,9 +42,12 @@ struct probes_cfg {
 	void (*event)(const union event *e, void *arg);
 	void *event_arg;
 	uint64_t sched_window_ns, sched_every_ns; /* cpu_sched arms itself for `window` once every `every`; 0: never */
-	uint64_t runq_event_min_ns;               /* shorter waits are only counted; 0 = default 5 ms */
-	uint64_t dns_timeout_ns;                  /* a query without answer is given up; 0 = default 5 s */
-	bool dns_names;                           /* copy the names that are asked for */
+	/* Asked before a planned window of cpu_sched: so long may it be, 0 not now (asked again a second later). Gets
+	 * event_arg. NULL: always. */
+	uint64_t (*sched_allow)(uint64_t ns, void *arg);
+	uint64_t runq_event_min_ns; /* shorter waits are only counted; 0 = default 5 ms */
+	uint64_t dns_timeout_ns;    /* a query without answer is given up; 0 = default 5 s */
+	bool dns_names;             /* copy the names that are asked for */
 	/* go_sched, called from probes_sched_drain(): switches of one process, at most RECORD_SCHED_EVENTS, in order;
 	 * and the end of its window, once its probes are gone and everything has been told. */
 	void (*sched_events)(pid_t pid, const struct go_sched_event *events, unsigned int cnt, void *arg);

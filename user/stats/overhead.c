@@ -84,9 +84,11 @@ static void add_reading(struct overhead *o, uint64_t now_ns, uint64_t cpu_ns, co
 /* ---- credit -------------------------------------------------------------------------------------------------------
  */
 
-static double credit_max(const struct overhead *o)
+double overhead_credit_max(const struct overhead *o)
 {
-	return o->max_ratio * fmax((double)OVERHEAD_HORIZON_NS * o->cpu_rate, (double)OVERHEAD_FIRST_NS);
+	return o->max_ratio < 0
+		       ? INFINITY
+		       : o->max_ratio * fmax((double)OVERHEAD_HORIZON_NS * o->cpu_rate, (double)OVERHEAD_FIRST_NS);
 }
 
 void overhead_feed(struct overhead *o, uint64_t now_ns, uint64_t cpu_ns, const double cost_ns[OVERHEAD_GROUP_CNT])
@@ -98,7 +100,7 @@ void overhead_feed(struct overhead *o, uint64_t now_ns, uint64_t cpu_ns, const d
 	if (o->max_ratio >= 0) {
 		if (known && cpu_ns > o->last_cpu_ns)
 			o->credit_ns += o->max_ratio * (double)(cpu_ns - o->last_cpu_ns);
-		o->credit_ns = fmin(o->credit_ns, credit_max(o)) - fmax(cost - o->last_cost_ns, 0);
+		o->credit_ns = fmin(o->credit_ns, overhead_credit_max(o)) - fmax(cost - o->last_cost_ns, 0);
 	}
 	o->last_cpu_ns = cpu_ns;
 	o->last_cost_ns = fmax(cost, o->last_cost_ns);
@@ -127,7 +129,7 @@ uint64_t overhead_wait_ns(const struct overhead *o, double credit_ns)
 	if (missing <= 0)
 		return 0;
 	more = o->max_ratio * o->cpu_rate - cost_rate(o, OVERHEAD_GO_GC) - cost_rate(o, OVERHEAD_GO_ASSIST);
-	if (more <= 0 || credit_ns > credit_max(o) || missing / more > (double)UINT64_MAX / 2)
+	if (more <= 0 || credit_ns > overhead_credit_max(o) || missing / more > (double)UINT64_MAX / 2)
 		return UINT64_MAX;
 	return (uint64_t)ceil(missing / more);
 }

@@ -42,6 +42,8 @@ void overhead_init(struct overhead *o, double max_ratio);
 void overhead_feed(struct overhead *o, uint64_t now_ns, uint64_t cpu_ns, const double cost_ns[OVERHEAD_GROUP_CNT]);
 /* What a window may cost from now on, CPU ns of the process. INFINITY without a budget. */
 double overhead_credit(const struct overhead *o);
+/* The most that can be saved up, at the CPU that it uses. INFINITY without a budget. */
+double overhead_credit_max(const struct overhead *o);
 /* Nanoseconds until the credit is that large, at the CPU that it uses; 0: it is; UINT64_MAX: never (idle). */
 uint64_t overhead_wait_ns(const struct overhead *o, double credit_ns);
 /* Share of its CPU over the last 10 s; group OVERHEAD_GROUP_CNT: all. NAN: nothing known yet. */
