@@ -2,7 +2,8 @@
 
 // server is what the overhead benchmark measures: an HTTP server on loopback whose requests cost some 50 us of CPU and 32 KiB of
 // garbage, beside a live heap of -live MiB, which makes 5 to 20 GC cycles a second under load. It prints its address, and counts
-// requests in the first eight bytes of a mapped file, so that the benchmark reads them without asking it anything.
+// requests in the first eight bytes of a mapped file, so that the benchmark reads them without asking it anything. SIGUSR1
+// begins an execution trace to nowhere, SIGUSR2 ends it, each answered by a line.
 package main
 
 import (
@@ -10,10 +11,13 @@ import (
 	"flag"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"log"
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
+	"runtime/trace"
 	"sync/atomic"
 	"syscall"
 	"unsafe"
@@ -73,6 +77,22 @@ func counter(path string) (*uint64, error) {
 	return (*uint64)(unsafe.Pointer(&b[0])), nil
 }
 
+// traceOnSignal is the Go execution tracer as a switch.
+func traceOnSignal() {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1, syscall.SIGUSR2)
+	for s := range asked {
+		if s == syscall.SIGUSR2 {
+			trace.Stop()
+			fmt.Println("off")
+		} else if err := trace.Start(io.Discard); err != nil && !trace.IsEnabled() {
+			fmt.Println("failed", err)
+		} else {
+			fmt.Println("on")
+		}
+	}
+}
+
 func main() {
 	path := flag.String("counter", "", "file whose first eight bytes count requests")
 	live := flag.Int("live", 12, "live heap in MiB")
@@ -83,6 +103,7 @@ func main() {
 		log.Fatalf("server: %v", err)
 	}
 	fill(*live)
+	go traceOnSignal()
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		// On another goroutine, as handlers of real services do: a request wakes and parks.
 		out := make(chan []byte)
