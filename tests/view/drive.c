@@ -2,11 +2,14 @@
 /* Drives the live view with snapshots made by hand: the pty tests need no privilege and see the same numbers each time.
  *
  *   drive [--rows N] [--interval-ms N] [--still] [--hostile] [--ascii] [--no-color] [--replay] [--no-history] [--log]
- *         [--empty] [--no-hup] [--ended] [--no-polls] [--passive] [--assists] [--redraws N]
+ *         [--empty] [--no-hup] [--ended] [--no-polls] [--passive] [--assists] [--redraws N] [--window] [--lost]
+ *         [--ask yes|force|no|long]
  *
  * --no-hup: SIGHUP is ignored, so that only the terminal itself can say that it is gone; --still: numbers do not
  * change; --ended: the recording ends with the first one; --no-polls: no CPU time for the strip; --passive: no probes
  * of go_gc; --assists: go_assist is on; --hostile: names hold escape sequences; --log: a log line an interval;
+ * --window: a goroutine window has been there, and the budget switched something off; --lost: it lost events; --ask:
+ * what key s is told: a cost, the same on a container that its limit holds, a refusal, a cost in many words;
  * --redraws: shows N snapshots as fast as it can and says on stderr what that cost; without a reader of the keys. */
 #include <math.h>
 #include <signal.h>
@@ -22,6 +25,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "event.h"
+#include "sample_sched.h"
 #include "sample_snapshot.h"
 #include "stats/history.h"
 #include "view/view.h"
@@ -31,7 +35,9 @@
 struct drive {
 	int rows, redraws, step;
 	uint64_t interval_ns, window_ns;
-	bool still, hostile, log, empty, no_hup, ended, no_polls, passive, assists;
+	bool still, hostile, log, empty, no_hup, ended, no_polls, passive, assists, window, lost;
+	const char *ask;    /* NULL: there is no key s */
+	uint32_t opened_id; /* a window was opened on it */
 	struct view *view;
 	struct history *history;
 	struct loop *loop;
@@ -147,6 +153,16 @@ static void variants(struct snapshot *s, const struct drive *d)
 		g->assist_wait = sample_dist(1904, 0.00009, 0.0124, 0.0402);
 		g->assist_waits = 1904;
 	}
+	if (d->window) {
+		sample_window(&s->containers[0]);
+		sample_overhead(&s->containers[0]);
+		sample_signal_state(s, SIGNAL_GO_SCHED, "window", "");
+		s->signals[SIGNAL_GO_SCHED].hit_cost_ns = 455;
+	}
+	if (d->lost)
+		s->containers[0].sched.window.lost = 12;
+	if (d->opened_id && d->opened_id <= (uint32_t)s->container_cnt)
+		s->containers[d->opened_id - 1].sched.window.open = 1;
 }
 
 static void time_of(struct snapshot *s, const struct drive *d, int step)
@@ -343,6 +359,26 @@ static void on_record(char *say, size_t sz, void *arg)
 	snprintf(say, sz, "wrote 30 s to /tmp/trace.pftrace");
 }
 
+static bool on_ask(uint32_t id, bool *force, char *say, size_t sz, void *arg)
+{
+	const struct drive *d = arg;
+
+	*force = !strcmp(d->ask, "force");
+	if (!strcmp(d->ask, "no"))
+		snprintf(say, sz, "a goroutine window is open on it");
+	else if (!strcmp(d->ask, "long"))
+		snprintf(say, sz, "about 1.1 %% of its CPU for 2 s, %0100d", 0);
+	else
+		snprintf(say, sz, "about 1.1 %% of its CPU for 2 s");
+	return strcmp(d->ask, "no") != 0;
+}
+
+static void on_arm(uint32_t id, bool force, char *say, size_t sz, void *arg)
+{
+	((struct drive *)arg)->opened_id = id;
+	snprintf(say, sz, "window opened on %u%s", id, force ? ", forced" : "");
+}
+
 static void on_quit(void *arg)
 {
 	loop_stop(((struct drive *)arg)->loop, 0);
@@ -423,12 +459,16 @@ static void options(int argc, char **argv, struct drive *d, struct view_cfg *cfg
 		d->no_polls |= !strcmp(a, "--no-polls");
 		d->passive |= !strcmp(a, "--passive");
 		d->assists |= !strcmp(a, "--assists");
+		d->window |= !strcmp(a, "--window");
+		d->lost |= !strcmp(a, "--lost");
 		cfg->ascii |= !strcmp(a, "--ascii");
 		cfg->replay |= !strcmp(a, "--replay");
 		if (!strcmp(a, "--no-color"))
 			cfg->color = false;
 		if (!strcmp(a, "--no-history"))
 			*history = false;
+		if (!strcmp(a, "--ask"))
+			d->ask = value;
 		if (!strcmp(a, "--rows"))
 			d->rows = atoi(value);
 		if (!strcmp(a, "--redraws"))
@@ -446,7 +486,13 @@ int main(int argc, char **argv)
 	bool history = true;
 
 	options(argc, argv, &d, &cfg, &history);
-	cfg.ops = (struct view_ops){detail, on_window, on_record, NULL, on_quit, &d};
+	cfg.ops = (struct view_ops){.detail = detail,
+				    .window = on_window,
+				    .record = on_record,
+				    .sched_ask = d.ask ? on_ask : NULL,
+				    .sched_arm = d.ask ? on_arm : NULL,
+				    .quit = on_quit,
+				    .arg = &d};
 	cfg.interval_ns = d.interval_ns;
 	if (loop_new(&d.loop) || (history && history_new(HISTORY_BYTES, &d.history)))
 		return 1;
