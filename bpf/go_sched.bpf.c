@@ -53,10 +53,13 @@ struct {
 	__type(value, struct go_sched_stack);
 } sched_stacks SEC(".maps");
 
-#define NEW_SZ        sizeof(struct go_sched_event)
-#define FRAMES_WALKED 20
-#define G_POINTER_MIN 4096 /* pdReady and pdWait are 1 and 2 */
-#define FNV_PRIME     0x100000001b3ull
+#define FRAMES_WALKED  20
+#define FRAMES_WANTED  3
+#define PIECE_WORDS    32   /* a power of two */
+#define REASON_IO_WAIT 2    /* waitReasonIOWait, the same in 1.18-1.27 */
+#define G_POINTER_MIN  4096 /* pdReady and pdWait are 1 and 2 */
+#define FNV_BASIS      0xcbf29ce484222325ull
+#define FNV_PRIME      0x100000001b3ull
 
 struct hit {
 	struct pt_regs *ctx;
@@ -74,123 +77,153 @@ static __always_inline __u64 read_word(__u64 addr)
 	return v;
 }
 
-static __always_inline __u64 m_of(const struct hit *h)
+/* The P of this thread, by its address. */
+static __always_inline __u64 current_p(const struct hit *h)
 {
-	return read_word(GO_G(h->ctx) + h->slot->g_m);
+	__u64 m = read_word(GO_G(h->ctx) + h->slot->g_m);
+
+	return m ? read_word(m + h->slot->m_p) : 0;
 }
 
-/* The goroutine on whose behalf g0 works here; 0: none (the scheduler itself). */
-static __always_inline __u64 current_goid(const struct hit *h)
-{
-	__u64 m = m_of(h), g = m ? read_word(m + h->slot->m_curg) : 0;
-
-	return g ? read_word(g + h->slot->g_goid) : 0;
-}
-
-static __always_inline __u16 current_p(const struct hit *h)
-{
-	__u64 m = m_of(h), p = m ? read_word(m + h->slot->m_p) : 0;
-	__s32 id = -1;
-
-	if (p)
-		bpf_probe_read_user(&id, sizeof(id), (void *)p); /* p.id comes first, 1.18-1.27 */
-	return id >= 0 && id < GO_SCHED_P_UNKNOWN ? (__u16)id : GO_SCHED_P_UNKNOWN;
-}
-
-static __always_inline void emit(const struct hit *h, __u8 kind, __u64 g, __u64 goid, __u64 arg, __u8 reason, __u16 p,
-				 __u64 startpc)
+static __always_inline struct go_sched_raw *reserve(const struct hit *h, __u8 kind, __u64 size)
 {
 	__u32 zero = 0;
 	void *ring = bpf_map_lookup_elem(&sched_rings, &zero);
-	struct go_sched_event *e = 0;
+	struct go_sched_raw *e = ring ? bpf_ringbuf_reserve(ring, size, 0) : 0;
 
-	if (ring) {
-		if (kind == GO_SCHED_NEW)
-			e = bpf_ringbuf_reserve(ring, NEW_SZ, 0);
-		else
-			e = bpf_ringbuf_reserve(ring, GO_SCHED_SHORT_SZ, 0);
-	}
 	if (!e) {
 		__sync_fetch_and_add(&h->slot->lost[GO_SCHED_LOST_RING], 1);
-		return;
+		return 0;
 	}
 	e->time_ns = h->now;
+	e->g0 = GO_G(h->ctx);
+	e->slot = h->index;
+	e->kind = kind;
+	e->pad = 0;
+	return e;
+}
+
+static __always_inline void emit(const struct hit *h, __u8 kind, __u64 g, __u64 goid, __u64 arg, __u8 reason)
+{
+	struct go_sched_raw *e = reserve(h, kind, GO_SCHED_SHORT_SZ);
+
+	if (!e)
+		return;
 	e->g = g;
 	e->goid = goid;
 	e->arg = arg;
-	e->slot = h->index;
-	e->kind = kind;
 	e->reason = reason;
-	e->p = p;
-	if (kind == GO_SCHED_NEW)
-		e->startpc = startpc;
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }
 
 /* Of a goroutine that is there: its goid is never 0. */
-static __always_inline void emit_of_g(const struct hit *h, __u8 kind, __u64 arg, __u8 reason, __u16 p)
+static __always_inline void emit_of_g(const struct hit *h, __u8 kind, __u64 arg)
 {
 	__u64 g = GO_ARG0(h->ctx), goid = read_word(g + h->slot->g_goid);
 
 	if (!goid)
 		__sync_fetch_and_add(&h->slot->lost[GO_SCHED_LOST_UNREADABLE], 1);
 	else
-		emit(h, kind, g, goid, arg, reason, p, 0);
+		emit(h, kind, g, goid, arg, 0);
 }
 
-static __always_inline void emit_late(const struct hit *h)
+/* A hit without event. */
+static __always_inline void count_late(const struct hit *h)
 {
 	__sync_fetch_and_add(&h->slot->late, 1);
 }
 
-/* Frame pointers are always kept (Go 1.18-1.27, both architectures), and park_m's g has saved its own. Frames of the
- * runtime itself say nothing; where there are no others the outermost of them stands for all. */
-static __always_inline __u64 walk(const struct hit *h, __u64 bp, struct go_sched_stack *st)
+/* ---- where it parked ------------------------------------------------------------------------------------- */
+
+/* A piece of the goroutine's stack: frames are often close to one another, and a read costs more than what it reads. */
+struct piece {
+	__u64 at; /* 0: nothing that could be used again */
+	__u64 words[PIECE_WORDS];
+};
+
+/* Has the frame at bp in the piece; its index, PIECE_WORDS: it cannot be read. */
+static __always_inline __u64 find_frame(struct piece *p, __u64 bp)
 {
-	const __u64 from = h->slot->runtime_from, to = h->slot->runtime_to;
-	__u64 hash = 0xcbf29ce484222325ull ^ h->index;
-	__u32 n = 0;
+	__u64 i = (bp - p->at) / 8;
 
-	for (int i = 0; i < FRAMES_WALKED && n < GO_SCHED_STACK_DEPTH; i++) {
-		__u64 frame[2];
+	if (i < PIECE_WORDS - 1)
+		return i;
+	p->at = bp;
+	if (!bpf_probe_read_user(p->words, sizeof(p->words), (void *)bp))
+		return 0;
+	p->at = 0; /* where mapped memory ends: no more than must be there */
+	return bpf_probe_read_user(p->words, 16, (void *)bp) ? PIECE_WORDS : 0;
+}
 
-		if (!bp || bpf_probe_read_user(frame, sizeof(frame), (void *)bp) || !frame[1])
+/* 1 outside of the runtime's code, without a branch: each would double the verifier's paths. */
+static __always_inline __u64 is_outside(const struct hit *h, __u64 pc)
+{
+	__u64 at = pc - h->slot->runtime_from, len = h->slot->runtime_to - h->slot->runtime_from;
+
+	return 1 ^ ((at - len) >> 63 & (at >> 63 ^ 1));
+}
+
+/* Frame pointers are always kept (Go 1.18-1.27, both architectures), and park_m's g has saved its own: each points to
+ * the caller's, beside the return address. Frames of the runtime itself say nothing. Behind them the first is mostly
+ * the person's own; a wait for IO lies below the packages of the network. */
+static __always_inline __u64 walk(const struct hit *h, __u64 bp, __u32 wanted, struct piece *p,
+				  struct go_sched_stack *st)
+{
+	__u64 hash = FNV_BASIS ^ h->index, n = 0;
+
+	p->at = 0;
+	for (int k = 0; k < FRAMES_WALKED; k++) {
+		__u64 i = find_frame(p, bp), next, ret, own;
+
+		if (i == PIECE_WORDS)
 			break;
-		if (frame[1] < from || frame[1] >= to) {
-			st->pc[n & (GO_SCHED_STACK_DEPTH - 1)] = frame[1];
-			n++;
-			hash = (hash ^ frame[1]) * FNV_PRIME;
-		}
-		if (frame[0] <= bp) /* stacks grow down: the caller's is above */
+		asm volatile("" : "+r"(i)); /* what the compiler knows of it, the verifier does not */
+		next = p->words[i & (PIECE_WORDS - 1)];
+		ret = p->words[(i + 1) & (PIECE_WORDS - 1)];
+		own = is_outside(h, ret);
+		st->pc[n & (GO_SCHED_STACK_DEPTH - 1)] = ret; /* overwritten by the next if it is not */
+		hash ^= (hash ^ (hash ^ ret) * FNV_PRIME) & -own;
+		n += own;
+		if (next <= bp || n >= wanted) /* stacks grow down: the caller's is above */
 			break;
-		bp = frame[0];
+		bp = next;
 	}
+	if (n < GO_SCHED_STACK_DEPTH)
+		st->pc[n & (GO_SCHED_STACK_DEPTH - 1)] = 0;
 	return n ? hash : 0;
 }
 
-static __always_inline __u64 stack_of(const struct hit *h, __u64 g)
+static __always_inline __u64 stack_of(const struct hit *h, struct piece *p, __u64 bp, __u8 reason)
 {
 	struct go_sched_stack st = {.slot = h->index};
-	__u64 id = walk(h, read_word(g + h->slot->g_bp), &st);
+	__u64 id = walk(h, bp, reason == REASON_IO_WAIT ? GO_SCHED_STACK_DEPTH : FRAMES_WANTED, p, &st);
 
 	if (!id || bpf_map_lookup_elem(&sched_stacks, &id))
 		return id;
 	return bpf_map_update_elem(&sched_stacks, &id, &st, BPF_ANY) ? 0 : id;
 }
 
+/* sched.bp, goid and waitreason lie close to one another in 1.18-1.27: user space checks. */
 static __always_inline void on_park(const struct hit *h)
 {
-	__u64 g = GO_ARG0(h->ctx);
-	__u8 reason = 0;
+	__u64 g = GO_ARG0(h->ctx), goid, bp;
+	__u32 goid_at = h->slot->bp_goid, reason_at = h->slot->bp_waitreason;
+	struct piece p = {};
+	__u8 reason;
 
-	bpf_probe_read_user(&reason, sizeof(reason), (void *)(g + h->slot->g_waitreason));
-	emit_of_g(h, GO_SCHED_PARK, stack_of(h, g), reason, GO_SCHED_P_UNKNOWN);
+	if (bpf_probe_read_user(p.words, GO_SCHED_G_PIECE, (void *)(g + h->slot->g_bp))) {
+		__sync_fetch_and_add(&h->slot->lost[GO_SCHED_LOST_UNREADABLE], 1);
+		return;
+	}
+	if (goid_at >= GO_SCHED_G_PIECE / 8 || reason_at >= GO_SCHED_G_PIECE)
+		return;
+	bp = p.words[0];
+	goid = p.words[goid_at];
+	reason = (__u8)(p.words[reason_at / 8] >> (reason_at % 8 * 8));
+	emit(h, GO_SCHED_PARK, g, goid, stack_of(h, &p, bp, reason), reason);
 }
 
-static __always_inline void on_ready(const struct hit *h)
-{
-	emit(h, GO_SCHED_READY, GO_ARG0(h->ctx), 0, current_goid(h), 0, GO_SCHED_P_UNKNOWN, 0);
-}
+/* ---- the others ------------------------------------------------------------------------------------------ */
 
 static __always_inline __u64 return_address(const struct hit *h)
 {
@@ -204,46 +237,52 @@ static __always_inline __u64 return_address(const struct hit *h)
 static __always_inline void on_new(const struct hit *h)
 {
 	__u64 g = GO_ARG0(h->ctx), from = return_address(h);
+	struct go_sched_raw *e;
 
 	if (from < h->slot->newproc1_from || from >= h->slot->newproc1_to) {
-		emit_late(h);
+		count_late(h);
 		return;
 	}
-	emit(h, GO_SCHED_NEW, g, current_goid(h), read_word(g + h->slot->g_gopc), 0, GO_SCHED_P_UNKNOWN,
-	     read_word(g + h->slot->g_startpc));
+	e = reserve(h, GO_SCHED_NEW, sizeof(*e));
+	if (!e)
+		return;
+	e->g = g;
+	e->goid = 0;
+	e->reason = 0;
+	e->arg = read_word(g + h->slot->g_gopc);
+	e->startpc = read_word(g + h->slot->g_startpc);
+	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
 }
 
 /* netpollready(toRun, pd, mode): mode 'r', 'w' or their sum; who waits is in pd.rg and pd.wg behind it. */
 static __always_inline void on_netpoll(const struct hit *h)
 {
-	__u64 waiting[2] = {0, 0}, pd = GO_ARG1(h->ctx);
+	__u64 waiting[2], pd = GO_ARG1(h->ctx);
 	__u32 mode = (__u32)GO_ARG2(h->ctx);
-	bool any = false;
+	bool reads, writes;
 
 	if (bpf_probe_read_user(waiting, sizeof(waiting), (void *)(pd + h->slot->pd_rg))) {
 		__sync_fetch_and_add(&h->slot->lost[GO_SCHED_LOST_UNREADABLE], 1);
 		return;
 	}
-	if (mode != 'w' && waiting[0] >= G_POINTER_MIN) {
-		emit(h, GO_SCHED_NETPOLL, waiting[0], 0, 0, 0, GO_SCHED_P_UNKNOWN, 0);
-		any = true;
-	}
-	if (mode != 'r' && waiting[1] >= G_POINTER_MIN) {
-		emit(h, GO_SCHED_NETPOLL, waiting[1], 0, 0, 0, GO_SCHED_P_UNKNOWN, 0);
-		any = true;
-	}
-	if (!any)
-		emit_late(h); /* nobody waits */
+	reads = mode != 'w' && waiting[0] >= G_POINTER_MIN;
+	writes = mode != 'r' && waiting[1] >= G_POINTER_MIN;
+	if (reads)
+		emit(h, GO_SCHED_NETPOLL, waiting[0], 0, 0, 0);
+	if (writes)
+		emit(h, GO_SCHED_NETPOLL, waiting[1], 0, 0, 0);
+	if (!reads && !writes)
+		count_late(h); /* nobody waits */
 }
 
 static __always_inline void on_site(const struct hit *h, __u32 site)
 {
 	switch (site) {
 	case GO_SITE_RUN:
-		emit_of_g(h, GO_SCHED_RUN, 0, 0, current_p(h));
+		emit_of_g(h, GO_SCHED_RUN, current_p(h));
 		break;
 	case GO_SITE_READY:
-		on_ready(h);
+		emit(h, GO_SCHED_READY, GO_ARG0(h->ctx), 0, 0, 0);
 		break;
 	case GO_SITE_NETPOLL:
 		on_netpoll(h);
@@ -255,20 +294,20 @@ static __always_inline void on_site(const struct hit *h, __u32 site)
 		on_park(h);
 		break;
 	case GO_SITE_EXIT:
-		emit_of_g(h, GO_SCHED_EXIT, 0, 0, GO_SCHED_P_UNKNOWN);
+		emit_of_g(h, GO_SCHED_EXIT, 0);
 		break;
 	case GO_SITE_GOSCHED:
 	case GO_SITE_GOYIELD:
-		emit_of_g(h, GO_SCHED_YIELD, 0, 0, GO_SCHED_P_UNKNOWN);
+		emit_of_g(h, GO_SCHED_YIELD, 0);
 		break;
 	case GO_SITE_PREEMPT:
-		emit_of_g(h, GO_SCHED_STOP, 0, 0, GO_SCHED_P_UNKNOWN);
+		emit_of_g(h, GO_SCHED_STOP, 0);
 		break;
 	case GO_SITE_SYSCALL:
-		emit_of_g(h, GO_SCHED_SYSCALL, 0, 0, GO_SCHED_P_UNKNOWN);
+		emit_of_g(h, GO_SCHED_SYSCALL, 0);
 		break;
 	default:
-		emit_late(h);
+		count_late(h);
 	}
 }
 
@@ -287,7 +326,7 @@ static __noinline int handle(struct pt_regs *ctx, __u32 index, __u64 cookie)
 		return 0;
 	/* a branch that is taken comes again when the stack has grown */
 	if (!h.slot->open || !is_own(&h) || ((cookie & COOKIE_JBE) && go_branch_taken(ctx)))
-		emit_late(&h);
+		count_late(&h);
 	else
 		on_site(&h, COOKIE_SITE(cookie));
 	return 0;

@@ -26,7 +26,7 @@ enum go_sched_kind {
 
 #define GO_SCHED_P_UNKNOWN 0xffffu
 
-/* On the ring: `struct go_sched_event` whole with NEW, without startpc else (GO_SCHED_SHORT_SZ bytes). */
+/* As told by probes/go_sched.c, and in recordings. */
 struct go_sched_event {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u64 g;       /* address of the goroutine: reused after its end */
@@ -38,7 +38,21 @@ struct go_sched_event {
 	__u16 p;       /* number of the P, GO_SCHED_P_UNKNOWN */
 	__u64 startpc; /* address of the goroutine's function */
 };
-#define GO_SCHED_SHORT_SZ 40
+
+/* On the ring, where each word that the program need not read (75 ns) is left to user space: which goroutine runs on a
+ * thread follows from what ran there last, the number of a P from its address. startpc only with NEW. */
+struct go_sched_raw {
+	__u64 time_ns;
+	__u64 g;
+	__u64 goid; /* RUN, PARK, EXIT, YIELD, STOP, SYSCALL */
+	__u64 arg;  /* RUN: address of the P; NEW: of the go statement; PARK: id of the stack */
+	__u64 g0;   /* of the thread: names it */
+	__u32 slot;
+	__u8 kind, reason;
+	__u16 pad;
+	__u64 startpc;
+};
+#define GO_SCHED_SHORT_SZ 48 /* without startpc */
 
 /* Where a goroutine parked: return addresses, innermost call first, 0 ends. Key of the map: their hash, which is arg.
  */
@@ -49,6 +63,7 @@ struct go_sched_stack {
 	__u32 pad;
 };
 #define GO_SCHED_STACKS_MAX 16384
+#define GO_SCHED_G_PIECE    128 /* of a g from sched.bp on: holds goid and waitreason; a power of two */
 
 /* One process with a window; mapped by user space. 0 is the calibration's. */
 #define GO_SCHED_SLOTS 64
@@ -57,8 +72,10 @@ struct go_sched_slot {
 	__u32 open;                       /* 0: hits are counted as late and nothing else is done */
 	__u64 newproc1_from, newproc1_to; /* code of newproc1, as it runs: who asks about a new goroutine */
 	__u64 runtime_from, runtime_to; /* code of the Go runtime, as it runs: where a stack begins to say something */
-	/* field offsets; 0xffff unknown */
-	__u16 g_goid, g_m, g_bp, g_waitreason, g_gopc, g_startpc, m_curg, m_p, pd_rg;
+	/* field offsets */
+	__u16 g_goid, g_m, g_bp, g_gopc, g_startpc, m_p, pd_rg;
+	__u16 bp_goid;       /* goid, in words from sched.bp on; */
+	__u16 bp_waitreason; /* in bytes */
 	__u16 pad[3];
 	__u64 late; /* hits that gave no event, atomic: before the window was whole, after its end, of others (kernels
 		       without a right pid filter), for nobody (netpollready without a waiter) */

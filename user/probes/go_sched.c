@@ -29,6 +29,7 @@
 #include "probes/signal.h"
 #include "probes/write_guard.h"
 #include "process_table.h"
+#include "runtime/memory.h"
 
 #include "go_sched.skel.h"
 
@@ -37,7 +38,19 @@
 #define TRIAL_CALLS   20
 #define UNKNOWN_FIELD 0xffff
 
+#define THREADS_MAX 4096 /* rows: powers of two */
+#define PS_MAX      1024
+
 enum window_state { WINDOW_OPEN, WINDOW_GOING };
+
+/* What the program leaves to us: rows of tables with open addressing, key 0 free. */
+struct thread_row {
+	uint64_t g0, goid; /* which goroutine runs on the thread; 0 none, or not known yet */
+};
+struct p_row {
+	uint64_t addr;
+	uint16_t id;
+};
 
 struct window {
 	enum window_state state;
@@ -48,6 +61,11 @@ struct window {
 	bool last_drain;        /* its links were gone before this drain began */
 	struct go_sched_status status;
 	uint64_t late_told, lost_told[2]; /* what is in the signal's counters */
+	struct memory memory;
+	bool memory_open;
+	unsigned int thread_cnt, p_cnt;
+	struct thread_row threads[THREADS_MAX];
+	struct p_row ps[PS_MAX];
 	unsigned int batch_cnt;
 	struct go_sched_event batch[RECORD_SCHED_EVENTS];
 };
@@ -87,26 +105,39 @@ static bool has_site(const struct binary *b, enum go_site site)
 	return b->sites[site].how != SITE_NONE && b->sites[site].how != SITE_FIRST;
 }
 
-int go_sched_check_binary(const struct binary *b, char *why)
+/* Behind sched.bp, in the piece of a g that the program reads. */
+static bool in_piece(const struct binary *b, enum go_field field, int align, int size)
 {
-	static const enum go_field fields[] = {FIELD_G_GOID,       FIELD_G_M,    FIELD_G_BP,
-					       FIELD_G_WAITREASON, FIELD_G_GOPC, FIELD_G_STARTPC,
-					       FIELD_M_CURG,       FIELD_M_P,    FIELD_PD_RG};
+	int at = b->fields[field] - b->fields[FIELD_G_BP];
 
-	for (size_t i = 0; i < ARRAY_SIZE(all_sites); i++)
-		if (!has_site(b, all_sites[i]) && !is_optional(all_sites[i]))
-			return err_why(why, -ENOTSUP, "no safe probe site in %s%s%.100s", go_site_symbol(all_sites[i]),
-				       b->sites[all_sites[i]].why[0] ? ": " : "", b->sites[all_sites[i]].why);
+	return at >= 0 && at % align == 0 && at + size <= GO_SCHED_G_PIECE;
+}
+
+static int check_fields(const struct binary *b, char *why)
+{
+	static const enum go_field fields[] = {FIELD_G_GOID, FIELD_G_M,       FIELD_G_BP, FIELD_G_WAITREASON,
+					       FIELD_G_GOPC, FIELD_G_STARTPC, FIELD_M_P,  FIELD_PD_RG};
+
 	if (b->layout == LAYOUT_NONE)
 		return err_why(why, -ENOTSUP, "%.150s", b->layout_why);
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
 		if (b->fields[fields[i]] < 0)
 			return err_why(why, -ENOTSUP, "fields of the scheduler's structures are not known");
-	if (b->fields[FIELD_PD_WG] != b->fields[FIELD_PD_RG] + 8)
-		return err_why(why, -ENOTSUP, "pollDesc looks like in no version that is known");
+	if (b->fields[FIELD_PD_WG] != b->fields[FIELD_PD_RG] + 8 || !in_piece(b, FIELD_G_GOID, 8, 8) ||
+	    !in_piece(b, FIELD_G_WAITREASON, 1, 1))
+		return err_why(why, -ENOTSUP, "the scheduler's structures look like in no version that is known");
+	return 0;
+}
+
+int go_sched_check_binary(const struct binary *b, char *why)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(all_sites); i++)
+		if (!has_site(b, all_sites[i]) && !is_optional(all_sites[i]))
+			return err_why(why, -ENOTSUP, "no safe probe site in %s%s%.100s", go_site_symbol(all_sites[i]),
+				       b->sites[all_sites[i]].why[0] ? ": " : "", b->sites[all_sites[i]].why);
 	if (!b->newproc1_from)
 		return err_why(why, -ENOTSUP, "runtime.newproc1 not found");
-	return 0;
+	return check_fields(b, why);
 }
 
 /* ---- life of the signal ---------------------------------------------------------------------------------- */
@@ -187,6 +218,15 @@ void go_sched_stop(struct signal *s)
 	}
 }
 
+static void forget_window(struct sched_priv *priv, struct window *w)
+{
+	priv->windows[w->slot] = NULL;
+	priv->window_cnt--;
+	if (w->memory_open)
+		memory_close(&w->memory);
+	free(w);
+}
+
 /* After the releasing threads have ended. */
 static void go_sched_close(struct signal *s)
 {
@@ -194,7 +234,8 @@ static void go_sched_close(struct signal *s)
 
 	if (priv) {
 		for (uint32_t i = 0; i < GO_SCHED_SLOTS; i++)
-			free(priv->windows[i]);
+			if (priv->windows[i])
+				forget_window(priv, priv->windows[i]);
 		if (priv->ring_fd >= 0)
 			drop_ring(s);
 		link_set_free(priv->trial_links);
@@ -223,13 +264,86 @@ static void flush(struct sched_priv *priv, struct window *w)
 	w->batch_cnt = 0;
 }
 
-static void take(struct sched_priv *priv, struct window *w, const struct go_sched_event *e, size_t size)
+static uint64_t mix(uint64_t key)
+{
+	return (key >> 4) * 0x9e3779b97f4a7c15ull >> 32;
+}
+
+/* NULL: the table is full, or the thread is not in it and it is only looked for. */
+static struct thread_row *thread_of(struct window *w, uint64_t g0, bool add)
+{
+	uint64_t i = mix(g0) & (THREADS_MAX - 1);
+
+	while (w->threads[i].g0 && w->threads[i].g0 != g0)
+		i = (i + 1) & (THREADS_MAX - 1);
+	if (w->threads[i].g0)
+		return &w->threads[i];
+	if (!add || !g0 || w->thread_cnt >= THREADS_MAX * 3 / 4)
+		return NULL;
+	w->thread_cnt++;
+	w->threads[i].g0 = g0;
+	return &w->threads[i];
+}
+
+/* A P keeps its address and its number for as long as the process lives. */
+static uint16_t p_of(struct window *w, uint64_t addr)
+{
+	uint64_t i = mix(addr) & (PS_MAX - 1);
+	int32_t id = -1;
+
+	while (w->ps[i].addr && w->ps[i].addr != addr)
+		i = (i + 1) & (PS_MAX - 1);
+	if (w->ps[i].addr)
+		return w->ps[i].id;
+	if (!addr || !w->memory_open || w->p_cnt >= PS_MAX * 3 / 4)
+		return GO_SCHED_P_UNKNOWN;
+	if (memory_read(&w->memory, addr, &id, sizeof(id)) || id < 0 || id >= (int32_t)GO_SCHED_P_UNKNOWN)
+		return GO_SCHED_P_UNKNOWN; /* p.id comes first, 1.18-1.27 */
+	w->p_cnt++;
+	w->ps[i] = (struct p_row){addr, (uint16_t)id};
+	return (uint16_t)id;
+}
+
+/* All of these run on the g0 of the thread that the goroutine has been on, or will be on. */
+static void complete(struct window *w, const struct go_sched_raw *e, struct go_sched_event *x)
+{
+	struct thread_row *t = thread_of(w, e->g0, e->kind == GO_SCHED_RUN);
+
+	switch (e->kind) {
+	case GO_SCHED_RUN:
+		x->p = p_of(w, e->arg);
+		x->arg = 0;
+		if (t)
+			t->goid = e->goid;
+		break;
+	case GO_SCHED_READY:
+		x->arg = t ? t->goid : 0;
+		break;
+	case GO_SCHED_NEW:
+		x->goid = t ? t->goid : 0;
+		x->startpc = e->startpc;
+		break;
+	case GO_SCHED_NETPOLL:
+		break;
+	default:
+		if (t)
+			t->goid = 0;
+	}
+}
+
+static void take(struct sched_priv *priv, struct window *w, const struct go_sched_raw *e)
 {
 	struct go_sched_event *x = &w->batch[w->batch_cnt++];
 
-	memcpy(x, e, size);
-	if (size < sizeof(*x))
-		x->startpc = 0;
+	*x = (struct go_sched_event){.time_ns = e->time_ns,
+				     .g = e->g,
+				     .goid = e->goid,
+				     .arg = e->arg,
+				     .slot = e->slot,
+				     .kind = e->kind,
+				     .reason = e->reason,
+				     .p = GO_SCHED_P_UNKNOWN};
+	complete(w, e, x);
 	w->status.hits[e->kind]++;
 	if (w->batch_cnt == RECORD_SCHED_EVENTS)
 		flush(priv, w);
@@ -238,13 +352,13 @@ static void take(struct sched_priv *priv, struct window *w, const struct go_sche
 static int on_event(void *arg, void *data, size_t size)
 {
 	struct sched_priv *priv = arg;
-	const struct go_sched_event *e = data;
+	const struct go_sched_raw *e = data;
 
-	if (size < GO_SCHED_SHORT_SZ || size > sizeof(*e) || e->slot >= GO_SCHED_SLOTS || !e->kind ||
-	    e->kind >= GO_SCHED_KNOWN)
+	if (size < GO_SCHED_SHORT_SZ || (e->kind == GO_SCHED_NEW && size < sizeof(*e)) || e->slot >= GO_SCHED_SLOTS ||
+	    !e->kind || e->kind >= GO_SCHED_KNOWN)
 		priv->invalid++;
 	else if (priv->windows[e->slot])
-		take(priv, priv->windows[e->slot], e, size);
+		take(priv, priv->windows[e->slot], e);
 	/* else: the calibration's */
 	return --priv->room ? 0 : -EAGAIN;
 }
@@ -442,10 +556,10 @@ static void fill_slot(volatile struct go_sched_slot *x, const struct process *pr
 	x->g_goid = (uint16_t)f[FIELD_G_GOID];
 	x->g_m = (uint16_t)f[FIELD_G_M];
 	x->g_bp = (uint16_t)f[FIELD_G_BP];
-	x->g_waitreason = (uint16_t)f[FIELD_G_WAITREASON];
+	x->bp_goid = (uint16_t)((f[FIELD_G_GOID] - f[FIELD_G_BP]) / 8);
+	x->bp_waitreason = (uint16_t)(f[FIELD_G_WAITREASON] - f[FIELD_G_BP]);
 	x->g_gopc = (uint16_t)f[FIELD_G_GOPC];
 	x->g_startpc = (uint16_t)f[FIELD_G_STARTPC];
-	x->m_curg = (uint16_t)f[FIELD_M_CURG];
 	x->m_p = (uint16_t)f[FIELD_M_P];
 	x->pd_rg = (uint16_t)f[FIELD_PD_RG];
 }
@@ -522,14 +636,13 @@ int go_sched_open_window(struct signal *s, const struct process *proc, int exe_f
 	w->pid = proc->pid;
 	w->slot = slot;
 	fill_slot(&priv->slots[slot], proc);
+	w->memory_open = !memory_open(&w->memory, priv->cfg->root ? priv->cfg->root : "", proc->pid);
 	priv->windows[slot] = w; /* from the first hit on */
 	priv->window_cnt++;
 	err = start_window(s, w, proc, exe_fd, why);
 	if (err) {
 		priv->slots[slot].open = 0;
-		priv->windows[slot] = NULL;
-		priv->window_cnt--;
-		free(w);
+		forget_window(priv, w);
 	}
 	return err;
 }
@@ -616,9 +729,7 @@ static void finish(struct signal *s, struct window *w)
 		priv->cfg->sched_closed(w->pid, &w->status, priv->cfg->event_arg);
 	map_sweep_run(&sweep, bpf_map__fd(skel->maps.sched_stacks), sizeof(uint64_t), GO_SCHED_STACKS_MAX, forget_stack,
 		      &(struct forget){w->slot});
-	priv->windows[w->slot] = NULL;
-	priv->window_cnt--;
-	free(w);
+	forget_window(priv, w);
 }
 
 /* Ends windows whose file is being written, marks those of which nothing can come any more. */

@@ -153,10 +153,10 @@ void go_sched_cost_fill(volatile struct go_sched_slot *slot)
 	slot->g_goid = offsetof(struct fake_g, goid);
 	slot->g_m = offsetof(struct fake_g, m);
 	slot->g_bp = offsetof(struct fake_g, bp);
-	slot->g_waitreason = offsetof(struct fake_g, waitreason);
+	slot->bp_goid = (offsetof(struct fake_g, goid) - offsetof(struct fake_g, bp)) / 8;
+	slot->bp_waitreason = offsetof(struct fake_g, waitreason) - offsetof(struct fake_g, bp);
 	slot->g_gopc = offsetof(struct fake_g, gopc);
 	slot->g_startpc = offsetof(struct fake_g, startpc);
-	slot->m_curg = offsetof(struct fake_m, curg);
 	slot->m_p = offsetof(struct fake_m, p);
 	slot->pd_rg = 0;
 }

@@ -47,6 +47,7 @@ struct probes_cfg {
 	uint64_t (*sched_allow)(uint64_t ns, void *arg);
 	uint64_t runq_event_min_ns; /* shorter waits are only counted; 0 = default 5 ms */
 	uint64_t dns_timeout_ns;    /* a query without answer is given up; 0 = default 5 s */
+	const char *root;           /* folder above proc; NULL: "" */
 	bool dns_names;             /* copy the names that are asked for */
 	/* go_sched, called from probes_sched_drain(): switches of one process, at most RECORD_SCHED_EVENTS, in order;
 	 * and the end of its window, once its probes are gone and everything has been told. */
