@@ -14,11 +14,9 @@
 #include "probes_harness.h"
 #include "procs/proc_info.h"
 
-#define RUN_MS  300
-#define GONE_NS (5 * NS_PER_SEC)
+#define RUN_MS     300
+#define GONE_NS    (5 * NS_PER_SEC)
 #define KINDS_SEEN ((1u << GO_SCHED_RUN) | (1u << GO_SCHED_READY) | (1u << GO_SCHED_PARK) | (1u << GO_SCHED_YIELD))
-	((1u << GO_SCHED_RUN) | (1u << GO_SCHED_READY) | (1u << GO_SCHED_NEW) | (1u << GO_SCHED_PARK) |                \
-	 (1u << GO_SCHED_EXIT) | (1u << GO_SCHED_YIELD))
 
 static struct {
 	uint64_t events, bad;
