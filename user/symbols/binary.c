@@ -45,6 +45,19 @@ static const struct {
 	[GO_SITE_SYSCALL] = {"runtime.exitsyscall0", false},
 };
 
+/* Functions that got another name. */
+static const struct {
+	enum go_site site;
+	const char *symbol;
+} renamed[] = {
+	{GO_SITE_SYSCALL, "runtime.exitsyscallNoP"}, /* 1.26 */
+};
+
+/* Where they are in the list of what is looked up. */
+#define NEWPROC1     GO_SITE_CNT
+#define RENAMED      (NEWPROC1 + 1)
+#define FUNCTION_CNT (RENAMED + ARRAY_SIZE(renamed))
+
 const char *go_site_symbol(enum go_site site)
 {
 	return (unsigned)site < GO_SITE_CNT ? sites[site].symbol : "unknown";
@@ -63,6 +76,8 @@ const char *probe_how_text(enum probe_how how)
 		return "first instruction (single-stepped)";
 	case SITE_AFTER_CALL:
 		return "branch after the call (emulated)";
+	case SITE_BRANCH:
+		return "first branch (emulated)";
 	case SITE_NONE:
 		break;
 	}
@@ -98,31 +113,64 @@ static void find_sites(struct elf_image *img, const struct symbol *functions, co
 	}
 }
 
+static void name_symbols(struct symbol symbols[FUNCTION_CNT + GLOBAL_CNT])
+{
+	for (int i = 0; i < GO_SITE_CNT; i++)
+		symbols[i].name = sites[i].symbol;
+	symbols[NEWPROC1].name = "runtime.newproc1";
+	for (size_t i = 0; i < ARRAY_SIZE(renamed); i++)
+		symbols[RENAMED + i].name = renamed[i].symbol;
+	for (int i = 0; i < GLOBAL_CNT; i++)
+		symbols[FUNCTION_CNT + i].name = globals_symbol(i);
+}
+
+static void take_renamed(struct symbol *functions)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(renamed); i++)
+		if (!functions[renamed[i].site].vaddr) {
+			functions[renamed[i].site].vaddr = functions[RENAMED + i].vaddr;
+			functions[renamed[i].site].end = functions[RENAMED + i].end;
+		}
+}
+
+/* What the table of functions has and the symbol table did not. */
+static int find_functions(struct elf_image *img, const struct pclntab *table, struct symbol *functions,
+			  struct binary *b)
+{
+	int err = 0;
+
+	b->text_vaddr = table->text;
+	take_renamed(functions);
+	if (!symbol_all_found(functions, RENAMED))
+		err = pclntab_find(img, table, functions, FUNCTION_CNT);
+	take_renamed(functions);
+	if (err != -ENOMEM)
+		err = pclntab_find_runtime(img, table, functions[GO_SITE_RUN].vaddr, &b->runtime_from, &b->runtime_to);
+	return err == -ENOMEM ? err : 0;
+}
+
 static int read_symbols(struct elf_image *img, struct binary *b)
 {
-	struct symbol symbols[GO_SITE_CNT + GLOBAL_CNT] = {{0}};
+	struct symbol symbols[FUNCTION_CNT + GLOBAL_CNT] = {{0}};
 	char table_why[WHY_SZ] = "";
 	struct pclntab table;
 	bool functions;
 	int err;
 
-	for (int i = 0; i < GO_SITE_CNT; i++)
-		symbols[i].name = sites[i].symbol;
-	for (int i = 0; i < GLOBAL_CNT; i++)
-		symbols[GO_SITE_CNT + i].name = globals_symbol(i);
+	name_symbols(symbols);
 	err = symtab_find(img, symbols, ARRAY_SIZE(symbols));
 	if (err == -ENOMEM)
 		return err;
 	functions = pclntab_open(img, &table, table_why) == 0;
-	if (functions) {
-		b->text_vaddr = table.text;
-		if (!symbol_all_found(symbols, GO_SITE_CNT))
-			err = pclntab_find(img, &table, symbols, GO_SITE_CNT);
-		if (err == -ENOMEM)
-			return err;
-	}
+	if (functions && find_functions(img, &table, symbols, b) != 0)
+		return -ENOMEM;
+	take_renamed(symbols);
 	find_sites(img, symbols, table_why, b);
-	err = globals_take(img, functions ? &table : NULL, symbols + GO_SITE_CNT, b);
+	if (symbols[NEWPROC1].end > symbols[NEWPROC1].vaddr) {
+		b->newproc1_from = symbols[NEWPROC1].vaddr;
+		b->newproc1_to = symbols[NEWPROC1].end;
+	}
+	err = globals_take(img, functions ? &table : NULL, symbols + FUNCTION_CNT, b);
 	b->moduledata = functions ? table.moduledata : 0;
 	return err;
 }

@@ -16,6 +16,7 @@ enum probe_how {
 	SITE_STORE,      /* arm64 `str x30, [sp, #-N]!`: one hit a call */
 	SITE_FIRST,      /* first instruction, single-stepped: only for functions declared cold */
 	SITE_AFTER_CALL, /* amd64 `jcc`, arm64 `tbz`: tests what a call gave back; emulated, one hit a call */
+	SITE_BRANCH,     /* `je`, `b.eq` on an argument, of a function without a frame; emulated, one hit a call */
 };
 
 struct probe_site {

@@ -241,6 +241,15 @@ static void take_function(struct symbol *symbols, unsigned cnt, const struct pcl
 	s->end = t->text + next;
 }
 
+/* Names that are not in the table need not be waited for. */
+static bool nothing_left(const struct symbol *symbols, unsigned cnt)
+{
+	for (unsigned i = 0; i < cnt; i++)
+		if (symbols[i].name_cnt && !symbols[i].vaddr)
+			return false;
+	return true;
+}
+
 int pclntab_find(struct elf_image *img, const struct pclntab *t, struct symbol *symbols, unsigned cnt)
 {
 	struct elf_window pairs, records;
@@ -264,11 +273,135 @@ int pclntab_find(struct elf_image *img, const struct pclntab *t, struct symbol *
 		/* a pair and the entry of the next one; the table is sorted, and so are its records */
 		for (uint32_t i = 0; i < t->func_cnt && (p = elf_window_get(&pairs, (uint64_t)i * PAIR_SZ, 12)); i++) {
 			take_function(symbols, cnt, t, p, &records);
-			if (symbol_all_found(symbols, cnt))
+			if (nothing_left(symbols, cnt))
 				break;
 		}
 		elf_window_close(&records);
 	}
 	elf_window_close(&pairs);
 	return err;
+}
+
+/* ---- the runtime's code ---------------------------------------------------------------------------------- */
+
+#define NAME_MAX_SZ       96
+#define RUNTIME_FUNCS_MAX 16384      /* up to 1,800 in Go 1.27, which come first in the text */
+#define RUNTIME_GAP       (8u << 10) /* others' code between two of its functions: up to 3,800 bytes in Go 1.18-1.27 */
+
+struct runtime_range {
+	uint64_t anchor;
+	uint64_t from; /* 0: not begun */
+	uint64_t to;   /* end of the last function that belongs to it */
+};
+
+static bool starts(const char *name, const char *prefix)
+{
+	return strncmp(name, prefix, strlen(prefix)) == 0;
+}
+
+/* Not its generic functions and method values: they are in the package that uses them. */
+static bool is_runtime_name(const char *name)
+{
+	size_t len = strlen(name);
+
+	return starts(name, "runtime.") && !strchr(name, '[') && !(len > 3 && strcmp(name + len - 3, "-fm") == 0);
+}
+
+/* Of the packages that the runtime imports, and helpers in assembler. */
+static bool is_below_runtime(const char *name)
+{
+	return starts(name, "internal/") || starts(name, "runtime/internal/") || starts(name, "type.") ||
+	       starts(name, "type:") || !strchr(name, '.');
+}
+
+/* False behind the runtime's end. Functions that it implements for other packages (sync.runtime_Semacquire) are
+ * between its own, so that only distance tells where it ends. */
+static bool take_runtime(struct runtime_range *r, const char *name, uint64_t entry, uint64_t end)
+{
+	bool behind = entry > r->anchor;
+
+	if (r->from && entry - r->to > RUNTIME_GAP) {
+		if (behind)
+			return false;
+		r->from = 0;
+	}
+	if (!is_runtime_name(name) && (behind || !is_below_runtime(name)))
+		return true;
+	if (!r->from)
+		r->from = entry;
+	r->to = end;
+	return true;
+}
+
+struct function_walk {
+	struct elf_window pairs, records, names;
+};
+
+static void close_walk(struct function_walk *w)
+{
+	elf_window_close(&w->pairs);
+	elf_window_close(&w->records);
+	elf_window_close(&w->names);
+}
+
+static int open_walk(struct elf_image *img, const struct pclntab *t, struct function_walk *w)
+{
+	int err;
+
+	*w = (struct function_walk){0};
+	err = elf_window_open(&w->pairs, img, t->offset + t->funcs, (uint64_t)t->func_cnt * PAIR_SZ + 4);
+	if (!err)
+		err = elf_window_open(&w->records, img, t->offset + t->funcs, t->size - t->funcs);
+	if (!err)
+		err = elf_window_open(&w->names, img, t->offset + t->names, t->names_sz);
+	if (err)
+		close_walk(w);
+	return err;
+}
+
+/* Entry and end of function i, and its name, cut when longer; false if the table is damaged there. */
+static bool read_function(struct function_walk *w, uint32_t i, uint32_t *entry, uint32_t *end, char name[NAME_MAX_SZ])
+{
+	const uint8_t *p = elf_window_get(&w->pairs, (uint64_t)i * PAIR_SZ, PAIR_SZ + 4);
+	uint64_t at, len;
+
+	if (!p)
+		return false;
+	*entry = elf_u32(p);
+	*end = elf_u32(p + PAIR_SZ);
+	p = elf_window_get(&w->records, elf_u32(p + 4), 8);
+	if (!p || elf_u32(p) != *entry || *end < *entry)
+		return false;
+	at = elf_u32(p + 4);
+	len = at < w->names.size ? w->names.size - at : 0;
+	len = len < NAME_MAX_SZ - 1 ? len : NAME_MAX_SZ - 1;
+	p = len ? elf_window_get(&w->names, at, len) : NULL;
+	if (!p)
+		return false;
+	memcpy(name, p, len);
+	name[len] = '\0';
+	return true;
+}
+
+int pclntab_find_runtime(struct elf_image *img, const struct pclntab *t, uint64_t anchor, uint64_t *from, uint64_t *to)
+{
+	struct runtime_range r = {.anchor = anchor};
+	struct function_walk w;
+	char name[NAME_MAX_SZ];
+	uint32_t entry, end;
+	int err;
+
+	*from = *to = 0;
+	err = anchor < t->text ? 0 : open_walk(img, t, &w);
+	if (err || anchor < t->text)
+		return err;
+	for (uint32_t i = 0; i < t->func_cnt && i < RUNTIME_FUNCS_MAX && read_function(&w, i, &entry, &end, name); i++)
+		if (!take_runtime(&r, name, t->text + entry, t->text + end))
+			break;
+	close_walk(&w);
+	if (r.from && r.from <= anchor && anchor < r.to) {
+		*from = r.from;
+		*to = r.to;
+	}
+	return 0;
 }

@@ -17,6 +17,10 @@ struct pclntab {
 int pclntab_open(struct elf_image *img, struct pclntab *ret, char *why);
 /* Fills vaddr and end of the symbols that have none yet. 0 or -errno; unfound symbols stay 0. */
 int pclntab_find(struct elf_image *img, const struct pclntab *tab, struct symbol *symbols, unsigned cnt);
+/* The code of package runtime around `anchor`, one of its functions, with that of the packages below it and what the
+ * linker put between; never the program's own. *from == *to if unknown. 0 or -ENOMEM. */
+int pclntab_find_runtime(struct elf_image *img, const struct pclntab *tab, uint64_t anchor, uint64_t *from,
+			 uint64_t *to);
 /* An address that runtime.firstmoduledata holds at that offset, looked up in the file or among the relocations; the
  * moduledata is looked for if need be. 0 or -ENOENT. */
 int pclntab_moduledata_word(struct elf_image *img, struct pclntab *t, unsigned offset, uint64_t *ret);

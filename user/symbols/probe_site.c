@@ -7,6 +7,8 @@
  *   arm64:           ldr x16,[x28,#16]; cmp sp,x16; b.ls; str x30,[sp,#-N]!    the store, else the b.ls (big frames)
  * Frames above 128 bytes compare r12 (x17) = sp - N instead, frames above some kilobytes check that for wrap-around
  * with a `jb` (`b.lo`) of their own. Functions that always run on a system stack compare with the word behind (+24).
+ * Functions without a frame (netpollready up to Go 1.21) that begin with a comparison of an argument have the branch on
+ * it: hits of both outcomes count, none is met again.
  * The end of a call whose RETs are too dear is seen behind it, in the caller: a `jcc` (amd64, after `test al, al`) or
  * `tbz` (arm64) on what it gave back, which the kernel emulates as well.
  * The decoded bytes must be in the file's executable segment and inside of the function; anything unexpected ends the
@@ -136,6 +138,8 @@ static bool is_flow_arm64(uint32_t in)
 	return (in & 0x1c000000u) == 0x14000000u; /* branches, exceptions, system instructions */
 }
 
+#define COND_EQ 0
+#define COND_NE 1
 #define COND_LO 3
 #define COND_LS 9
 
@@ -189,27 +193,6 @@ static const struct elf_segment *find_code(const struct elf_image *img, uint64_t
 	return seg;
 }
 
-void probe_site_find(struct elf_image *img, uint64_t entry, uint64_t end, bool cold, struct probe_site *ret)
-{
-	struct code c = {.vaddr = entry};
-	const struct elf_segment *seg = find_code(img, entry, end, CODE_SZ, &c.len);
-	enum probe_how how;
-	size_t at;
-
-	if (!seg)
-		return refuse(ret, "the function's address is not in an executable segment");
-	if (elf_image_read(img, entry - seg->vaddr + seg->offset, c.bytes, c.len) != 0)
-		return refuse(ret, "the function's code cannot be read");
-	if (img->machine == EM_AARCH64)
-		find_arm64(&c, cold, &at, &how);
-	else if (find_amd64(&c, cold, &at, &how) != 0)
-		return refuse(ret, "the disassembler did not start");
-	if (how == SITE_NONE)
-		return refuse(ret, "the function does not begin as Go functions do: no instruction to probe");
-	*ret = (struct probe_site){
-		.vaddr = entry + at, .how = how, .file_offset = entry + at - seg->vaddr + seg->offset};
-}
-
 /* ---- behind a call --------------------------------------------------------------------------------------- */
 
 /* A whole function, and what was found in it. */
@@ -217,7 +200,7 @@ struct body {
 	uint8_t bytes[BODY_SZ];
 	size_t len;
 	uint64_t vaddr, callee;
-	uint64_t call; /* its address, 0 none yet */
+	uint64_t call; /* its address, 0 none yet; nobody may jump behind it, up to the site */
 	uint64_t site; /* the branch behind it, 0 none */
 	unsigned int calls;
 	bool tested; /* `test al, al` came behind the call */
@@ -367,4 +350,101 @@ void probe_site_after_call(struct elf_image *img, uint64_t entry, uint64_t end, 
 		return refuse(ret, "no branch on what its call gives back: no instruction to probe");
 	*ret = (struct probe_site){
 		.vaddr = b.site, .how = SITE_AFTER_CALL, .file_offset = b.site - seg->vaddr + seg->offset};
+}
+
+/* ---- the first branch ------------------------------------------------------------------------------------ */
+
+/* cmp ecx, 114; je: the two first instructions */
+static bool visit_first(csh cs, struct body *b, const cs_insn *in)
+{
+	const cs_x86_op *op = in->detail->x86.operands;
+
+	(void)cs;
+	if (in->address == b->vaddr)
+		return in->id == X86_INS_CMP && op[0].type == X86_OP_REG && op[1].type == X86_OP_IMM;
+	if (!b->site && in->id != X86_INS_JE && in->id != X86_INS_JNE)
+		return false;
+	if (!b->site)
+		b->site = in->address;
+	return true;
+}
+
+static bool first_branch_amd64(struct body *b)
+{
+	cs_insn *in;
+	bool whole = false;
+	csh cs;
+
+	if (cs_open(CS_ARCH_X86, CS_MODE_64, &cs) != CS_ERR_OK)
+		return false;
+	cs_option(cs, CS_OPT_DETAIL, CS_OPT_ON);
+	in = cs_malloc(cs);
+	if (in)
+		walk_amd64(cs, b, in, visit_first, &whole);
+	if (in && whole && b->site)
+		walk_amd64(cs, b, in, visit_target, &whole);
+	if (in)
+		cs_free(in, 1);
+	cs_close(&cs);
+	return whole && b->site;
+}
+
+static bool first_branch_arm64(struct body *b)
+{
+	uint32_t compare, branch;
+
+	if (b->len < 8)
+		return false;
+	compare = elf_u32(b->bytes);
+	branch = elf_u32(b->bytes + 4);
+	if ((compare & 0x7f80001fu) != 0x7100001fu ||
+	    (!is_branch_if(branch, COND_EQ) && !is_branch_if(branch, COND_NE)))
+		return false;
+	b->site = b->vaddr + 4;
+	for (size_t i = 0; i + 4 <= b->len; i += 4) {
+		uint64_t target = arm64_target(b->vaddr + i, elf_u32(b->bytes + i));
+
+		if (target >= b->vaddr && target <= b->site)
+			return false;
+	}
+	return true;
+}
+
+/* Address of the branch, 0 if the function has none that fits */
+static uint64_t find_first_branch(struct elf_image *img, uint64_t entry, uint64_t end)
+{
+	struct body b = {.vaddr = entry, .call = entry - 1};
+	const struct elf_segment *seg = find_code(img, entry, end, BODY_SZ, &b.len);
+
+	if (!seg || end <= entry || end - entry > b.len ||
+	    elf_image_read(img, entry - seg->vaddr + seg->offset, b.bytes, b.len) != 0)
+		return 0;
+	return (img->machine == EM_AARCH64 ? first_branch_arm64(&b) : first_branch_amd64(&b)) ? b.site : 0;
+}
+
+void probe_site_find(struct elf_image *img, uint64_t entry, uint64_t end, bool cold, struct probe_site *ret)
+{
+	struct code c = {.vaddr = entry};
+	const struct elf_segment *seg = find_code(img, entry, end, CODE_SZ, &c.len);
+	enum probe_how how;
+	size_t at;
+
+	if (!seg)
+		return refuse(ret, "the function's address is not in an executable segment");
+	if (elf_image_read(img, entry - seg->vaddr + seg->offset, c.bytes, c.len) != 0)
+		return refuse(ret, "the function's code cannot be read");
+	if (img->machine == EM_AARCH64)
+		find_arm64(&c, cold, &at, &how);
+	else if (find_amd64(&c, cold, &at, &how) != 0)
+		return refuse(ret, "the disassembler did not start");
+	if (how == SITE_NONE) {
+		uint64_t branch = find_first_branch(img, entry, end);
+
+		how = branch ? SITE_BRANCH : SITE_NONE;
+		at = branch ? branch - entry : 0;
+	}
+	if (how == SITE_NONE)
+		return refuse(ret, "the function does not begin as Go functions do: no instruction to probe");
+	*ret = (struct probe_site){
+		.vaddr = entry + at, .how = how, .file_offset = entry + at - seg->vaddr + seg->offset};
 }
