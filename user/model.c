@@ -50,6 +50,7 @@ int model_new(const struct model_ops *ops, struct model **ret)
 static void process_free(struct model_process *p)
 {
 	census_stats_deinit(&p->census);
+	model_sched_free(p);
 	free(p);
 }
 
@@ -378,6 +379,7 @@ static void feed_process_gone(struct model *m, const struct record_process_gone 
 
 	if (!p)
 		return;
+	model_sched_gone(m, p, r->time_ns);
 	if (c)
 		add_gc_cpu(p, &c->gc_cpu_gone_ns, &c->assist_gone_ns);
 	if (c && r->has_exit) {
@@ -627,6 +629,8 @@ static int dump_container(const struct model_container *c, int (*fn)(const struc
 		err = put(fn, arg, RECORD_PROCESS, &rec, sizeof(rec));
 		if (!err)
 			err = model_runtime_dump(p, fn, arg);
+		if (!err)
+			err = model_sched_dump(p, fn, arg);
 	}
 	if (!err && c->limits_known)
 		err = put(fn, arg, RECORD_LIMITS, &limits, sizeof(limits));

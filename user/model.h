@@ -18,6 +18,7 @@
 
 struct hashmap;
 struct model;
+struct model_sched;
 
 struct model_process {
 	struct model_process *next;        /* of the same container, by pid */
@@ -27,12 +28,14 @@ struct model_process {
 	bool sampled;
 	int64_t gc_cpu_base_ns, assist_base_ns; /* of the first one */
 	struct gc_cycle_state gc;
-	uint64_t hits; /* probe hits that it paid for */
+	uint64_t hits;  /* probe hits that it paid for */
+	double cost_ns; /* what we cost it, as far as the container's knows */
 	struct census_stats census;
 	struct record_resources resources;
 	bool resources_known;
 	bool latency_seen, latency_diluted; /* it tells its waits for a P */
 	bool pauses_seen;                   /* it tells its cycles by the pause ring */
+	struct model_sched *sched;          /* owned, NULL: no goroutine window and no RECORD_OVERHEAD yet */
 };
 
 struct model_container {
@@ -79,6 +82,9 @@ const struct record_signal *model_signal(const struct model *m,
 					 enum signal_id id); /* mode SIGNAL_OFF before the first */
 /* Losses of the model itself: events of unknown processes, histories that were full. */
 void model_losses(const struct model *m, enum signal_id id, uint64_t lost[LOSS_REASON_MAX]);
+/* Fills overhead and sched.window.open of ret for [now - window, now]. */
+void model_sched_fill(const struct model_container *c, uint64_t now_ns, uint64_t window_ns,
+		      struct snapshot_container *ret);
 /* Fills ret for the container screen; false: no such container. */
 bool model_detail(const struct model *m, uint32_t container_id, uint64_t from_ns, uint64_t to_ns, struct detail *ret);
 /* A verdict began, changed its severity, or ended: goes to the trace and to the container's notes. */

@@ -62,7 +62,7 @@ static void on_go_event(struct model *m, const union event *e)
 		return;
 	}
 	p->hits += (uint64_t)hits;
-	c->cost_ns += hits * m->signals[SIGNAL_GO_GC].hit_cost_ns;
+	model_cost(p, c, hits * m->signals[SIGNAL_GO_GC].hit_cost_ns);
 	if (e->hdr.kind == EVENT_GC_PAUSE) {
 		container_stats_pause(c->stats, e->hdr.tgid, &e->gc_pause);
 		trace_raw(m, TRACE_GC_PAUSE, e, e->gc_pause.start_ns, c);
@@ -300,7 +300,7 @@ static void on_assist(struct model *m, const union event *e)
 	}
 	if (p)
 		p->hits += hits;
-	c->cost_ns += (double)hits * m->signals[SIGNAL_GO_ASSIST].hit_cost_ns;
+	model_cost(p, c, (double)hits * m->signals[SIGNAL_GO_ASSIST].hit_cost_ns);
 	if (e->hdr.kind == EVENT_GC_ASSISTS) {
 		container_stats_assists(c->stats, &e->gc_assists);
 		return;

@@ -32,6 +32,7 @@ struct model {
 		uint64_t time_ns;
 	} victims[VICTIMS_MAX]; /* of the OOM killer, the newest */
 	unsigned int victim_at;
+	unsigned int sched_open_cnt; /* goroutine windows */
 };
 
 /* model.c */
@@ -49,12 +50,18 @@ void model_latency(struct model *m, const struct record_latency *r);
 void model_census(struct model *m, const struct record_census *r);
 void model_pauses(struct model *m, const struct record_pauses *r);
 void model_resources(struct model *m, const struct record_resources *r);
+int model_runtime_dump(const struct model_process *p, int (*fn)(const struct record *r, void *arg), void *arg);
 /* model_sched.c */
 void model_go_sched(struct model *m, const struct record_go_sched *r);
 void model_sched_name(struct model *m, const struct record_sched_name *r);
 void model_sched_window(struct model *m, const struct record_sched_window *r);
 void model_overhead(struct model *m, const struct record_overhead *r);
-int model_runtime_dump(const struct model_process *p, int (*fn)(const struct record *r, void *arg), void *arg);
+/* Something of us cost a process CPU time; either may be NULL. */
+void model_cost(struct model_process *p, struct model_container *c, double cost_ns);
+/* It ends: so does its open window. */
+void model_sched_gone(struct model *m, struct model_process *p, uint64_t time_ns);
+void model_sched_free(struct model_process *p);
+int model_sched_dump(const struct model_process *p, int (*fn)(const struct record *r, void *arg), void *arg);
 
 /* model_events.c */
 void model_event(struct model *m, const union event *e);

@@ -352,6 +352,7 @@ static int fill_container(const struct model *m, const struct model_container *c
 	fill_sched(c, now, &x->sched);
 	fill_go_memory(c, &x->memory);
 	container_stats_fill(c->stats, now, window_ns, x);
+	model_sched_fill(c, now, window_ns, x);
 	fill_limits(c, x);
 	hide_unknown(m, c, x);
 	return 0;

@@ -298,6 +298,7 @@ void container_stats_fill(const struct container_stats *c, uint64_t now_ns, uint
 	fill_shares(c, &w, ret);
 	ret->gc.last_minute_cpu_ratio = last_minute_ratio(c, now_ns);
 	sched_stats_fill(&c->sched, w.watched_ns, w.to_ns, &ret->sched);
+	go_sched_stats_fill(&c->go_sched, now_ns, window_ns, &ret->sched.window);
 	net_stats_fill(c->net, now_ns, window_ns, &ret->net);
 	ret->memory.oom_kills_window = ended(&c->ooms, &w);
 	ret->memory.growth_bytes_per_second = memory_trend_slope(&c->memory, now_ns);

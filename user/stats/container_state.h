@@ -5,6 +5,7 @@
 
 #include "stats/assist_stats.h"
 #include "stats/container_stats.h"
+#include "stats/go_sched_stats.h"
 #include "stats/memory_trend.h"
 #include "stats/net_stats.h"
 #include "stats/readings.h"
@@ -34,6 +35,7 @@ struct container_stats {
 	struct runq_stats runq;
 	struct assist_stats assists;
 	struct sched_stats sched;
+	struct go_sched_stats go_sched;
 	struct memory_trend memory;
 	struct net_stats *net;                   /* owned */
 	struct detail_cycle last[DETAIL_CYCLES]; /* a ring; the next one goes to last_cnt % DETAIL_CYCLES */

@@ -33,6 +33,7 @@ int container_stats_new(struct stats_budget *budget, struct container_stats **re
 	runq_stats_init(&c->runq, budget);
 	assist_stats_init(&c->assists, budget);
 	sched_stats_init(&c->sched, budget);
+	go_sched_stats_init(&c->go_sched, budget);
 	readings_init(&c->usage, STATS_READINGS_MAX);
 	readings_init(&c->gc_cpu, STATS_READINGS_MAX);
 	readings_init(&c->cost, STATS_READINGS_MAX);
@@ -50,6 +51,7 @@ struct container_stats *container_stats_free(struct container_stats *c)
 	readings_deinit(&c->usage);
 	free(c->missed);
 	stats_budget_resize(c->budget, c->missed_cap * sizeof(*c->missed), 0);
+	go_sched_stats_deinit(&c->go_sched);
 	sched_stats_deinit(&c->sched);
 	assist_stats_deinit(&c->assists);
 	runq_stats_deinit(&c->runq);
@@ -219,6 +221,11 @@ void container_stats_procs(struct container_stats *c, uint64_t time_ns, bool idl
 	count_lost(c, SIGNAL_GO_RUNTIME, sched_stats_procs(&c->sched, time_ns, idle));
 }
 
+void container_stats_go_sched(struct container_stats *c, const struct go_sched_sum *sum, const struct go_sched_end *e)
+{
+	count_lost(c, SIGNAL_GO_SCHED, go_sched_stats_window(&c->go_sched, sum, e));
+}
+
 struct net_stats *container_stats_net(struct container_stats *c)
 {
 	return c->net;
@@ -310,6 +317,7 @@ void container_stats_expire(struct container_stats *c, uint64_t now_ns)
 	runq_stats_expire(&c->runq, before);
 	assist_stats_expire(&c->assists, before);
 	sched_stats_expire(&c->sched, before);
+	go_sched_stats_expire(&c->go_sched, before);
 	net_stats_expire(c->net, now_ns);
 	polls_expire(c, before);
 	readings_expire(&c->usage, before);

@@ -11,6 +11,7 @@
 #include "runtime/sample.h"
 #include "stats/detail.h"
 #include "stats/gc_cycle.h"
+#include "stats/go_sched_stats.h"
 #include "stats/net_stats.h"
 #include "stats/snapshot.h"
 #include "stats/stats_budget.h"
@@ -55,6 +56,8 @@ void container_stats_oom(struct container_stats *c, uint64_t time_ns);
 /* go_runtime: waits for a P of one of its processes since the last reading; whether it had an idle P. */
 void container_stats_latency(struct container_stats *c, const struct runtime_latency *l, bool diluted);
 void container_stats_procs(struct container_stats *c, uint64_t time_ns, bool idle);
+/* A goroutine window of one of its processes is over; both borrowed, sum NULL: nothing of it was followed. */
+void container_stats_go_sched(struct container_stats *c, const struct go_sched_sum *sum, const struct go_sched_end *e);
 /* The container's network; never NULL. */
 struct net_stats *container_stats_net(struct container_stats *c);
 /* Working set, for the slope of 5 minutes. */
@@ -74,8 +77,9 @@ void container_stats_cost(struct container_stats *c, uint64_t time_ns, double co
 /* Drops what is older than STATS_WINDOW_MAX_NS. */
 void container_stats_expire(struct container_stats *c, uint64_t now_ns);
 /* Fills net, cpu.runq_*, memory.oom_kills_window and growth, seen_ns, gc (not on, passive, cycles_total and heap
- * values), sched.latency, diluted and idle_p_ratio, cpu (not limits), cost_ratio of ret for [now - window, now]. A
- * ret->seen_ns > 0 given by the caller says how long it was watched when container_stats_since() was not called. */
+ * values), sched.latency, diluted, idle_p_ratio and window (not open), cpu (not limits), cost_ratio of ret for [now -
+ * window, now]. A ret->seen_ns > 0 given by the caller says how long it was watched when container_stats_since() was
+ * not called. */
 void container_stats_fill(const struct container_stats *c, uint64_t now_ns, uint64_t window_ns,
 			  struct snapshot_container *ret);
 /* Events that did not fit, since the start: loss reason `limit`. */
