@@ -12,7 +12,7 @@
 #include "runtime/census.h"
 
 #define RECORDS_KINDS  19 /* EVENT_GC_START .. EVENT_GC_ASSISTS */
-#define RECORDS_TYPES  17
+#define RECORDS_TYPES  21
 #define RECORDS_CNT    (RECORDS_TYPES - 1 + RECORDS_KINDS)
 #define RECORDS_END_NS 5000000000ull
 
@@ -34,6 +34,10 @@ union any_record {
 	struct record_census census;
 	struct record_pauses pauses;
 	struct record_resources resources;
+	struct record_go_sched go_sched;
+	struct record_sched_name sched_name;
+	struct record_sched_window sched_window;
+	struct record_overhead overhead;
 };
 
 static inline void records_event(union event *e, uint16_t kind)
@@ -153,6 +157,43 @@ static inline void records_runtime(union any_record *a, enum record_type type)
 	}
 }
 
+#define RECORDS_SWITCHES 3
+
+static inline void records_sched(union any_record *a, enum record_type type)
+{
+	switch (type) {
+	case RECORD_GO_SCHED:
+		a->go_sched.pid = 4711;
+		a->go_sched.cnt = RECORDS_SWITCHES;
+		for (int i = 0; i < RECORDS_SWITCHES; i++)
+			a->go_sched.events[i] = (struct go_sched_event){
+				.time_ns = RECORDS_END_NS, .g = 0xc000002000, .goid = 7, .kind = GO_SCHED_RUN};
+		break;
+	case RECORD_SCHED_NAME:
+		a->sched_name = (struct record_sched_name){
+			.pid = 4711, .what = SCHED_NAME_CREATED, .id = 0x401000, .at = "m.go:5"};
+		snprintf(a->sched_name.function, sizeof(a->sched_name.function), "main.main");
+		break;
+	case RECORD_SCHED_WINDOW:
+		a->sched_window = (struct record_sched_window){.pid = 4711,
+							       .end = SCHED_WINDOW_TIME,
+							       .id = 1,
+							       .start_ns = RECORDS_END_NS - 400000000,
+							       .end_ns = RECORDS_END_NS,
+							       .cost_ns = 4e6,
+							       .cpu_ns = 500000000};
+		break;
+	default:
+		a->overhead = (struct record_overhead){.pid = 4711,
+						       .off = 1u << OVERHEAD_GO_ASSIST,
+						       .time_ns = RECORDS_END_NS,
+						       .cpu_ns = 7000000000,
+						       .max_ratio = 0.005,
+						       .credit_ns = -2e6};
+		break;
+	}
+}
+
 static inline void records_other(union any_record *a, enum record_type type)
 {
 	memset(a, 0, sizeof(*a));
@@ -197,6 +238,12 @@ static inline void records_other(union any_record *a, enum record_type type)
 	case RECORD_RESOURCES:
 		records_runtime(a, type);
 		break;
+	case RECORD_GO_SCHED:
+	case RECORD_SCHED_NAME:
+	case RECORD_SCHED_WINDOW:
+	case RECORD_OVERHEAD:
+		records_sched(a, type);
+		break;
 	default:
 		break;
 	}
@@ -212,6 +259,9 @@ static inline struct record records_get(int i, union any_record *a)
 		records_event(&a->event, (uint16_t)(i + EVENT_GC_START));
 	else
 		records_other(a, type);
-	return (struct record){
-		.type = type, .size = type == RECORD_EVENT ? a->event.hdr.size : record_size(type), .body = a};
+	return (struct record){.type = type,
+			       .size = type == RECORD_EVENT      ? a->event.hdr.size
+				       : type == RECORD_GO_SCHED ? RECORD_GO_SCHED_SZ(RECORDS_SWITCHES)
+								 : record_size(type),
+			       .body = a};
 }

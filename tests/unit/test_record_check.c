@@ -49,8 +49,9 @@ static void names(void **state)
 	assert_string_equal(record_type_name(RECORD_SESSION), "session");
 	assert_string_equal(record_type_name(RECORD_LATENCY), "latency");
 	assert_string_equal(record_type_name(RECORD_RESOURCES), "resources");
+	assert_string_equal(record_type_name(RECORD_OVERHEAD), "overhead");
 	assert_null(record_type_name((enum record_type)0));
-	assert_null(record_type_name((enum record_type)18));
+	assert_null(record_type_name((enum record_type)22));
 	assert_null(record_type_name((enum record_type)65535));
 	assert_int_equal(record_check(&r), -EINVAL);
 	r.type = (enum record_type)65535;
@@ -95,6 +96,8 @@ static void texts(void **state)
 		{FIELD(RECORD_LIMITS, record_limits, limits.cpu_limit_cgroup)},
 		{FIELD(RECORD_SIGNAL, record_signal, mechanism)},
 		{FIELD(RECORD_SIGNAL, record_signal, reason)},
+		{FIELD(RECORD_SCHED_NAME, record_sched_name, function)},
+		{FIELD(RECORD_SCHED_NAME, record_sched_name, at)},
 	};
 	union any_record a;
 
@@ -176,6 +179,37 @@ static void numbers(void **state)
 		{FIELD(RECORD_RESOURCES, record_resources, pid), 0},
 		{FIELD(RECORD_RESOURCES, record_resources, maxprocs_by), MAXPROCS_GODEBUG + 1},
 		{FIELD(RECORD_RESOURCES, record_resources, fds), -2},
+		{FIELD(RECORD_GO_SCHED, record_go_sched, pid), 0},
+		{FIELD(RECORD_GO_SCHED, record_go_sched, cnt), RECORDS_SWITCHES - 1},
+		{FIELD(RECORD_GO_SCHED, record_go_sched, cnt), RECORDS_SWITCHES + 1},
+		{FIELD(RECORD_GO_SCHED, record_go_sched, cnt), RECORD_SCHED_EVENTS + 1},
+		{FIELD(RECORD_GO_SCHED, record_go_sched, cnt), -1},
+		{FIELD(RECORD_GO_SCHED, record_go_sched, events[2].kind), 0},
+		{FIELD(RECORD_GO_SCHED, record_go_sched, events[2].kind), GO_SCHED_KIND_CNT},
+		{FIELD(RECORD_GO_SCHED, record_go_sched, events[2].time_ns), -1},
+		{FIELD(RECORD_SCHED_NAME, record_sched_name, pid), -1},
+		{FIELD(RECORD_SCHED_NAME, record_sched_name, what), SCHED_NAME_CNT},
+		{FIELD(RECORD_SCHED_WINDOW, record_sched_window, pid), 0},
+		{FIELD(RECORD_SCHED_WINDOW, record_sched_window, end), SCHED_WINDOW_END_CNT},
+		{FIELD(RECORD_SCHED_WINDOW, record_sched_window, start_ns), RECORDS_END_NS + 1},
+		{FIELD(RECORD_SCHED_WINDOW, record_sched_window, end_ns), -1},
+		{FIELD(RECORD_SCHED_WINDOW, record_sched_window, hits[10]), INT64_MAX},
+		{FIELD(RECORD_SCHED_WINDOW, record_sched_window, lost[1]), -1},
+		{FIELD(RECORD_SCHED_WINDOW, record_sched_window, late), -1},
+		{FIELD(RECORD_SCHED_WINDOW, record_sched_window, cost_ns), 0x7ff0000000000000},  /* infinity */
+		{FIELD(RECORD_SCHED_WINDOW, record_sched_window, cost_ns), 0x7ff8000000000000},  /* NAN */
+		{FIELD(RECORD_SCHED_WINDOW, record_sched_window, cost_ns), -0x4010000000000000}, /* -1 */
+		{FIELD(RECORD_SCHED_WINDOW, record_sched_window, cpu_ns), -1},
+		{FIELD(RECORD_OVERHEAD, record_overhead, pid), 0},
+		{FIELD(RECORD_OVERHEAD, record_overhead, off), 1 << OVERHEAD_GROUP_CNT},
+		{FIELD(RECORD_OVERHEAD, record_overhead, time_ns), -1},
+		{FIELD(RECORD_OVERHEAD, record_overhead, cpu_ns), -1},
+		{FIELD(RECORD_OVERHEAD, record_overhead, cost_ns[3]), 0x7ff0000000000000},
+		{FIELD(RECORD_OVERHEAD, record_overhead, cost_ns[0]), -0x4010000000000000},
+		{FIELD(RECORD_OVERHEAD, record_overhead, max_ratio), 0x7ff8000000000000},
+		{FIELD(RECORD_OVERHEAD, record_overhead, max_ratio), 0x7ff0000000000000},
+		{FIELD(RECORD_OVERHEAD, record_overhead, credit_ns), 0x7ff8000000000000},
+		{FIELD(RECORD_OVERHEAD, record_overhead, next_ns), -1},
 	};
 	union any_record a;
 

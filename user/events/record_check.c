@@ -16,6 +16,7 @@
 
 #define VALUE_MAX (1ll << 62)
 #define CPUS_MAX  65536
+#define COUNT_MAX (1ull << 56) /* sums of some of them fit, too */
 
 #define ENDS(text) (memchr((text), 0, sizeof(text)) != NULL)
 
@@ -157,6 +158,63 @@ static bool resources_sane(const void *body)
 	       limit_sane(r->rss_bytes);
 }
 
+/* Its size was compared with cnt. */
+static bool go_sched_sane(const void *body)
+{
+	const struct record_go_sched *r = body;
+
+	for (uint32_t i = 0; i < r->cnt; i++) {
+		const struct go_sched_event *e = &r->events[i];
+
+		if (!e->kind || e->kind >= GO_SCHED_KIND_CNT || !time_sane(e->time_ns))
+			return false;
+	}
+	return r->pid > 0;
+}
+
+static bool sched_name_sane(const void *body)
+{
+	const struct record_sched_name *r = body;
+
+	return r->pid > 0 && r->what < SCHED_NAME_CNT && ENDS(r->function) && ENDS(r->at);
+}
+
+static bool count_sane(uint64_t cnt)
+{
+	return cnt < COUNT_MAX;
+}
+
+/* Of something that was measured: no unknown. */
+static bool cost_sane(double ns)
+{
+	return ns >= 0 && ns < (double)VALUE_MAX;
+}
+
+static bool sched_window_sane(const void *body)
+{
+	const struct record_sched_window *r = body;
+
+	for (int i = 0; i < GO_SCHED_KIND_CNT; i++)
+		if (!count_sane(r->hits[i]))
+			return false;
+	if (r->end != SCHED_WINDOW_OPEN && r->end_ns < r->start_ns)
+		return false;
+	return r->pid > 0 && r->end < SCHED_WINDOW_END_CNT && time_sane(r->start_ns) && time_sane(r->end_ns) &&
+	       count_sane(r->lost[0]) && count_sane(r->lost[1]) && count_sane(r->late) && cost_sane(r->cost_ns) &&
+	       time_sane(r->cpu_ns);
+}
+
+static bool overhead_sane(const void *body)
+{
+	const struct record_overhead *r = body;
+
+	for (int i = 0; i < OVERHEAD_GROUP_CNT; i++)
+		if (!cost_sane(r->cost_ns[i]))
+			return false;
+	return r->pid > 0 && r->off < 1u << OVERHEAD_GROUP_CNT && time_sane(r->time_ns) && time_sane(r->cpu_ns) &&
+	       number_sane(r->max_ratio) && !isnan(r->max_ratio) && !isnan(r->credit_ns) && time_sane(r->next_ns);
+}
+
 static bool limits_sane(const void *body)
 {
 	const struct record_limits *r = body;
@@ -241,6 +299,10 @@ static const struct {
 	[RECORD_CENSUS] = {"census", sizeof(struct record_census), census_sane},
 	[RECORD_PAUSES] = {"pauses", sizeof(struct record_pauses), pauses_sane},
 	[RECORD_RESOURCES] = {"resources", sizeof(struct record_resources), resources_sane},
+	[RECORD_GO_SCHED] = {"go_sched", 0, go_sched_sane},
+	[RECORD_SCHED_NAME] = {"sched_name", sizeof(struct record_sched_name), sched_name_sane},
+	[RECORD_SCHED_WINDOW] = {"sched_window", sizeof(struct record_sched_window), sched_window_sane},
+	[RECORD_OVERHEAD] = {"overhead", sizeof(struct record_overhead), overhead_sane},
 };
 
 const char *record_type_name(enum record_type t)
@@ -253,11 +315,23 @@ uint32_t record_size(enum record_type t)
 	return (size_t)t < ARRAY_SIZE(types) ? types[t].size : 0;
 }
 
+/* What its type, or its own count, says; 0: it cannot be. */
+static uint64_t size_of(const struct record *r)
+{
+	const struct record_go_sched *g = r->body;
+
+	if (r->type != RECORD_GO_SCHED)
+		return types[r->type].size;
+	if (r->size < RECORD_GO_SCHED_SZ(0) || g->cnt > RECORD_SCHED_EVENTS)
+		return 0;
+	return RECORD_GO_SCHED_SZ(g->cnt);
+}
+
 int record_check(const struct record *r)
 {
 	if (!record_type_name(r->type))
 		return -EINVAL;
 	if (r->type == RECORD_EVENT)
 		return event_check(r->body, r->size);
-	return r->size == types[r->type].size && types[r->type].sane(r->body) ? 0 : -EINVAL;
+	return r->size == size_of(r) && types[r->type].sane(r->body) ? 0 : -EINVAL;
 }
