@@ -2,6 +2,8 @@
 /* top: the live view on a terminal; to a pipe one block or one JSON line an interval; --once waits one full window and
  * prints one. */
 #include <errno.h>
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,9 +16,10 @@
 #include "presenter.h"
 #include "session.h"
 
-#define HOLD_LIVE     3           /* evaluations that a condition must hold before it is shown */
-#define HISTORY_BYTES (32u << 20) /* 15 minutes of 300 containers */
-#define FLIGHT_BYTES  (4u << 20)  /* some minutes of a small node, for key R */
+#define HOLD_LIVE     3                /* evaluations that a condition must hold before it is shown */
+#define HISTORY_BYTES (32u << 20)      /* 15 minutes of 300 containers */
+#define SCHED_FULL_NS (2 * NS_PER_SEC) /* a window of key s that the budget does not cut short */
+#define FLIGHT_BYTES  (4u << 20)       /* some minutes of a small node, for key R */
 
 struct top {
 	const struct options *opts;
@@ -94,6 +97,42 @@ static void on_flight(char *say, size_t sz, void *arg)
 	flight_write(t->flight, monitor_model(t->monitor), say, sz);
 }
 
+/* "goroutine window: about 1.1 % of its CPU for 2 s" */
+static bool on_sched_ask(uint32_t id, bool *force, char *say, size_t sz, void *arg)
+{
+	struct top *t = arg;
+	char why[WHY_SZ] = "", cost[48] = "an unknown part of its CPU";
+	struct sched_offer o;
+	int err = session_sched_ask(t->session, id, &o, why);
+
+	*force = false;
+	if (err) {
+		snprintf(say, sz, "no goroutine window: %s", why);
+		return false;
+	}
+	*force = o.at_quota && !t->opts->at_quota;
+	if (!isnan(o.ratio))
+		snprintf(cost, sizeof(cost), "about %.2g %% of its CPU", o.ratio * 100);
+	if (*force)
+		snprintf(say, sz, "goroutine window: its CPU limit holds it now, a window would make that worse (%s)",
+			 cost);
+	else if (o.ns < SCHED_FULL_NS)
+		snprintf(say, sz, "goroutine window: %s, for %.1g s: the budget of %.3g %% allows no more", cost,
+			 (double)o.ns / NS_PER_SEC, t->opts->max_overhead * 100);
+	else
+		snprintf(say, sz, "goroutine window: %s for %.0f s", cost, (double)o.ns / NS_PER_SEC);
+	return true;
+}
+
+static void on_sched_arm(uint32_t id, bool force, char *say, size_t sz, void *arg)
+{
+	struct top *t = arg;
+	char why[WHY_SZ] = "";
+	int err = session_sched_arm(t->session, id, force, why);
+
+	snprintf(say, sz, "%s%s", err ? "no goroutine window: " : "goroutine window: open", err ? why : "");
+}
+
 /* ---- the run ------------------------------------------------------------------------------------------------------
  */
 
@@ -103,7 +142,13 @@ static int open_presenter(struct top *t)
 		.opts = t->opts,
 		.loop = t->loop,
 		.history = monitor_history(t->monitor),
-		.ops = {.detail = on_detail, .window = on_window, .opened = on_opened, .record = on_flight, .arg = t},
+		.ops = {.detail = on_detail,
+			.window = on_window,
+			.opened = on_opened,
+			.record = on_flight,
+			.sched_ask = on_sched_ask,
+			.sched_arm = on_sched_arm,
+			.arg = t},
 	};
 
 	return presenter_open(&cfg, &t->presenter);

@@ -96,6 +96,20 @@ static void ask_record(char *say, size_t sz, void *arg)
 	ops->record(say, sz, ops->arg);
 }
 
+static bool ask_sched(uint32_t id, bool *force, char *say, size_t sz, void *arg)
+{
+	const struct view_ops *ops = &((struct presenter *)arg)->cfg.ops;
+
+	return ops->sched_ask(id, force, say, sz, ops->arg);
+}
+
+static void ask_sched_arm(uint32_t id, bool force, char *say, size_t sz, void *arg)
+{
+	const struct view_ops *ops = &((struct presenter *)arg)->cfg.ops;
+
+	ops->sched_arm(id, force, say, sz, ops->arg);
+}
+
 static void ask_opened(uint32_t id, void *arg)
 {
 	const struct view_ops *ops = &((struct presenter *)arg)->cfg.ops;
@@ -140,6 +154,10 @@ static int open_view(struct presenter *p)
 
 	if (p->cfg.ops.record)
 		cfg.ops.record = ask_record;
+	if (p->cfg.ops.sched_ask && p->cfg.ops.sched_arm) {
+		cfg.ops.sched_ask = ask_sched;
+		cfg.ops.sched_arm = ask_sched_arm;
+	}
 	err = view_open(&cfg, &p->view, why);
 	if (err) {
 		log_warn("no live view: %s; plain text instead", why[0] ? why : strerror(-err));

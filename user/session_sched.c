@@ -40,6 +40,7 @@
 #define RUNQ_SELDOM_NS  (60 * NS_PER_SEC)
 #define RUNQ_SHORT_NS   (250 * NS_PER_MS)
 #define STOP_MAX_NS     (2 * NS_PER_SEC)
+#define ASSIST_BIT      (1u << OVERHEAD_GO_ASSIST)
 #define STOP_STEP_NS    (5 * NS_PER_MS)
 
 static bool wants_signal(const struct session *s)
@@ -381,8 +382,46 @@ void session_sched_closed(pid_t pid, const struct go_sched_status *status, void 
  */
 
 /* Its probes are on the file: one process that is over its budget decides for all. */
+static bool assists_too_dear(const struct session *s, const struct binary *b)
+{
+	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p))
+		if (p->watched && p->watched->sched && p->binary == b && p->watched->sched->budget.off & ASSIST_BIT)
+			return true;
+	return false;
+}
+
+static void switch_assists(struct session *s, struct process *p, bool on)
+{
+	_cleanup_close_ int exe_fd = on ? proc_info_open_exe(s->opts->root, p->pid) : -1;
+	const struct sched_watch *w = p->watched->sched;
+	char why[WHY_SZ] = "";
+
+	if (on && exe_fd < 0)
+		return; /* it ends */
+	if (probes_assist_set(s->probes, p, on, exe_fd, why))
+		log_warn("cannot switch go_assist %s for %s (pid %d): %s", on ? "on" : "off", p->exe, (int)p->pid, why);
+	else if (on)
+		log_info("go_assist on again for %s (pid %d)", p->exe, (int)p->pid);
+	else
+		log_warn("go_assist off for %s (pid %d): it cost %.2g %% of its CPU, --max-overhead is %.3g %%", p->exe,
+			 (int)p->pid, w->budget.off_ratio[OVERHEAD_GO_ASSIST] * 100, s->opts->max_overhead * 100);
+	for (struct process *q = proc_table_next(s->procs, NULL); q; q = proc_table_next(s->procs, q))
+		if (q->watched && q->binary == p->binary)
+			session_tell_process(s, q);
+}
+
 static void judge_assists(struct session *s, struct process *p, uint64_t now)
 {
+	struct sched_watch *w = p->watched->sched;
+	bool on = probes_assists(s->probes, p->pid) != ASSIST_NOT_SEEN, off;
+
+	if (!on && !(w->budget.off & ASSIST_BIT))
+		return; /* never, or since a storm */
+	if (!overhead_decide(&w->budget, now, ASSIST_BIT))
+		return;
+	off = assists_too_dear(s, p->binary);
+	if (off == on)
+		switch_assists(s, p, !off);
 }
 
 /* ---- policy -------------------------------------------------------------------------------------------------------

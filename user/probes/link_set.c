@@ -144,7 +144,16 @@ static void drop_links(void *arg)
 int link_set_add_extra(struct link_set *s, const char *path, const struct link_site *sites, size_t sites_cnt,
 		       bool multi, char *why)
 {
-	return attach_part(&s->extra, path, sites, sites_cnt, multi, 0, why);
+	int err;
+
+	if (s->guard)
+		write_guard_disarm(s->guard); /* its thread may be at it */
+	if (link_set_is_gone(s))
+		return err_why(why, -ETXTBSY, "its executable is being written");
+	err = attach_part(&s->extra, path, sites, sites_cnt, multi, 0, why);
+	if (s->guard)
+		write_guard_arm(s->guard, drop_links, s);
+	return err;
 }
 
 void link_set_drop_extra(struct link_set *s)

@@ -32,7 +32,7 @@ int link_set_new(const char *path, const struct link_site *sites, size_t sites_c
 /* As above, but where the kernel can (multi): only in this process. */
 int link_set_new_for(const char *path, const struct link_site *sites, size_t sites_cnt, bool multi, uint32_t pid,
 		     struct link_set **ret, char *why);
-/* The links of another signal on the same file, which go with the set or before it; once, ahead of the guard. 0, or
+/* The links of another signal on the same file, which go with the set or before it; not while there are some. 0, or
  * -errno with why and nothing attached. */
 int link_set_add_extra(struct link_set *s, const char *path, const struct link_site *sites, size_t sites_cnt,
 		       bool multi, char *why);

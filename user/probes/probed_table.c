@@ -486,6 +486,27 @@ enum assist_view probed_table_assists(const struct probed_table *t, pid_t pid)
 	return b && b->state == PROBED_ATTACHED ? b->assists : ASSIST_NOT_SEEN;
 }
 
+int probed_table_set_assists(struct probed_table *t, const struct process *proc, bool on, int exe_fd, char *why)
+{
+	const struct probed_process *p = hashmap_find(t->processes, (uint64_t)proc->pid);
+	struct probed *b = p ? p->binary : NULL;
+	char path[32];
+
+	if (!b || b->state != PROBED_ATTACHED || !t->go_assist)
+		return err_why(why, -ENOTSUP, "go_assist is off for it");
+	if (on == (b->assists != ASSIST_NOT_SEEN))
+		return 0;
+	if (!on) {
+		b->assists = ASSIST_NOT_SEEN;
+		link_set_drop_extra(b->links);
+		return 0;
+	}
+	if (!file_key_has_sites_of(exe_fd, proc->binary))
+		return err_why(why, -EAGAIN, "its executable has just changed");
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", exe_fd);
+	return go_assist_attach_binary(t->go_assist, proc->binary, b->index, path, b->links, &b->assists, why);
+}
+
 uint64_t probed_table_storms(const struct probed_table *t, enum signal_id id)
 {
 	return id == SIGNAL_GO_GC ? t->storms : id == SIGNAL_GO_ASSIST ? t->assist_storms : 0;

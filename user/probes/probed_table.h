@@ -33,5 +33,7 @@ uint64_t probed_table_hits(const struct probed_table *t, pid_t pid);
 unsigned int probed_table_processes(const struct probed_table *t, pid_t pid);
 /* What is seen of its assists. */
 enum assist_view probed_table_assists(const struct probed_table *t, pid_t pid);
+/* As probes_assist_set. */
+int probed_table_set_assists(struct probed_table *t, const struct process *proc, bool on, int exe_fd, char *why);
 /* How often the guard switched this signal off on a binary. */
 uint64_t probed_table_storms(const struct probed_table *t, enum signal_id id);

@@ -444,6 +444,13 @@ uint64_t probes_binary_hits(const struct probes *p, pid_t pid)
 	return p->probed ? probed_table_hits(p->probed, pid) : 0;
 }
 
+int probes_assist_set(struct probes *p, const struct process *proc, bool on, int exe_fd, char *why)
+{
+	if (!p->probed)
+		return err_why(why, -ENOTSUP, "go_gc is off");
+	return probed_table_set_assists(p->probed, proc, on, exe_fd, why);
+}
+
 enum assist_view probes_assists(const struct probes *p, pid_t pid)
 {
 	return p->probed ? probed_table_assists(p->probed, pid) : ASSIST_NOT_SEEN;

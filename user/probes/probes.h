@@ -113,5 +113,9 @@ int probes_counters(const struct probes *p, enum signal_id id, struct signal_cou
 uint64_t probes_binary_hits(const struct probes *p, pid_t pid);
 /* What is seen of this process's mark assists. */
 enum assist_view probes_assists(const struct probes *p, pid_t pid);
+/* Takes the probes of go_assist from the file that the process runs, or puts them there again (exe_fd:
+ * /proc/PID/exe): for all processes of the file. Blocks for some 50 ms where they go. 0, -ENOTSUP: it never had them,
+ * -errno; why for each. */
+int probes_assist_set(struct probes *p, const struct process *proc, bool on, int exe_fd, char *why);
 /* Number of wanted processes that share that binary. */
 unsigned int probes_binary_processes(const struct probes *p, pid_t pid);
