@@ -9,6 +9,7 @@
  *       GC                         cycles, their mark phase and pauses inside (perfetto_gc.c)
  *       stop-the-world             pauses outside cycles
  *       run queue NAME TID         one track a thread
+ *       goroutine windows, Ps, goroutines     (perfetto_sched.c)
  *       network, network 2, ...    connects and queries; as many as overlap
  *       heap live, heap goal, goroutines, GOMAXPROCS
  *
@@ -25,6 +26,7 @@
 #include "export/names.h"
 #include "export/perfetto_details.h"
 #include "export/perfetto_gc.h"
+#include "export/perfetto_sched.h"
 #include "export/perfetto_tracks.h"
 
 #define CLOCK_STEP_NS 10000 /* a new pair of clocks where they are this much off: as far as UNIX times may be wrong */
@@ -34,6 +36,7 @@ struct exporter {
 	struct pftrace trace;
 	struct perfetto_tracks *tracks;
 	struct perfetto_gc *gc;
+	struct perfetto_sched *sched;
 	struct pb details;                   /* of the event at hand */
 	uint64_t agent;                      /* the track of what is about the recording itself */
 	uint64_t paired_ns, unix_minus_mono; /* the last pair of clocks; 0: none yet */
@@ -130,13 +133,19 @@ static int put_oom(struct exporter *x, const struct trace_event *e)
 	return 0;
 }
 
+static void forget_process(struct exporter *x, uint64_t process)
+{
+	perfetto_gc_gone(x->gc, process);
+	perfetto_sched_gone(x->sched, process);
+}
+
 static int put_life(struct exporter *x, const struct trace_event *e)
 {
 	uint64_t process = perfetto_tracks_process(x->tracks, e);
 
 	put_mark(x, e, process, SLOT_LIFE, "process");
 	if (e->kind == TRACE_PROCESS_EXIT)
-		perfetto_gc_gone(x->gc, process);
+		forget_process(x, process);
 	return 0;
 }
 
@@ -150,6 +159,16 @@ static int put_lost(struct exporter *x, const struct trace_event *e)
 {
 	pftrace_instant(&x->trace, x->agent, e->end_ns, x->details.buf, x->details.len);
 	return 0;
+}
+
+static int put_sched_span(struct exporter *x, const struct trace_event *e)
+{
+	return perfetto_sched_span(x->sched, e);
+}
+
+static int put_sched_window(struct exporter *x, const struct trace_event *e)
+{
+	return perfetto_sched_window(x->sched, e, x->details.buf, x->details.len);
 }
 
 /* Nothing for what is unknown, and for "none" and "off": a line at 0 would say something else. */
@@ -205,6 +224,10 @@ static int (*const writers[TRACE_KIND_CNT])(struct exporter *x, const struct tra
 	[TRACE_PROCESS_EXIT] = put_life,
 	[TRACE_VERDICT] = put_verdict,
 	[TRACE_LOST] = put_lost,
+	[TRACE_SCHED_WAIT] = put_sched_span,
+	[TRACE_SCHED_RUN] = put_sched_span,
+	[TRACE_SCHED_PARK] = put_sched_span,
+	[TRACE_SCHED_WINDOW] = put_sched_window,
 	[TRACE_SAMPLE] = put_sample,
 	[TRACE_USAGE] = put_usage,
 };
@@ -224,6 +247,12 @@ static void pair_clocks(struct exporter *x, const struct trace_event *e)
 	pftrace_clocks(&x->trace, e->end_ns, unix_ns);
 }
 
+/* Hundreds of thousands of these a second: they make their details themselves. */
+static bool is_sched_span(enum trace_kind k)
+{
+	return k == TRACE_SCHED_WAIT || k == TRACE_SCHED_RUN || k == TRACE_SCHED_PARK;
+}
+
 static int perfetto_event(struct exporter *x, const struct trace_event *e)
 {
 	int err = 0;
@@ -233,8 +262,11 @@ static int perfetto_event(struct exporter *x, const struct trace_event *e)
 	pair_clocks(x, e);
 	perfetto_gc_flush(x->gc, e->end_ns);
 	pb_clear(&x->details);
-	if (trace_kind_name(e->kind))
-		err = perfetto_details(&x->details, e);
+	if (!is_sched_span(e->kind)) {
+		perfetto_sched_forget(x->sched);
+		if (trace_kind_name(e->kind))
+			err = perfetto_details(&x->details, e);
+	}
 	if (!err)
 		err = writers[e->kind](x, e);
 	if (err && !x->trace.err)
@@ -253,6 +285,7 @@ static int perfetto_flush(struct exporter *x)
 static int perfetto_end(struct exporter *x)
 {
 	perfetto_gc_flush(x->gc, UINT64_MAX);
+	perfetto_sched_flush(x->sched);
 	return perfetto_flush(x);
 }
 
@@ -260,6 +293,7 @@ static struct exporter *perfetto_free(struct exporter *x)
 {
 	if (!x)
 		return NULL;
+	perfetto_sched_free(x->sched);
 	perfetto_gc_free(x->gc);
 	perfetto_tracks_free(x->tracks);
 	pftrace_deinit(&x->trace);
@@ -284,6 +318,8 @@ static int perfetto_open(const struct exporter_cfg *cfg, struct exporter **ret)
 	err = perfetto_tracks_new(&x->trace, &x->tracks);
 	if (!err)
 		err = perfetto_gc_new(&x->trace, x->tracks, &x->gc);
+	if (!err)
+		err = perfetto_sched_new(&x->trace, x->tracks, &x->sched);
 	if (!err)
 		err = x->trace.err;
 	if (err) {

@@ -101,7 +101,10 @@ int perfetto_details(struct pb *p, const struct trace_event *e)
 	json_t *o = NULL;
 	struct jw w;
 
-	add_name(p, trace_kind_name(e->kind));
+	if (e->kind == TRACE_SCHED_WINDOW)
+		pftrace_name(p, "sched", "goroutine window");
+	else
+		add_name(p, trace_kind_name(e->kind));
 	jw_init(&w);
 	jw_begin(&w, NULL, '{');
 	jsonl_event_fields(&w, e);
@@ -114,4 +117,16 @@ int perfetto_details(struct pb *p, const struct trace_event *e)
 	add_members(p, EVENT_DEBUG_ANNOTATIONS, o);
 	json_decref(o);
 	return p->failed ? -ENOMEM : 0;
+}
+
+void perfetto_note_text(struct pb *p, const char *name, const char *value)
+{
+	size_t begin;
+
+	if (!*value)
+		return;
+	begin = pb_begin(p, EVENT_DEBUG_ANNOTATIONS);
+	pb_text(p, ANNOTATION_NAME, name);
+	pb_text(p, ANNOTATION_STRING, value);
+	pb_end(p, begin);
 }

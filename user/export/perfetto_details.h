@@ -8,3 +8,5 @@
 /* The kind's name, and all fields of its JSON line that are known and not told by time and track, under the same names.
  * 0 or -ENOMEM. */
 int perfetto_details(struct pb *p, const struct trace_event *e);
+/* One annotation; nothing for "". */
+void perfetto_note_text(struct pb *p, const char *name, const char *value);

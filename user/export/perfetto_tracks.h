@@ -27,6 +27,9 @@ enum track_slot {
 	SLOT_PAUSES,
 	SLOT_ASSISTS,
 	SLOT_RUNQ, /* index: thread */
+	SLOT_SCHED_WINDOWS,
+	SLOT_SCHED_PS, /* groups of perfetto_sched.c */
+	SLOT_SCHED_GOROUTINES,
 	SLOT_NETWORK,
 	SLOT_NETWORK_MARKS,
 	SLOT_HEAP_LIVE,

@@ -45,6 +45,8 @@ enum {
 	EVENT_NAME = 23,
 	EVENT_COUNTER = 30,
 	EVENT_COUNTER_REAL = 44,
+	EVENT_FLOW = 47,
+	EVENT_FLOW_ENDS = 48,
 	TYPE_BEGIN = 1,
 	TYPE_END = 2,
 	TYPE_INSTANT = 3,
@@ -156,6 +158,11 @@ void pftrace_name(struct pb *p, const char *category, const char *name)
 {
 	pb_text(p, EVENT_CATEGORIES, category);
 	pb_text(p, EVENT_NAME, name);
+}
+
+void pftrace_flow(struct pb *p, uint64_t id, bool ends)
+{
+	pb_fixed64(p, ends ? EVENT_FLOW_ENDS : EVENT_FLOW, id);
 }
 
 /* Begins packet and event; *event is to be ended before the packet. */

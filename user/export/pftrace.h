@@ -32,6 +32,9 @@ uint64_t pftrace_counter_track(struct pftrace *t, uint64_t parent, const char *n
 /* What is in an event apart from its time and track: builds fields of a TrackEvent in p. */
 void pftrace_name(struct pb *p, const char *category, const char *name);
 
+/* An arrow: from the event with the id to that with its end, which is later. Ids are unique in the file. */
+void pftrace_flow(struct pb *p, uint64_t id, bool ends);
+
 /* On one track, slices must be closed in the reverse order of their opening, and times may not run backwards. */
 void pftrace_begin(struct pftrace *t, uint64_t track, uint64_t ns, const void *details, size_t sz);
 void pftrace_end(struct pftrace *t, uint64_t track, uint64_t ns);

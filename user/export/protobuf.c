@@ -95,16 +95,22 @@ void pb_int(struct pb *p, uint32_t field, int64_t v)
 	pb_uint(p, field, (uint64_t)v);
 }
 
-void pb_double(struct pb *p, uint32_t field, double v)
+void pb_fixed64(struct pb *p, uint32_t field, uint64_t v)
 {
 	unsigned char bytes[8];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)(v >> (8 * i));
+	add_tag(p, field, WIRE_FIXED64);
+	pb_raw(p, bytes, sizeof(bytes));
+}
+
+void pb_double(struct pb *p, uint32_t field, double v)
+{
 	uint64_t bits;
 
 	memcpy(&bits, &v, sizeof(bits));
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		bytes[i] = (unsigned char)(bits >> (8 * i));
-	add_tag(p, field, WIRE_FIXED64);
-	pb_raw(p, bytes, sizeof(bytes));
+	pb_fixed64(p, field, bits);
 }
 
 void pb_bytes(struct pb *p, uint32_t field, const void *data, size_t sz)

@@ -20,6 +20,7 @@ void pb_clear(struct pb *p); /* keeps the memory */
 void pb_uint(struct pb *p, uint32_t field, uint64_t v); /* uint32, uint64, bool, enum */
 void pb_int(struct pb *p, uint32_t field, int64_t v);   /* int32, int64 (no zigzag) */
 void pb_double(struct pb *p, uint32_t field, double v);
+void pb_fixed64(struct pb *p, uint32_t field, uint64_t v);
 void pb_bytes(struct pb *p, uint32_t field, const void *data, size_t sz);
 /* NUL terminated, made UTF-8: what is none becomes U+FFFD (readers refuse a whole message for one bad string). */
 void pb_text(struct pb *p, uint32_t field, const char *s);
