@@ -2,50 +2,23 @@
 /* Snapshots and processes as JSON, field by field in the contract's order. Every key of the contract is always there:
  * what is unknown, or belongs to a signal that is off, is null (a list or map: empty). Fields beyond the contract stand
  * after its own. */
-#include "export/jsonl.h"
+#include "export/jsonl_parts.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "diagnose/verdicts.h"
+#include "export/jsonl.h"
 #include "export/jw.h"
 #include "export/names.h"
 #include "procs/process.h"
-#include "runtime/census.h"
 #include "runtime/sample.h"
 #include "stats/dist.h"
-
-/* Known only while its signal works. */
-static void integer_if(struct jw *w, const char *key, bool on, int64_t v)
-{
-	jw_known(w, key, on ? v : STAT_UNKNOWN);
-}
-
-static void real_if(struct jw *w, const char *key, bool on, double v)
-{
-	jw_real(w, key, on ? v : NAN);
-}
 
 static int64_t sum(int64_t a, int64_t b)
 {
 	return a == STAT_UNKNOWN || b == STAT_UNKNOWN ? STAT_UNKNOWN : a + b;
-}
-
-static void dist_if(struct jw *w, const char *key, bool on, const struct dist *d)
-{
-	const struct {
-		const char *key;
-		double value;
-	} values[] = {{"sum", d->sum}, {"min", d->min}, {"p50", d->p50},
-		      {"p90", d->p90}, {"p99", d->p99}, {"max", d->max}};
-
-	on = on && d->cnt >= 0;
-	jw_begin(w, key, '{');
-	integer_if(w, "count", on, d->cnt);
-	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
-		real_if(w, values[i].key, on, values[i].value);
-	jw_end(w, '}');
 }
 
 static void nulls(struct jw *w, const char *const *keys, size_t cnt)
@@ -131,7 +104,7 @@ static void node(struct jw *w, const struct snapshot *s)
 {
 	jw_begin(w, "node", '{');
 	jw_text(w, "name", s->node_name);
-	integer_if(w, "cpus", s->node_cpus > 0, s->node_cpus);
+	jsonl_integer_if(w, "cpus", s->node_cpus > 0, s->node_cpus);
 	jw_real(w, "cpu_busy_ratio", s->cpu_busy_ratio);
 	jw_real(w, "steal_ratio", s->steal_ratio);
 	jw_real(w, "memory_used_ratio", s->memory_used_ratio);
@@ -156,8 +129,8 @@ static void signal_state(struct jw *w, const struct snapshot_signal *sig)
 	jw_int(w, "hits", (int64_t)sig->hits);
 	jw_int(w, "events", (int64_t)sig->events);
 	jw_int(w, "filtered", (int64_t)sig->filtered);
-	real_if(w, "window_share", !strcmp(sig->state, "window"), sig->window_share);
-	real_if(w, "hit_cost_seconds", sig->hit_cost_ns > 0, sig->hit_cost_ns / 1e9);
+	jsonl_real_if(w, "window_share", !strcmp(sig->state, "window"), sig->window_share);
+	jsonl_real_if(w, "hit_cost_seconds", sig->hit_cost_ns > 0, sig->hit_cost_ns / 1e9);
 	jw_text(w, "mechanism", sig->mechanism);
 	jw_end(w, '}');
 }
@@ -214,9 +187,9 @@ static void gc(struct jw *w, const struct snapshot_gc *g)
 	bool told = g->on || g->passive;
 
 	jw_begin(w, "gc", '{');
-	integer_if(w, "cycles", told, g->cycles);
+	jsonl_integer_if(w, "cycles", told, g->cycles);
 	jw_known(w, "cycles_total", g->cycles_total);
-	dist_if(w, "pause_seconds", told, &g->pause);
+	jsonl_dist_if(w, "pause_seconds", told, &g->pause);
 	jw_begin(w, "pauses_by_reason", '{');
 	for (uint32_t r = 0; g->on && r < ARRAY_SIZE(g->pauses_by_reason); r++)
 		if (g->pauses_by_reason[r] > 0)
@@ -226,68 +199,17 @@ static void gc(struct jw *w, const struct snapshot_gc *g)
 	jw_real(w, "assist_seconds", g->assist_seconds);
 	jw_known(w, "assists", g->assists);
 	jw_known(w, "assist_waits", g->assist_waits);
-	dist_if(w, "assist_wait_seconds", g->assist_waits != STAT_UNKNOWN, &g->assist_wait);
+	jsonl_dist_if(w, "assist_wait_seconds", g->assist_waits != STAT_UNKNOWN, &g->assist_wait);
 	jw_known(w, "heap_live_bytes", g->heap_live_bytes);
 	jw_known(w, "heap_goal_bytes", g->heap_goal_bytes);
 	jw_known(w, "gogc", g->gogc);
 	jw_known(w, "memory_limit_bytes", g->memory_limit_bytes);
-	dist_if(w, "mark_seconds", g->on, &g->mark);
-	real_if(w, "mark_wall_ratio", g->on, g->mark_wall_ratio);
+	jsonl_dist_if(w, "mark_seconds", g->on, &g->mark);
+	jsonl_real_if(w, "mark_wall_ratio", g->on, g->mark_wall_ratio);
 	jw_bool(w, "cpu_ratio_estimated", g->cpu_estimated);
 	jw_bool(w, "passive", g->passive);
 	jw_real(w, "cpu_seconds", g->cpu_seconds);
 	jw_real(w, "last_minute_cpu_ratio", g->last_minute_cpu_ratio);
-	jw_end(w, '}');
-}
-
-static void groups(struct jw *w, const struct snapshot_sched *s)
-{
-	static const char *const marks[] = {NULL, "leak?", "blocked", "leaked"};
-
-	jw_begin(w, "groups", '[');
-	for (int i = 0; i < s->group_cnt; i++) {
-		const struct snapshot_group *g = &s->groups[i];
-
-		jw_begin(w, NULL, '{');
-		jw_int(w, "count", g->cnt);
-		jw_real(w, "per_minute", g->per_minute);
-		jw_text(w, "state", goroutine_state_name((enum goroutine_state)g->state));
-		jw_text(w, "reason", g->reason);
-		jw_real(w, "oldest_seconds", g->oldest_seconds);
-		jw_text(w, "created_by", g->created);
-		jw_text(w, "created_at", g->created_at);
-		jw_text(w, "blocked_in", g->blocked);
-		jw_text(w, "blocked_at", g->blocked_at);
-		jw_text(w, "mark", g->mark < ARRAY_SIZE(marks) ? marks[g->mark] : NULL);
-		jw_int(w, "pid", g->pid);
-		jw_real(w, "growth_ratio", g->growth_ratio);
-		jw_real(w, "known_seconds", g->known_seconds);
-		jw_end(w, '}');
-	}
-	jw_end(w, ']');
-}
-
-static void sched(struct jw *w, const struct snapshot_container *c)
-{
-	const struct snapshot_sched *s = &c->sched;
-
-	jw_begin(w, "sched", '{');
-	dist_if(w, "latency_seconds", s->on, &s->latency);
-	jw_text(w, "source", s->on && s->latency.cnt >= 0 ? "passive" : NULL);
-	jw_known(w, "goroutines", c->goroutines);
-	jw_known(w, "running", s->running);
-	jw_known(w, "runnable", s->runnable);
-	jw_known(w, "waiting", s->waiting);
-	jw_known(w, "syscall", s->syscall);
-	jw_known(w, "threads", s->threads);
-	jw_known(w, "leaked", s->leaked);
-	jw_known(w, "procs", s->procs);
-	jw_known(w, "procs_idle", s->procs_idle);
-	jw_known(w, "queued", s->queue);
-	jw_real(w, "idle_procs_ratio", s->idle_p_ratio);
-	jw_bool(w, "latency_diluted", s->diluted);
-	jw_real(w, "census_age_seconds", s->census_age_seconds);
-	groups(w, s);
 	jw_end(w, '}');
 }
 
@@ -298,17 +220,17 @@ static void throttle(struct jw *w, const struct snapshot_cpu *c)
 
 	jw_begin(w, "throttle", '{');
 	jw_known(w, "intervals", c->intervals);
-	real_if(w, "union_seconds", on, c->union_seconds);
-	real_if(w, "cpu_seconds", on, c->cpu_seconds);
-	real_if(w, "ratio", on, c->ratio);
-	dist_if(w, "length_seconds", on, &c->length);
+	jsonl_real_if(w, "union_seconds", on, c->union_seconds);
+	jsonl_real_if(w, "cpu_seconds", on, c->cpu_seconds);
+	jsonl_real_if(w, "ratio", on, c->ratio);
+	jsonl_dist_if(w, "length_seconds", on, &c->length);
 	jw_begin(w, "consumers", '{');
 	nulls(w, consumers, ARRAY_SIZE(consumers));
 	jw_end(w, '}');
 	jw_known(w, "nr_periods", c->nr_periods);
 	jw_known(w, "nr_throttled", c->nr_throttled);
 	jw_real(w, "kernel_cpu_seconds", c->kernel_cpu_seconds);
-	real_if(w, "missed_seconds", on, c->missed_seconds);
+	jsonl_real_if(w, "missed_seconds", on, c->missed_seconds);
 	jw_end(w, '}');
 }
 
@@ -320,12 +242,12 @@ static void cpu(struct jw *w, const struct snapshot_cpu *c)
 	jw_real(w, "usage_seconds", c->usage_seconds);
 	jw_real(w, "limit_cpus", c->limit_cpus);
 	jw_real(w, "request_cpus", c->request_cpus);
-	dist_if(w, "runq_seconds", watched, &c->runq);
+	jsonl_dist_if(w, "runq_seconds", watched, &c->runq);
 	throttle(w, c);
-	real_if(w, "runq_watched_seconds", watched, c->runq_watched_seconds);
-	real_if(w, "runq_throttled_seconds", watched, c->runq_throttled_seconds);
+	jsonl_real_if(w, "runq_watched_seconds", watched, c->runq_watched_seconds);
+	jsonl_real_if(w, "runq_throttled_seconds", watched, c->runq_throttled_seconds);
 	jw_real(w, "runq_mean_seconds", c->runq_mean_seconds);
-	integer_if(w, "runq_outliers", watched, c->runq_outliers);
+	jsonl_integer_if(w, "runq_outliers", watched, c->runq_outliers);
 	jw_text(w, "runq_rival", watched ? c->runq_rival : NULL);
 	jw_end(w, '}');
 }
@@ -340,14 +262,14 @@ static void peers(struct jw *w, const struct snapshot_net *n)
 
 		jw_begin(w, NULL, '{');
 		jw_text(w, "address", p->address);
-		integer_if(w, "port", p->port, p->port);
+		jsonl_integer_if(w, "port", p->port, p->port);
 		jw_text(w, "role", p->role < ARRAY_SIZE(roles) ? roles[p->role] : NULL);
 		jw_known(w, "open", p->open);
 		jw_known(w, "opened", p->opened);
 		jw_known(w, "connects", p->connects);
 		jw_known(w, "failed", p->failed);
-		dist_if(w, "connect_seconds", true, &p->connect);
-		dist_if(w, "rtt_seconds", true, &p->rtt);
+		jsonl_dist_if(w, "connect_seconds", true, &p->connect);
+		jsonl_dist_if(w, "rtt_seconds", true, &p->rtt);
 		jw_real(w, "rtt_min_seconds", p->rtt_min_seconds);
 		jw_known(w, "segments", p->segments);
 		jw_known(w, "retransmits", p->retransmits);
@@ -392,24 +314,24 @@ static void net_more(struct jw *w, const struct snapshot_net *n)
 		{"dns_servfail", n->dns_on, n->dns_servfail},
 	};
 
-	real_if(w, "rtt_min_seconds", n->on, n->rtt_min_seconds);
+	jsonl_real_if(w, "rtt_min_seconds", n->on, n->rtt_min_seconds);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		integer_if(w, rows[i].key, rows[i].on, rows[i].value);
+		jsonl_integer_if(w, rows[i].key, rows[i].on, rows[i].value);
 }
 
 static void net(struct jw *w, const struct snapshot_net *n)
 {
 	jw_begin(w, "net", '{');
-	dist_if(w, "connect_seconds", n->on, &n->connect);
-	dist_if(w, "rtt_seconds", n->on, &n->rtt);
-	integer_if(w, "segments", n->on, n->segments);
-	integer_if(w, "retransmits", n->on, n->retransmits);
-	integer_if(w, "spurious_retransmits", n->on, n->spurious);
-	integer_if(w, "resets", n->on, sum(n->resets_sent, n->resets_received));
-	integer_if(w, "connections", n->on, sum(sum(n->open_client, n->open_server), n->open_unknown));
+	jsonl_dist_if(w, "connect_seconds", n->on, &n->connect);
+	jsonl_dist_if(w, "rtt_seconds", n->on, &n->rtt);
+	jsonl_integer_if(w, "segments", n->on, n->segments);
+	jsonl_integer_if(w, "retransmits", n->on, n->retransmits);
+	jsonl_integer_if(w, "spurious_retransmits", n->on, n->spurious);
+	jsonl_integer_if(w, "resets", n->on, sum(n->resets_sent, n->resets_received));
+	jsonl_integer_if(w, "connections", n->on, sum(sum(n->open_client, n->open_server), n->open_unknown));
 	failed_connects(w, n);
-	dist_if(w, "dns_seconds", n->dns_on, &n->dns);
-	integer_if(w, "dns_failures", n->dns_on, n->dns_failures);
+	jsonl_dist_if(w, "dns_seconds", n->dns_on, &n->dns);
+	jsonl_integer_if(w, "dns_failures", n->dns_on, n->dns_failures);
 	peers(w, n);
 	net_more(w, n);
 	jw_end(w, '}');
@@ -452,8 +374,9 @@ static void container(struct jw *w, const struct snapshot_container *c)
 	jsonl_owner(w, "owner", &c->owner);
 	processes(w, c);
 	jw_real(w, "cost_ratio", c->cost_ratio);
+	jsonl_overhead(w, &c->overhead);
 	gc(w, &c->gc);
-	sched(w, c);
+	jsonl_sched(w, c);
 	cpu(w, &c->cpu);
 	net(w, &c->net);
 	memory(w, &c->memory);
