@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
 /* Switches of goroutines, of processes whose window is open: one event a hit and no state here, as what comes before
- * and after is put together in user space (stats/goroutine_track.c). Ten functions, all of them always called where the
- * name says (Go 1.18-1.27: facts/go-runtime.md 1.2, 1.4), all on g0, all at an instruction that the kernel emulates:
+ * and after is put together in user space (stats/goroutine_track.c). Nine functions, all of them always called where
+ * the name says (Go 1.18-1.27: facts/go-runtime.md 1.2, 1.4), all on g0, all at an instruction that the kernel
+ * emulates:
  *
- *   execute            a goroutine runs           ready, netpollready             it is woken
- *   isSystemGoroutine  newproc1 asks that about each goroutine that it has made: unlike at newproc1's own begin its g
- * is known, with its function and go statement; other callers (tracebacks) are told by their address park_m, goexit0,
- * preemptPark   it stops       goschedImpl, goyield_m          it gives way and is runnable again exitsyscall0,
- * exitsyscallNoP   it comes back from a system call without a P
+ *   execute            a goroutine runs           ready, netpollready     it is woken
+ *   park_m, preemptPark   it stops                goschedImpl, goyield_m  it gives way and is runnable again
+ *   exitsyscall0, exitsyscallNoP   it comes back from a system call without a P
+ *   isSystemGoroutine  newproc1 asks that about each goroutine that it has made (at newproc1's own begin its g is not
+ *                      known yet), and gdestroy (goexit0 before 1.22) about each that ends: told by who called it
  *
  * Not seen are wakes that the collector makes of its own workers and assists (injectglist, past ready), and coroutines
  * (iter.Pull), which swap goroutines inside of a slice.
@@ -234,16 +235,10 @@ static __always_inline __u64 return_address(const struct hit *h)
 #endif
 }
 
-static __always_inline void on_new(const struct hit *h)
+static __always_inline void emit_new(const struct hit *h, __u64 g)
 {
-	__u64 g = GO_ARG0(h->ctx), from = return_address(h);
-	struct go_sched_raw *e;
+	struct go_sched_raw *e = reserve(h, GO_SCHED_NEW, sizeof(*e));
 
-	if (from < h->slot->newproc1_from || from >= h->slot->newproc1_to) {
-		count_late(h);
-		return;
-	}
-	e = reserve(h, GO_SCHED_NEW, sizeof(*e));
 	if (!e)
 		return;
 	e->g = g;
@@ -252,6 +247,19 @@ static __always_inline void on_new(const struct hit *h)
 	e->arg = read_word(g + h->slot->g_gopc);
 	e->startpc = read_word(g + h->slot->g_startpc);
 	bpf_ringbuf_submit(e, BPF_RB_NO_WAKEUP);
+}
+
+/* isSystemGoroutine(g, fixed): who asks? Tracebacks and profiles do, too. */
+static __always_inline void on_asked(const struct hit *h)
+{
+	__u64 from = return_address(h);
+
+	if (from >= h->slot->newproc1_from && from < h->slot->newproc1_to)
+		emit_new(h, GO_ARG0(h->ctx));
+	else if (from >= h->slot->exit_from && from < h->slot->exit_to)
+		emit_of_g(h, GO_SCHED_EXIT, 0);
+	else
+		count_late(h);
 }
 
 /* netpollready(toRun, pd, mode): mode 'r', 'w' or their sum; who waits is in pd.rg and pd.wg behind it. */
@@ -288,13 +296,10 @@ static __always_inline void on_site(const struct hit *h, __u32 site)
 		on_netpoll(h);
 		break;
 	case GO_SITE_NEW:
-		on_new(h);
+		on_asked(h);
 		break;
 	case GO_SITE_PARK_M:
 		on_park(h);
-		break;
-	case GO_SITE_EXIT:
-		emit_of_g(h, GO_SCHED_EXIT, 0);
 		break;
 	case GO_SITE_GOSCHED:
 	case GO_SITE_GOYIELD:

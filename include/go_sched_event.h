@@ -15,7 +15,7 @@ enum go_sched_kind {
 	GO_SCHED_NEW = 4,   /* isSystemGoroutine, called once by newproc1: g; goid: of its creator, 0 none; arg: address
 			       of   the go statement; startpc */
 	GO_SCHED_PARK = 5,  /* park_m: goid, g, reason; arg: id of its stack, 0 unknown */
-	GO_SCHED_EXIT = 6,  /* goexit0: goid, g */
+	GO_SCHED_EXIT = 6,  /* isSystemGoroutine, called once by gdestroy (goexit0 before 1.22): goid, g */
 	GO_SCHED_YIELD = 7, /* goschedImpl, goyield_m: it was preempted or gave way: goid, g; runnable again */
 	GO_SCHED_STOP = 8,  /* preemptPark: goid, g; somebody readies it later */
 	GO_SCHED_SYSCALL = 9, /* exitsyscall0, exitsyscallNoP: back from a call, its P was taken: goid, g; runnable */
@@ -70,7 +70,8 @@ struct go_sched_stack {
 struct go_sched_slot {
 	__u32 tgid;                       /* in the agent's pid namespace */
 	__u32 open;                       /* 0: hits are counted as late and nothing else is done */
-	__u64 newproc1_from, newproc1_to; /* code of newproc1, as it runs: who asks about a new goroutine */
+	__u64 newproc1_from, newproc1_to; /* code, as it runs: asks about a new goroutine; */
+	__u64 exit_from, exit_to;         /* about one that ends */
 	__u64 runtime_from, runtime_to; /* code of the Go runtime, as it runs: where a stack begins to say something */
 	/* field offsets */
 	__u16 g_goid, g_m, g_bp, g_gopc, g_startpc, m_p, pd_rg;

@@ -16,12 +16,13 @@ enum go_site {
 	GO_SITE_RUN = 8,         /* runtime.execute */
 	GO_SITE_READY = 9,       /* runtime.ready */
 	GO_SITE_NETPOLL = 10,    /* runtime.netpollready */
-	GO_SITE_NEW = 11,     /* runtime.isSystemGoroutine, which newproc1 asks about each new goroutine (1.18-1.27) */
-	GO_SITE_PARK_M = 12,  /* runtime.park_m */
-	GO_SITE_EXIT = 13,    /* runtime.goexit0 */
-	GO_SITE_GOSCHED = 14, /* runtime.goschedImpl */
-	GO_SITE_GOYIELD = 15, /* runtime.goyield_m */
-	GO_SITE_PREEMPT = 16, /* runtime.preemptPark */
-	GO_SITE_SYSCALL = 17, /* runtime.exitsyscall0, from 1.26 on runtime.exitsyscallNoP */
+	GO_SITE_NEW = 11,        /* runtime.isSystemGoroutine: newproc1 asks it about each new goroutine, gdestroy
+				       (goexit0) about each that ends (1.18-1.27) */
+	GO_SITE_PARK_M = 12,     /* runtime.park_m */
+	GO_SITE_EXIT = 13,       /* runtime.goexit0: no probe, see GO_SITE_NEW */
+	GO_SITE_GOSCHED = 14,    /* runtime.goschedImpl */
+	GO_SITE_GOYIELD = 15,    /* runtime.goyield_m */
+	GO_SITE_PREEMPT = 16,    /* runtime.preemptPark */
+	GO_SITE_SYSCALL = 17,    /* runtime.exitsyscall0, from 1.26 on runtime.exitsyscallNoP */
 	GO_SITE_CNT = 18,
 };

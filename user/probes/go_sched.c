@@ -90,9 +90,9 @@ struct sched_priv {
 
 /* ---- what a binary must have ----------------------------------------------------------------------------- */
 
-static const enum go_site all_sites[] = {GO_SITE_RUN,     GO_SITE_READY,  GO_SITE_NETPOLL, GO_SITE_NEW,
-					 GO_SITE_PARK_M,  GO_SITE_EXIT,   GO_SITE_GOSCHED, GO_SITE_GOYIELD,
-					 GO_SITE_PREEMPT, GO_SITE_SYSCALL};
+static const enum go_site all_sites[] = {GO_SITE_RUN,     GO_SITE_READY,   GO_SITE_NETPOLL,
+					 GO_SITE_NEW,     GO_SITE_PARK_M,  GO_SITE_GOSCHED,
+					 GO_SITE_GOYIELD, GO_SITE_PREEMPT, GO_SITE_SYSCALL};
 
 /* Such goroutines would look as if they ran on: seldom, and never wrong for long. */
 static bool is_optional(enum go_site site)
@@ -135,8 +135,8 @@ int go_sched_check_binary(const struct binary *b, char *why)
 		if (!has_site(b, all_sites[i]) && !is_optional(all_sites[i]))
 			return err_why(why, -ENOTSUP, "no safe probe site in %s%s%.100s", go_site_symbol(all_sites[i]),
 				       b->sites[all_sites[i]].why[0] ? ": " : "", b->sites[all_sites[i]].why);
-	if (!b->newproc1_from)
-		return err_why(why, -ENOTSUP, "runtime.newproc1 not found");
+	if (!b->newproc1_from || !b->exit_from)
+		return err_why(why, -ENOTSUP, "the functions where goroutines begin and end were not found");
 	return check_fields(b, why);
 }
 
@@ -464,7 +464,7 @@ static void measure(struct sched_priv *priv, const double without[GO_SCHED_COST_
 	}
 	priv->slots[SLOT_COST].open = 0;
 	priv->costs.late_ns = go_sched_cost_time(GO_SCHED_COST_SITES - 1) - without[GO_SCHED_COST_SITES - 1];
-	ns[GO_SCHED_YIELD] = ns[GO_SCHED_STOP] = ns[GO_SCHED_SYSCALL] = ns[GO_SCHED_EXIT];
+	ns[GO_SCHED_EXIT] = ns[GO_SCHED_STOP] = ns[GO_SCHED_SYSCALL] = ns[GO_SCHED_YIELD];
 }
 
 static double mean_cost(const struct go_sched_costs *c)
@@ -551,6 +551,8 @@ static void fill_slot(volatile struct go_sched_slot *x, const struct process *pr
 	x->tgid = (uint32_t)proc->pid;
 	x->newproc1_from = b->newproc1_from + proc->bias;
 	x->newproc1_to = b->newproc1_to + proc->bias;
+	x->exit_from = b->exit_from + proc->bias;
+	x->exit_to = b->exit_to + proc->bias;
 	x->runtime_from = b->runtime_from + proc->bias;
 	x->runtime_to = b->runtime_to + proc->bias;
 	x->g_goid = (uint16_t)f[FIELD_G_GOID];

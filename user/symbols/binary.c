@@ -56,7 +56,8 @@ static const struct {
 /* Where they are in the list of what is looked up. */
 #define NEWPROC1     GO_SITE_CNT
 #define RENAMED      (NEWPROC1 + 1)
-#define FUNCTION_CNT (RENAMED + ARRAY_SIZE(renamed))
+#define GDESTROY     (RENAMED + ARRAY_SIZE(renamed)) /* 1.22+, part of goexit0 before */
+#define FUNCTION_CNT (GDESTROY + 1)
 
 const char *go_site_symbol(enum go_site site)
 {
@@ -118,6 +119,7 @@ static void name_symbols(struct symbol symbols[FUNCTION_CNT + GLOBAL_CNT])
 	for (int i = 0; i < GO_SITE_CNT; i++)
 		symbols[i].name = sites[i].symbol;
 	symbols[NEWPROC1].name = "runtime.newproc1";
+	symbols[GDESTROY].name = "runtime.gdestroy";
 	for (size_t i = 0; i < ARRAY_SIZE(renamed); i++)
 		symbols[RENAMED + i].name = renamed[i].symbol;
 	for (int i = 0; i < GLOBAL_CNT; i++)
@@ -149,6 +151,14 @@ static int find_functions(struct elf_image *img, const struct pclntab *table, st
 	return err == -ENOMEM ? err : 0;
 }
 
+static void take_range(const struct symbol *s, uint64_t *from, uint64_t *to)
+{
+	if (s->end <= s->vaddr)
+		return;
+	*from = s->vaddr;
+	*to = s->end;
+}
+
 static int read_symbols(struct elf_image *img, struct binary *b)
 {
 	struct symbol symbols[FUNCTION_CNT + GLOBAL_CNT] = {{0}};
@@ -166,10 +176,8 @@ static int read_symbols(struct elf_image *img, struct binary *b)
 		return -ENOMEM;
 	take_renamed(symbols);
 	find_sites(img, symbols, table_why, b);
-	if (symbols[NEWPROC1].end > symbols[NEWPROC1].vaddr) {
-		b->newproc1_from = symbols[NEWPROC1].vaddr;
-		b->newproc1_to = symbols[NEWPROC1].end;
-	}
+	take_range(&symbols[NEWPROC1], &b->newproc1_from, &b->newproc1_to);
+	take_range(&symbols[symbols[GDESTROY].vaddr ? GDESTROY : GO_SITE_EXIT], &b->exit_from, &b->exit_to);
 	err = globals_take(img, functions ? &table : NULL, symbols + FUNCTION_CNT, b);
 	b->moduledata = functions ? table.moduledata : 0;
 	return err;

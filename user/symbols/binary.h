@@ -194,7 +194,9 @@ struct binary {
 	/* link addresses of the code of package runtime (and what the linker put between): a stack says something
 	 * beyond it; equal when unknown */
 	uint64_t runtime_from, runtime_to;
-	uint64_t newproc1_from, newproc1_to; /* link addresses of runtime.newproc1; 0 unknown */
+	/* link addresses of two callers of runtime.isSystemGoroutine, which tell what it is asked for; 0 unknown */
+	uint64_t newproc1_from, newproc1_to; /* a goroutine is new */
+	uint64_t exit_from, exit_to;         /* gdestroy, before 1.22 goexit0: one ends */
 
 	struct probe_site sites[GO_SITE_CNT];
 	uint64_t globals[GLOBAL_CNT];
