@@ -315,7 +315,7 @@ uint32_t record_size(enum record_type t)
 	return (size_t)t < ARRAY_SIZE(types) ? types[t].size : 0;
 }
 
-/* What its type, or its own count, says; 0: it cannot be. */
+/* What its type, or its own count, says; UINT64_MAX: it cannot be. */
 static uint64_t size_of(const struct record *r)
 {
 	const struct record_go_sched *g = r->body;
@@ -323,7 +323,7 @@ static uint64_t size_of(const struct record *r)
 	if (r->type != RECORD_GO_SCHED)
 		return types[r->type].size;
 	if (r->size < RECORD_GO_SCHED_SZ(0) || g->cnt > RECORD_SCHED_EVENTS)
-		return 0;
+		return UINT64_MAX;
 	return RECORD_GO_SCHED_SZ(g->cnt);
 }
 
