@@ -59,6 +59,8 @@ static void test_good(void **state)
 		assert_string_equal(b->layout_why, "");
 		for (int s = 0; s < GO_SITE_CNT; s++)
 			assert_int_not_equal(b->sites[s].how, SITE_NONE);
+		assert_true(b->runtime_from >= b->text_vaddr && b->runtime_to > b->runtime_from);
+		assert_true(b->newproc1_from > b->runtime_from && b->newproc1_to < b->runtime_to);
 		binary_free(b);
 		close(fd);
 	}

@@ -85,6 +85,8 @@ static void test_numbers(void **state)
 		{26, 0, "amd64", FIELD_SCHED_GFREE_STACK, 200},
 		{27, 4, "arm64", FIELD_P_GFREE, 2472},
 		{27, 99, "amd64", FIELD_M_PREEMPTOFF, 248},
+		{18, 4, "amd64", FIELD_PD_RG, 24}, /* link, lock, fd, closing ..., rseq come first, as in the sources */
+		{18, 4, "amd64", FIELD_PD_WG, 32},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -215,11 +215,60 @@ static void test_name_scan(void **state)
 	close_image(&img);
 }
 
+/* The runtime's range: names that are inside and outside, by the symbol table. */
+static void check_range(const char *version, const char *variant)
+{
+	struct symbol s[] = {
+		{.name = "runtime.execute"},     {.name = "runtime.gopark"},      {.name = "runtime.chanrecv1"},
+		{.name = "runtime.selectgo"},    {.name = "runtime.semacquire1"}, {.name = "runtime.mallocgc"},
+		{.name = "runtime.systemstack"}, {.name = "runtime.memmove"},     {.name = "main.main"},
+		{.name = "fmt.Fprintln"},        {.name = "os.(*File).Write"},
+	};
+	const unsigned int cnt = sizeof(s) / sizeof(s[0]), outside = 8;
+	struct elf_image img;
+	struct pclntab t;
+	uint64_t from, to;
+
+	open_image(&img, fixture_open(version, variant));
+	assert_int_equal(symtab_find(&img, s, cnt), 0);
+	assert_int_equal(pclntab_open(&img, &t, NULL), 0);
+	assert_int_equal(pclntab_find_runtime(&img, &t, s[0].vaddr, &from, &to), 0);
+	for (unsigned int i = 0; i < cnt; i++)
+		if (s[i].vaddr && (s[i].vaddr >= from && s[i].vaddr < to) != (i < outside))
+			fail_msg("%s %s: %s at %lx, runtime %lx..%lx", version, variant, s[i].name, (long)s[i].vaddr,
+				 (long)from, (long)to);
+	assert_true(s[0].vaddr && s[1].vaddr && s[outside].vaddr);
+	/* 350 to 520 KB in these, with debug code twice that */
+	assert_true(from == t.text && to - from > 300000 && to - from < 1200000);
+	/* what is no function of the runtime is in no range */
+	assert_int_equal(pclntab_find_runtime(&img, &t, s[outside].vaddr, &from, &to), 0);
+	assert_true(from == to);
+	assert_int_equal(pclntab_find_runtime(&img, &t, 0, &from, &to), 0);
+	assert_true(from == to);
+	assert_int_equal(pclntab_find_runtime(&img, &t, UINT64_MAX, &from, &to), 0);
+	assert_true(from == to);
+	t.names_sz = 10;
+	assert_int_equal(pclntab_find_runtime(&img, &t, s[0].vaddr, &from, &to), 0);
+	assert_true(from == to);
+	close_image(&img);
+}
+
+static void test_runtime_range(void **state)
+{
+	static const char *const versions[] = {"1.18.10", "1.19.13", "1.20.14", "1.21.13", "1.22.12",
+					       "1.23.12", "1.24.13", "1.25.5",  "1.26.8",  "1.27.4"};
+	static const char *const variants[] = {"plain", "pie", "cgo", "arm64"};
+
+	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++)
+		for (size_t j = 0; j < sizeof(variants) / sizeof(variants[0]); j++)
+			check_range(versions[i], variants[j]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_symtab),  cmocka_unit_test(test_stripped),  cmocka_unit_test(test_relocated),
-		cmocka_unit_test(test_damaged), cmocka_unit_test(test_name_scan),
+		cmocka_unit_test(test_damaged), cmocka_unit_test(test_name_scan), cmocka_unit_test(test_runtime_range),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <capstone/capstone.h>
 #include <cmocka.h>
 
 #include "symbols/binary.h"
@@ -62,6 +63,24 @@ static void test_prologues(void **state)
 		{"arm64 leaf, hot", EM_AARCH64, false, 8, "\xe0\x03\x01\xaa\xc0\x03\x5f\xd6", SITE_NONE, 0},
 		{"arm64 b.ls of something else", EM_AARCH64, false, 12,
 		 "\x1f\x00\x01\xeb\x09\x02\x00\x54\xfe\x0f\x1a\xf8", SITE_NONE, 0},
+		{"1.18 leaf: cmp ecx, 114; je", EM_X86_64, false, 9, "\x83\xf9\x72\x74\x02\x90\x90\x90\xc3",
+		 SITE_BRANCH, 3},
+		{"leaf: jne, long", EM_X86_64, false, 12, "\x83\xf9\x72\x0f\x85\x01\0\0\0\x90\x90\xc3", SITE_BRANCH, 3},
+		{"leaf: jb", EM_X86_64, false, 9, "\x83\xf9\x72\x72\x02\x90\x90\x90\xc3", SITE_NONE, 0},
+		{"leaf: compares memory", EM_X86_64, false, 9, "\x83\x39\x72\x74\x02\x90\x90\x90\xc3", SITE_NONE, 0},
+		{"leaf: compares registers", EM_X86_64, false, 8, "\x39\xd9\x74\x02\x90\x90\x90\xc3", SITE_NONE, 0},
+		{"leaf: a loop to its begin", EM_X86_64, false, 8, "\x83\xf9\x72\x74\x02\xeb\xf9\xc3", SITE_NONE, 0},
+		{"leaf: a loop to the branch", EM_X86_64, false, 8, "\x83\xf9\x72\x74\x02\xeb\xfc\xc3", SITE_NONE, 0},
+		{"leaf: a loop behind it", EM_X86_64, false, 8, "\x83\xf9\x72\x74\x02\xeb\xfe\xc3", SITE_BRANCH, 3},
+		{"leaf: no code behind it", EM_X86_64, false, 8, "\x83\xf9\x72\x74\x02\x06\x06\xc3", SITE_NONE, 0},
+		{"leaf: ends before the branch", EM_X86_64, false, 3, "\x83\xf9\x72", SITE_NONE, 0},
+		{"arm64 leaf: cmp w2, 114; b.eq", EM_AARCH64, false, 12, "\x5f\xc8\x01\x71\x40\0\0\x54\xc0\x03\x5f\xd6",
+		 SITE_BRANCH, 4},
+		{"arm64 leaf: b.hi", EM_AARCH64, false, 12, "\x5f\xc8\x01\x71\x48\0\0\x54\xc0\x03\x5f\xd6", SITE_NONE,
+		 0},
+		{"arm64 leaf: a loop to its begin", EM_AARCH64, false, 12,
+		 "\x5f\xc8\x01\x71\x40\0\0\x54\xfe\xff\xff\x17", SITE_NONE, 0},
+		{"arm64 leaf: only the comparison", EM_AARCH64, false, 4, "\x5f\xc8\x01\x71", SITE_NONE, 0},
 		{"arm64 zeros", EM_AARCH64, true, 8, "\0\0\0\0\0\0\0\0", SITE_NONE, 0},
 	};
 	uint8_t buf[SZ];
@@ -184,6 +203,10 @@ static bool bytes_fit(const uint8_t *p, enum probe_how how, const char *arch)
 		return (elf_u32(p) & 0xff00001f) == 0x36000000; /* tbz w0, #0 */
 	if (how == SITE_AFTER_CALL)
 		return p[-2] == 0x84 && p[-1] == 0xc0 && (p[0] == 0x74 || (p[0] == 0x0f && p[1] == 0x84));
+	if (how == SITE_BRANCH && strcmp(arch, "arm64") == 0)
+		return elf_u32(p - 4) == 0x7101c85f && (elf_u32(p) & 0xff00001f) == 0x54000000; /* cmp w2, 'r'; b.eq */
+	if (how == SITE_BRANCH)
+		return p[-3] == 0x83 && p[-2] == 0xf9 && p[-1] == 'r' && p[0] == 0x74;
 	if (strcmp(arch, "arm64") == 0)
 		return how == SITE_STORE && (elf_u32(p) & 0xffe00fff) == 0xf8000ffe;
 	if (how == SITE_PUSH)
@@ -202,16 +225,35 @@ static void read_fixture(const char *version, const char *variant, int *fd, stru
 		fail_msg("%s %s: %s", version, variant, why);
 }
 
-static void functions_of(int fd, struct symbol *s)
+#define NEWPROC1 GO_SITE_CNT
+#define SYM_CNT  (NEWPROC1 + 1)
+
+static void functions_of(int fd, int minor, struct symbol *s)
 {
 	struct elf_image img;
 
-	memset(s, 0, GO_SITE_CNT * sizeof(*s));
+	memset(s, 0, SYM_CNT * sizeof(*s));
 	for (int i = 0; i < GO_SITE_CNT; i++)
 		s[i].name = go_site_symbol(i);
+	if (minor >= 26)
+		s[GO_SITE_SYSCALL].name = "runtime.exitsyscallNoP";
+	s[NEWPROC1].name = "runtime.newproc1";
 	assert_int_equal(elf_image_open(&img, fd, (uint64_t)lseek(fd, 0, SEEK_END), NULL), 0);
-	assert_int_equal(symtab_find(&img, s, GO_SITE_CNT), 0);
+	assert_int_equal(symtab_find(&img, s, SYM_CNT), 0);
 	elf_image_close(&img);
+}
+
+/* What kind of site each function has: on amd64 the push, before 1.21 the branch of the stack check; on arm64 the
+ * store. netpollready had no frame before 1.22, gcAssistAlloc's is behind a call. None is single-stepped. */
+static enum probe_how how_of(enum go_site site, const struct binary *b)
+{
+	if (site == GO_SITE_PARK_END)
+		return SITE_AFTER_CALL;
+	if (site == GO_SITE_NETPOLL && b->go_minor < 22)
+		return SITE_BRANCH;
+	if (strcmp(b->arch, "arm64") == 0)
+		return SITE_STORE;
+	return b->go_minor < 21 ? SITE_JBE : SITE_PUSH;
 }
 
 /* truth: where the symbol table of this or of the equal unstripped program has the functions */
@@ -220,8 +262,7 @@ static void check_sites(const char *version, const char *variant, const struct s
 {
 	for (int i = 0; i < GO_SITE_CNT; i++) {
 		const struct probe_site *s = &b->sites[i];
-		bool before_121 = b->go_minor < 21;
-		uint8_t p[10] = {0};
+		uint8_t p[12] = {0};
 
 		if (i == GO_SITE_FINISH && b->go_minor < 19) {
 			assert_int_equal(s->how, SITE_NONE); /* not there yet */
@@ -229,12 +270,10 @@ static void check_sites(const char *version, const char *variant, const struct s
 		}
 		if (s->how == SITE_NONE)
 			fail_msg("%s %s %s: %s", version, variant, go_site_symbol(i), s->why);
-		assert_int_equal(pread(fd, p, sizeof(p), (off_t)s->file_offset - 2), sizeof(p));
-		if (!bytes_fit(p + 2, s->how, b->arch) ||
-		    (strcmp(b->arch, "amd64") == 0 && i != GO_SITE_PARK_END && (s->how == SITE_JBE) != before_121))
+		assert_int_equal(pread(fd, p, sizeof(p), (off_t)s->file_offset - 4), sizeof(p));
+		if (!bytes_fit(p + 4, s->how, b->arch) || s->how != how_of(i, b))
 			fail_msg("%s %s %s: %s on %02x %02x", version, variant, go_site_symbol(i),
-				 probe_how_text(s->how), p[2], p[3]);
-		assert_int_equal(s->how == SITE_AFTER_CALL, i == GO_SITE_PARK_END);
+				 probe_how_text(s->how), p[4], p[5]);
 		if (i == GO_SITE_PARK_END && (s->vaddr <= truth[i].vaddr || s->vaddr >= truth[i].end))
 			fail_msg("%s %s: %lx is not in gcAssistAlloc", version, variant, (long)s->vaddr);
 		if (i != GO_SITE_PARK_END &&
@@ -244,6 +283,62 @@ static void check_sites(const char *version, const char *variant, const struct s
 	}
 }
 
+static unsigned int count_calls(csh cs, const uint8_t *p, size_t len, uint64_t addr, uint64_t end, uint64_t callee)
+{
+	cs_insn *in = cs_malloc(cs);
+	unsigned int cnt = 0;
+
+	while (addr < end && cs_disasm_iter(cs, &p, &len, &addr, in)) {
+		bool call = in->id == X86_INS_CALL, immediate = call && in->detail->x86.operands[0].type == X86_OP_IMM;
+
+		cnt += immediate && (uint64_t)in->detail->x86.operands[0].imm == callee;
+	}
+	assert_int_equal(addr, end);
+	cs_free(in, 1);
+	return cnt;
+}
+
+static unsigned int count_calls_arm64(const uint8_t *p, size_t len, uint64_t addr, uint64_t callee)
+{
+	unsigned int cnt = 0;
+
+	for (size_t i = 0; i + 4 <= len; i += 4) {
+		uint32_t in = elf_u32(p + i);
+		int64_t to = (int64_t)(addr + i) + ((int64_t)(int32_t)(in << 6) >> 6) * 4;
+
+		cnt += in >> 26 == 0x25 && (uint64_t)to == callee; /* bl */
+	}
+	return cnt;
+}
+
+/* newproc1 asks isSystemGoroutine exactly once about each new goroutine: one call, and it is not inlined. */
+static void check_newproc1(const char *what, const struct symbol *truth, int fd, const struct binary *b)
+{
+	uint64_t from = truth[NEWPROC1].vaddr, to = truth[NEWPROC1].end, callee = truth[GO_SITE_NEW].vaddr;
+	uint8_t code[8192];
+	struct elf_image img;
+	unsigned int cnt;
+	csh cs;
+
+	if (!from || b->newproc1_from != from || b->newproc1_to < to || b->newproc1_to - to > 64)
+		fail_msg("%s: newproc1 at %lx..%lx, not %lx..%lx", what, (long)b->newproc1_from, (long)b->newproc1_to,
+			 (long)from, (long)to);
+	assert_true(to - from <= sizeof(code));
+	assert_int_equal(elf_image_open(&img, fd, (uint64_t)lseek(fd, 0, SEEK_END), NULL), 0);
+	assert_int_equal(elf_image_read_vaddr(&img, from, code, to - from), 0);
+	elf_image_close(&img);
+	if (strcmp(b->arch, "arm64") == 0) {
+		cnt = count_calls_arm64(code, to - from, from, callee);
+	} else {
+		assert_int_equal(cs_open(CS_ARCH_X86, CS_MODE_64, &cs), CS_ERR_OK);
+		cs_option(cs, CS_OPT_DETAIL, CS_OPT_ON);
+		cnt = count_calls(cs, code, to - from, from, to, callee);
+		cs_close(&cs);
+	}
+	if (cnt != 1)
+		fail_msg("%s: newproc1 calls isSystemGoroutine %u times", what, cnt);
+}
+
 static void test_placement(void **state)
 {
 	static const char *const versions[] = {"1.18.10", "1.19.13", "1.20.14", "1.21.13", "1.22.12",
@@ -251,16 +346,19 @@ static void test_placement(void **state)
 	static const char *const variants[] = {"plain", "stripped", "pie", "cgo", "arm64"};
 
 	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
-		struct symbol truth[GO_SITE_CNT];
+		struct symbol truth[SYM_CNT];
 
 		for (size_t j = 0; j < sizeof(variants) / sizeof(variants[0]); j++) {
 			struct binary *b;
+			char what[64];
 			int fd;
 
+			snprintf(what, sizeof(what), "%s %s", versions[i], variants[j]);
 			read_fixture(versions[i], variants[j], &fd, &b);
 			if (j != 1) /* -s -w does not move code: the plain program before it is the truth */
-				functions_of(fd, truth);
+				functions_of(fd, b->go_minor, truth);
 			check_sites(versions[i], variants[j], truth, fd, b);
+			check_newproc1(what, truth, fd, b);
 			binary_free(b);
 			close(fd);
 		}

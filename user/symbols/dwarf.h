@@ -4,7 +4,7 @@
 
 #include "symbols/elf_image.h"
 
-#define DWARF_TYPES_MAX 8
+#define DWARF_TYPES_MAX 12
 
 struct dwarf_types;
 

@@ -16,6 +16,8 @@
 
 enum { TYPE_GC_CONTROLLER, TYPE_MSTATS, TYPE_SCHEDT, TYPE_P, TYPE_G, TYPE_M, TYPE_WORK, TYPE_HEAPSTATS, TYPE_POLLDESC, TYPE_CNT };
 
+_Static_assert(TYPE_CNT <= DWARF_TYPES_MAX, "dwarf.c has room for all types");
+
 static const struct dwarf_want types[TYPE_CNT] = {
 	[TYPE_GC_CONTROLLER] = {"runtime.gcControllerState", NULL},
 	[TYPE_MSTATS] = {"runtime.mstats", NULL},
