@@ -385,6 +385,62 @@ static void tick(const struct record_tick *r)
 	u64("window", r->window_ns);
 }
 
+static void go_sched(const struct record_go_sched *r)
+{
+	i64("pid", r->pid);
+	u64("cnt", r->cnt);
+	for (uint32_t i = 0; i < r->cnt; i++) {
+		const struct go_sched_event *e = &r->events[i];
+
+		printf("\n ");
+		u64("kind", e->kind);
+		u64("time", e->time_ns);
+		printf(" g=%#" PRIx64 " arg=%#" PRIx64 " startpc=%#" PRIx64, (uint64_t)e->g, (uint64_t)e->arg,
+		       (uint64_t)e->startpc);
+		u64("goid", e->goid);
+		u64("p", e->p);
+		u64("reason", e->reason);
+	}
+}
+
+static void sched_name(const struct record_sched_name *r)
+{
+	i64("pid", r->pid);
+	u64("what", r->what);
+	printf(" id=%#" PRIx64, r->id);
+	text("function", r->function);
+	text("at", r->at);
+}
+
+static void sched_window(const struct record_sched_window *r)
+{
+	i64("pid", r->pid);
+	u64("id", r->id);
+	u64("end", r->end);
+	u64("start", r->start_ns);
+	u64("end_time", r->end_ns);
+	for (unsigned int i = 1; i < GO_SCHED_KIND_CNT; i++)
+		printf(" hits[%u]=%" PRIu64, i, r->hits[i]);
+	u64("lost_ring", r->lost[GO_SCHED_LOST_RING]);
+	u64("lost_unreadable", r->lost[GO_SCHED_LOST_UNREADABLE]);
+	u64("late", r->late);
+	real("cost_ns", r->cost_ns);
+	u64("cpu", r->cpu_ns);
+}
+
+static void overhead(const struct record_overhead *r)
+{
+	i64("pid", r->pid);
+	u64("time", r->time_ns);
+	u64("off", r->off);
+	u64("cpu", r->cpu_ns);
+	for (unsigned int i = 0; i < OVERHEAD_GROUP_CNT; i++)
+		printf(" cost[%u]=%.9g", i, r->cost_ns[i]);
+	real("max_ratio", r->max_ratio);
+	real("credit_ns", r->credit_ns);
+	u64("next", r->next_ns);
+}
+
 static void body(const struct record *r)
 {
 	switch (r->type) {
@@ -426,6 +482,18 @@ static void body(const struct record *r)
 		break;
 	case RECORD_SESSION:
 		session(r->body);
+		break;
+	case RECORD_GO_SCHED:
+		go_sched(r->body);
+		break;
+	case RECORD_SCHED_NAME:
+		sched_name(r->body);
+		break;
+	case RECORD_SCHED_WINDOW:
+		sched_window(r->body);
+		break;
+	case RECORD_OVERHEAD:
+		overhead(r->body);
 		break;
 	}
 }
