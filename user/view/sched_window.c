@@ -17,7 +17,6 @@
 #define COUNT_END    8
 #define RATE_END     17
 #define SITE_AT      19
-#define REASON_SZ    40
 #define REASON_WIDTH 18
 #define SITE_WIDTH   72
 
@@ -191,8 +190,8 @@ static void cost_items(struct pen *p, const struct snapshot_container *c, double
 	else
 		page_item(p, "cost %s of its CPU", a);
 	if (!isnan(now))
-		page_item(p, "in the last %s %s%%", format_duration(window_seconds, a, sizeof(a)),
-			  format_percent_fine(now, b, sizeof(b)));
+		page_item(p, "%s%% over the last %s", format_percent_fine(now, b, sizeof(b)),
+			  format_duration(window_seconds, a, sizeof(a)));
 	page_item(p, "budget %s", budget_text(c->overhead.max_ratio, budget, sizeof(budget)));
 }
 
@@ -215,16 +214,17 @@ static void numbers(struct pen *p, const struct snapshot_container *c, double wi
 	pen_end(p);
 }
 
-/* A place where goroutines park is "REASON at FUNCTION": the reason has a column of its own. */
+/* A place where goroutines park is "REASON at FUNCTION", or the reason alone: it has a column of its own. */
 static void park_reason(struct pen *p, struct snapshot_site *x)
 {
-	char reason[REASON_SZ] = "", text[REASON_WIDTH * 4 + 8];
+	char reason[sizeof(x->function)], rest[sizeof(x->function)], text[REASON_WIDTH * 4 + 8];
 	const char *at = strstr(x->function, " at ");
 
+	str_copy(reason, sizeof(reason), x->function);
 	if (at)
-		snprintf(reason, sizeof(reason), "%.*s", (int)(at - x->function), x->function);
-	if (at)
-		memmove(x->function, at + 4, strlen(at + 4) + 1);
+		reason[at - x->function] = 0;
+	str_copy(rest, sizeof(rest), at ? at + 4 : "");
+	str_copy(x->function, sizeof(x->function), rest);
 	format_squeeze(reason, REASON_WIDTH, p->ascii, text, sizeof(text));
 	pen_text(p, GRADE_FINE, text);
 	pen_to(p, SITE_AT + REASON_WIDTH + 2);
