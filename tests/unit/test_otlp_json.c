@@ -136,10 +136,34 @@ static void feed_others(struct run *r)
 	feed(r, e);
 	for (int k = 0; k < TRACE_KIND_CNT; k++) {
 		e = t_event((enum trace_kind)k, 240, 500);
+		if (k == TRACE_SCHED_WAIT)
+			continue; /* test_goroutine_waits */
 		if (k == TRACE_TCP_RETRANSMIT || k == TRACE_TCP_RESET || k == TRACE_THROTTLE_MISSED ||
 		    k >= TRACE_OOM_KILL)
 			feed(r, e); /* no spans, so not even looked into */
 	}
+}
+
+/* Of what a goroutine window tells, waits for a P of 5 ms and more. */
+static void test_goroutine_waits(void **state)
+{
+	struct goroutine_span span = {.kind = SPAN_WAIT, .goid = 9, .wake = WAKE_READY, .waker = 5};
+	struct trace_event e = t_event(TRACE_SCHED_WAIT, 0, 5);
+	struct run r;
+
+	run_open(&r, DEFAULTS);
+	e.u.sched = (struct trace_sched){&span, "main.worker", "main.main", "main.go:7", "", "", ""};
+	feed(&r, e);
+	e.duration_ns--;
+	feed(&r, e);
+	e.kind = TRACE_SCHED_RUN; /* no span, and not held back */
+	feed(&r, e);
+	check(&r, "sched.wait", 1);
+	assert_non_null(strstr(r.text, "{\"key\":\"gopherscope.goid\",\"value\":{\"intValue\":\"9\"}}"));
+	assert_non_null(strstr(
+		r.text, "{\"key\":\"gopherscope.go.goroutine.created_by\",\"value\":{\"stringValue\":\"main.main\"}}"));
+	assert_non_null(strstr(r.text, "{\"key\":\"gopherscope.waker.goid\",\"value\":{\"intValue\":\"5\"}}"));
+	run_close(&r);
 }
 
 static void test_golden(void **state)
@@ -507,19 +531,13 @@ static void test_full_disk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_golden),
-		cmocka_unit_test(test_seed),
-		cmocka_unit_test(test_parents),
-		cmocka_unit_test(test_cycle_numbers),
-		cmocka_unit_test(test_cycle_thresholds),
-		cmocka_unit_test(test_assists),
-		cmocka_unit_test(test_other_thresholds),
-		cmocka_unit_test(test_links),
-		cmocka_unit_test(test_many_links),
-		cmocka_unit_test(test_orphans),
-		cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_many_resources),
-		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_golden),         cmocka_unit_test(test_goroutine_waits),
+		cmocka_unit_test(test_seed),           cmocka_unit_test(test_parents),
+		cmocka_unit_test(test_cycle_numbers),  cmocka_unit_test(test_cycle_thresholds),
+		cmocka_unit_test(test_assists),        cmocka_unit_test(test_other_thresholds),
+		cmocka_unit_test(test_links),          cmocka_unit_test(test_many_links),
+		cmocka_unit_test(test_orphans),        cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_many_resources), cmocka_unit_test(test_full_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
