@@ -111,7 +111,8 @@ static void names(void **state)
 	static const char *const rows[] = {
 		"gc.cycle",      "gc.mark",      "gc.pause",       "gc.assist", "cpu.throttle", "cpu.throttle_missed",
 		"cpu.runq",      "tcp.connect",  "tcp.retransmit", "tcp.reset", "dns.query",    "oom.kill",
-		"process.start", "process.exit", "verdict",        "lost"};
+		"process.start", "process.exit", "verdict",        "lost",      "sched.wait",   "sched.run",
+		"sched.park",    "sched.window"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		assert_string_equal(trace_kind_name(i), rows[i]);
