@@ -12,6 +12,7 @@ import time
 
 from measure import BIN, DRAWS, Failed
 
+KIND = '"kind":"sched.window"'
 STEP = 0.01
 AROUND_NS = 3_000_000_000  # of each side is what a window is compared with
 # Probes come before the start of a window and go after its end; what that costs is the window's.
@@ -24,7 +25,7 @@ def recorded(*args):
     with tempfile.TemporaryFile("w+") as lines:
         p = subprocess.Popen([BIN, "trace", "-o", "-", "-f", "jsonl", *map(str, args)], stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        only = subprocess.Popen(["grep", "-F", '"kind":"sched.window"'], stdin=p.stdout, stdout=lines)
+        only = subprocess.Popen(["grep", "-F", KIND], stdin=p.stdout, stdout=lines)
         p.stdout.close()
         try:
             yield p, lines, only
