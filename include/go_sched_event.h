@@ -25,6 +25,7 @@ enum go_sched_kind {
 };
 
 #define GO_SCHED_P_UNKNOWN 0xffffu
+#define GO_SCHED_BATCH     512 /* events that are told at once */
 
 /* As told by probes/go_sched.c, and in recordings. */
 struct go_sched_event {

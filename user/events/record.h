@@ -153,7 +153,7 @@ struct record_resources {
 	int64_t rss_bytes; /* of the process */
 };
 
-#define RECORD_SCHED_EVENTS 512
+#define RECORD_SCHED_EVENTS GO_SCHED_BATCH
 
 /* In the order of the kernel's ring, which for one goroutine is the true one. */
 struct record_go_sched {

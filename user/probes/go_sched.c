@@ -20,7 +20,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "events/record.h"
 #include "probes/file_key.h"
 #include "probes/go_sched_cost.h"
 #include "probes/go_sched_window.h"
@@ -67,7 +66,7 @@ struct window {
 	struct thread_row threads[THREADS_MAX];
 	struct p_row ps[PS_MAX];
 	unsigned int batch_cnt;
-	struct go_sched_event batch[RECORD_SCHED_EVENTS];
+	struct go_sched_event batch[GO_SCHED_BATCH];
 };
 
 struct sched_priv {
@@ -345,7 +344,7 @@ static void take(struct sched_priv *priv, struct window *w, const struct go_sche
 				     .p = GO_SCHED_P_UNKNOWN};
 	complete(w, e, x);
 	w->status.hits[e->kind]++;
-	if (w->batch_cnt == RECORD_SCHED_EVENTS)
+	if (w->batch_cnt == GO_SCHED_BATCH)
 		flush(priv, w);
 }
 

@@ -49,7 +49,7 @@ struct probes_cfg {
 	uint64_t dns_timeout_ns;    /* a query without answer is given up; 0 = default 5 s */
 	const char *root;           /* folder above proc; NULL: "" */
 	bool dns_names;             /* copy the names that are asked for */
-	/* go_sched, called from probes_sched_drain(): switches of one process, at most RECORD_SCHED_EVENTS, in order;
+	/* go_sched, called from probes_sched_drain(): switches of one process, at most GO_SCHED_BATCH, in order;
 	 * and the end of its window, once its probes are gone and everything has been told. */
 	void (*sched_events)(pid_t pid, const struct go_sched_event *events, unsigned int cnt, void *arg);
 	void (*sched_closed)(pid_t pid, const struct go_sched_status *status, void *arg);
