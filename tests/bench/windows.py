@@ -49,7 +49,7 @@ def sample(server, p):
 def parse(text):
     """A sched.window line as what is used here."""
     o = json.loads(text)
-    start = o["time_unix_nano"]
+    start = int(o["time_unix_nano"])
     lost = o.get("lost") or 0
     return {"start": start, "end": start + round(o["duration_seconds"] * 1e9), "cost": o["cost_seconds"],
             "cpu": o.get("cpu_seconds"), "lost": sum(lost.values()) if isinstance(lost, dict) else lost, "why": o.get("end")}
@@ -99,16 +99,16 @@ def stretches(windows, span):
 
 
 def extra(course, start, end, left, right):
-    """CPU ns that the requests of [start, end] took more than those around it, and CPU ns that those of the window would have
-    taken without. None where there is nothing around it."""
+    """CPU ns that the requests of [start, end] took more than those around it, the part of it while the window was open, and
+    what the requests of that time would have taken without. None where there is nothing around it."""
     cpu, n = course.between(start, end)
     around = [course.between(a, b) for a, b in ((left, start), (end, right)) if b > a]
     cpu0, n0 = (sum(v) for v in zip(*around)) if around else (0, 0)
     if n0 < 100 or start < course.span[0] or end > course.span[1]:
         return None
-    open_ns = course.between(start + BEFORE_NS, end - AFTER_NS)[0]
-    more = cpu - n * cpu0 / n0
-    return more, open_ns - more
+    each = cpu0 / n0
+    open_ns, open_n = course.between(start + BEFORE_NS, end - AFTER_NS)
+    return cpu - n * each, open_ns - open_n * each, open_n * each
 
 
 def ratio_interval(tops, bottoms):
@@ -139,7 +139,7 @@ def account(course, windows):
     if not used:
         return None
     total = course.between(*course.span)[0]
-    more, plain = [u[1] for u in used], [u[2] for u in used]
+    more, more_open, plain = ([u[i] for u in used] for i in (1, 2, 3))
     told = [u[0]["cost"] * 1e9 for u in used]
     scale = len(used) / total
     measured = ratio_interval(more, [1] * len(used))
@@ -149,7 +149,8 @@ def account(course, windows):
         "run_seconds": (course.span[1] - course.span[0]) / 1e9,
         "lost": sum(w["lost"] for w in windows),
         "cost_percent": [100 * v * scale for v in measured],  # of the CPU time of the run
+        "open_percent": 100 * sum(more_open) / total,          # the part of it while they were open
         "told_percent": 100 * sum(told) / total,
-        "inside_percent": [100 * v for v in ratio_interval(more, plain)],
+        "inside_percent": [100 * v for v in ratio_interval(more_open, plain)],
         "measured_over_told": ratio_interval(more, told) if sum(told) else None,
     }

@@ -76,7 +76,7 @@ func pace(pairs []*pair, done <-chan struct{}, perSecond float64, step time.Dura
 func main() {
 	count := flag.Int("pairs", 10, "pairs of goroutines")
 	rate := flag.Float64("rate", 100000, "switches a second")
-	step := flag.Duration("step", 2*time.Millisecond, "time between two bursts")
+	step := flag.Duration("step", 10*time.Millisecond, "time between two bursts")
 	procs := flag.Int("procs", 1, "GOMAXPROCS")
 	flag.Parse()
 	runtime.GOMAXPROCS(*procs)
