@@ -163,17 +163,34 @@ def pair(truth, ours, slack):
     return pairs, missing
 
 
+def woke_from_call(ours, run):
+    wait = wait_before(ours, run)
+    return wait is not None and wait["wake"] == "syscall"
+
+
+def split(runs, other_cnt):
+    """Runs that are not, and that are, a return from a system call. One that the trace (or one of its parts) begins with does
+    not say: it is the former if we have one more of them."""
+    unsaid_is_call = sum(r.wake not in ("syscall", None) for r in runs) >= other_cnt
+    calls = ("syscall", None) if unsaid_is_call else ("syscall",)
+    return [r for r in runs if r.wake not in calls], [r for r in runs if r.wake in calls]
+
+
 def match_runs(truth, ours, offset, slack):
     """[(Run, event)] of the same runs, [(goid, Run)] that we do not have, and events that lie well within the trace and
-    are in no pair."""
+    are in no pair. Back from a system call the trace tells of a run also where a goroutine found a P by itself and went on
+    (exitsyscall's fast path after sysmon took its P): nobody calls execute then, so these may be without one of ours."""
     pairs, missing, extra = [], [], []
     inside = truth.first + offset + slack, truth.last + offset - slack
     for goid in truth.runs.keys() | ours.runs.keys():
-        t, all_o = truth.runs.get(goid, []), ours.runs.get(goid, [])
-        o = [e for e in all_o if truth.first + offset - slack <= start_of(e) <= truth.last + offset + slack]
-        got, left = pair([r.time + offset for r in t], [start_of(e) for e in o], slack)
-        used = {k for _, k in got}
-        pairs += [(t[i], o[k]) for i, k in got]
-        missing += [(goid, t[i]) for i in left]
-        extra += [e for k, e in enumerate(o) if k not in used and inside[0] <= start_of(e) <= inside[1]]
+        near = [e for e in ours.runs.get(goid, ())
+                if truth.first + offset - slack <= start_of(e) <= truth.last + offset + slack]
+        apart = split(truth.runs.get(goid, []), [woke_from_call(ours, e) for e in near].count(False))
+        for from_call, t in enumerate(apart):
+            o = [e for e in near if woke_from_call(ours, e) == bool(from_call)]
+            got, left = pair([r.time + offset for r in t], [start_of(e) for e in o], 1_000_000 if from_call else slack)
+            used = {k for _, k in got}
+            pairs += [(t[i], o[k]) for i, k in got]
+            missing += [(goid, t[i]) for i in left if not from_call]
+            extra += [e for k, e in enumerate(o) if k not in used and inside[0] <= start_of(e) <= inside[1]]
     return pairs, missing, extra

@@ -68,7 +68,7 @@ def waits_of(pairs, ours):
     which we have none."""
     both, without = [], []
     for run, event in pairs:
-        if run.ready is None:
+        if run.wake is None:  # runnable since before the trace
             continue
         wait = gotrace.wait_before(ours, event)
         if wait:
@@ -76,6 +76,14 @@ def waits_of(pairs, ours):
         else:
             without.append(run)
     return both, without
+
+
+def check_without(without, cnt):
+    """Runs without a wait, instead of a wrong one: the collector wakes its own workers and assists past `ready`; and where a
+    park does not come to be (what it waited for was there) park_m runs the goroutine again at once, which the trace notes as
+    a wake within a microsecond or two."""
+    odd = [run for run in without if "GC" not in run.parked and run.time - run.ready > 50_000]
+    assert not odd and len(without) <= max(20, cnt // 500), (len(without), cnt, odd[:5])
 
 
 def figures(both):
@@ -145,8 +153,7 @@ def compare(version, variant, file, ms=1000):
     print(f"go{version} {variant}: {len(pairs)} runs, {len(missing)} missing, {len(extra)} extra, {len(without)} without wait;",
           figures(both), f"; {window['hits']} hits, {window['late']} late, cost {window['cost_ratio']}")
     assert len(pairs) > 2000 and not missing and not extra, (len(pairs), missing[:5], extra[:5])
-    # the collector wakes its own workers and assists past `ready`, and that is said: no wait instead of a wrong one
-    assert all(run.parked and ("GC" in run.parked or run.parked == "") for run in without), without[:5]
+    check_without(without, len(pairs))
     check_lengths(both)
     check_wakers(both)
     check_created(truth, ours, answer)
