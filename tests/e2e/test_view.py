@@ -385,7 +385,123 @@ def test_window_record_trace(start):
     t.keys("R")
     assert "wrote 30 s to" in t.lines()[-1]
     t.keys("s")
-    assert "goroutine tracing (go_sched) is not in this build" in t.lines()[-1]
+    assert "a goroutine window is not possible here" in t.lines()[-1]
+
+
+# ---- goroutine windows and the budget
+
+
+QUESTION = "shop/checkout-api-7d9c6b5f4-x2x9k:app: about 1.1 % of its CPU for 2 s, y/n"
+
+
+def test_key_s_asks(start):
+    """The question has all keys for itself, snapshots go on, and the container is the one that was chosen."""
+    t = start("--ask", "yes", "--interval-ms", "200")
+    assert "s goroutine window" in t.lines()[-1]
+    t.keys("s")
+    assert t.lines()[-1].rstrip() == QUESTION
+    t.read(1)  # five snapshots later
+    assert t.lines()[-1].rstrip() == QUESTION
+    for key in ("n", "q", DOWN):  # what is no y cancels, and does nothing else
+        t.keys(key)
+        assert "no goroutine window was opened" in t.lines()[-1], key
+        assert t.poll() is None and t.cursor_row() == t.row_of("shop/checkout") and "filter -" in t.lines()[1]
+        t.keys("s")
+    t.keys("y")
+    assert "window opened on 1" in t.lines()[-1] and "forced" not in t.lines()[-1]
+    t.keys("\r4")
+    t.read(0.5)
+    assert "open now" in t.text()
+
+
+def test_key_s_on_a_container(start):
+    t = start("--ask", "yes", *ONCE)
+    t.keys(DOWN)
+    t.keys("\r4")
+    assert "none yet; key s: who waited, for how long, created where" in t.text()
+    t.keys("s")
+    assert "about 1.1 % of its CPU for 2 s, y/n" in t.lines()[-1]
+    t.keys("Y")
+    assert "window opened on 2" in t.lines()[-1]
+    t.keys("is")
+    assert "choose a container" in t.lines()[-1]
+
+
+def test_key_s_on_a_container_held_by_its_limit(start):
+    t = start("--ask", "force", *ONCE)
+    t.keys("sy")
+    assert "its CPU limit holds it now: open it all the same? y/n" in t.lines()[-1]
+    t.keys("x")
+    assert "no goroutine window was opened" in t.lines()[-1]
+    t.keys("syy")
+    assert "window opened on 1, forced" in t.lines()[-1]
+
+
+def test_key_s_that_is_refused(start):
+    t = start("--ask", "no", *ONCE)
+    t.keys("sy")  # the y is an ordinary key then
+    assert "window opened" not in t.text()
+    t.keys("s")
+    assert "a goroutine window is open on it" in t.lines()[-1]
+    t.keys(END)
+    t.keys("s")
+    assert "it has ended: no goroutine window on it" in t.lines()[-1]
+
+
+def test_key_s_in_a_recording(start):
+    t = start("--replay", "--ask", "yes", *ONCE)
+    assert "goroutine window" not in t.lines()[-1]
+    t.keys("s")
+    assert "a goroutine window is not possible here: this is a recording" in t.lines()[-1]
+    t.keys("\r4")
+    assert "none yet" in t.text() and "key s" not in t.text()
+
+
+@pytest.mark.parametrize("cols", [60, 80, 120])
+def test_question_keeps_its_answers(start, cols):
+    t = start("--ask", "long", *ONCE, cols=cols, rows=24)
+    t.keys("s")
+    assert t.lines()[-1].rstrip().endswith(", y/n") and len(t.lines()[-1].rstrip()) <= cols
+
+
+def test_question_nobody_can_read_is_not_answered(start):
+    t = start("--ask", "yes", *ONCE)
+    t.keys("s")
+    t.resize(50, 10)
+    t.settle(0.2)
+    t.keys("y")
+    t.keys("sy")
+    t.resize(120, 40)
+    t.settle(0.3)
+    assert "window opened" not in t.text()
+    t.keys("\r4")
+    assert "open now" not in t.text()
+
+
+@pytest.mark.parametrize("cols,rows", [(80, 24), (120, 40)])
+def test_goroutine_window(start, cols, rows):
+    t = start(*ONCE, "--replay", "--window", cols=cols, rows=rows)
+    for name, key in [PAGES[0], PAGES[3], PAGES[8]]:
+        t.keys(key)
+        golden(f"{name}_window_{cols}", t)
+        check_same_after_redraw(t)
+
+
+def test_goroutine_window_that_lost_events(start):
+    t = start(*ONCE, "--window", "--lost")
+    t.keys("\r")
+    assert "window: p99 ~88.1 ms of ~1.2k" in re.sub(r"\s+", " ", t.text())
+    t.keys("4")
+    assert "window lost 12 events: numbers are too low" in t.text()
+    assert "source window (every one): ~1.2k, p50 ~.012 p99 ~88.1 max ~131 ms" in t.text()
+
+
+def test_cost_above_the_budget_is_yellow(start):
+    for options, colour in (((), "default"), (("--window",), "brown")):  # pyte's name of yellow
+        t = start(*ONCE, *options)
+        line = t.lines()[2]
+        at = line.index("worst target ") + len("worst target ")
+        assert t.cell(2, at).fg == colour, line
 
 
 def test_strip_names_events(start):
