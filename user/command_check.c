@@ -186,8 +186,20 @@ static int print_json(const struct check *c)
 /* ---- the try ------------------------------------------------------------------------------------------------------
  */
 
+/* go_sched is loaded and calibrated with its first window, or here: only where it was asked for. */
+static void try_windows(struct check *c, struct probes *probes)
+{
+	struct signal_state *st = &c->signals[SIGNAL_GO_SCHED];
+	char why[WHY_SZ] = "";
+
+	if (!probes || st->mode == SIGNAL_OFF)
+		return;
+	probes_sched_costs(probes, why); /* a failure turns the signal off, with its reason */
+	*st = *probes_signal(probes, SIGNAL_GO_SCHED);
+}
+
 /* probes: NULL where nothing could be loaded. */
-static void fill_signals(struct check *c, const struct probes *probes)
+static void fill_signals(struct check *c, struct probes *probes)
 {
 	static const char *const names[SIGNAL_CNT] = {
 		[SIGNAL_GO_GC] = "go_gc",
@@ -212,6 +224,7 @@ static void fill_signals(struct check *c, const struct probes *probes)
 		*st = (struct signal_state){.id = (enum signal_id)id, .name = names[id], .mode = SIGNAL_OFF};
 		str_copy(st->why, sizeof(st->why), "needs BPF programs");
 	}
+	try_windows(c, probes);
 	c->signals[SIGNAL_GO_RUNTIME] = (struct signal_state){
 		.id = SIGNAL_GO_RUNTIME,
 		.name = names[SIGNAL_GO_RUNTIME],

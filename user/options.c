@@ -102,7 +102,7 @@ static const struct {
 	 "ows",
 	 {OPT_ONCE, OPT_JSON, OPT_FORCE, OPT_ASCII, OPT_COLOR, OPT_REVERSE, OPT_ALL, OPT_SPEED, OPT_SPAN_MIN,
 	  OPT_PLAIN}},
-	{"check", COMMAND_CHECK, "", {OPT_JSON, OPT_ROOT}},
+	{"check", COMMAND_CHECK, "", {OPT_JSON, OPT_ROOT, OPT_SIGNALS}},
 	{"gctrace", COMMAND_GCTRACE, "pncd", {OPT_JSON, OPT_ROOT}},
 	{"schedtrace", COMMAND_SCHEDTRACE, "pncid", {OPT_JSON, OPT_ROOT, OPT_ONCE}},
 	{"goroutines",

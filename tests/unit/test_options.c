@@ -82,6 +82,7 @@ static void test_commands_and_targets(void **state)
 		{"why cart -w 3", COMMAND_WHY, "cart"},
 		{"trace", COMMAND_TRACE, NULL},
 		{"check --json", COMMAND_CHECK, NULL},
+		{"check --signals +go_sched", COMMAND_CHECK, NULL},
 		{"-n list top", COMMAND_TOP, NULL}, /* the value of an option is no command */
 		{"-c why list", COMMAND_LIST, NULL},
 		{"why list", COMMAND_WHY, "list"}, /* nor is a TARGET that is called like one */
@@ -221,7 +222,7 @@ static void test_refused(void **state)
 		{"top -d", "missing value '-d'"},
 		{"list -o x", "option '--output': not for this command"},
 		{"list --once", "option '--once': not for this command"},
-		{"check --signals +go_gc", "option '--signals': not for this command"},
+		{"check --force", "option '--force': not for this command"},
 		{"top -w 0", "window '0': out of range, 1s to 60s"},
 		{"top -w 61", "out of range"},
 		{"top -i 99ms", "interval '99ms': out of range, 100ms to 1h"},
