@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "events/event_hits.h"
 #include "model_private.h"
 
 #define PENDING_NS (2 * NS_PER_SEC)
@@ -29,19 +30,6 @@ static void trace_raw(const struct model *m, enum trace_kind kind, const union e
 	model_trace(m, &t, c, model_process_find(m, e->hdr.tgid));
 }
 
-/* What an event cost its process: stop and start before Go 1.22, from then on start and finish for a pause of the
- * collector; one hit for everything else. */
-static int hits_of(const union event *e)
-{
-	if (e->hdr.kind == EVENT_GC_DONE)
-		return 0; /* comes with the hit of the pause that follows */
-	if (e->hdr.kind != EVENT_GC_PAUSE)
-		return 1;
-	if (!(e->gc_pause.flags & PAUSE_FROM_REGISTERS))
-		return 2;
-	return e->gc_pause.reason == STW_GC_SWEEP_TERM || e->gc_pause.reason == STW_GC_MARK_TERM ? 2 : 1;
-}
-
 static void trace_cycle(const struct model *m, enum trace_kind kind, uint64_t start_ns, uint64_t end_ns,
 			const struct gc_cycle_done *d, const struct model_process *p)
 {
@@ -55,14 +43,14 @@ static void on_go_event(struct model *m, const union event *e)
 	struct model_process *p = model_process_find(m, e->hdr.tgid);
 	struct model_container *c = p ? p->container : NULL;
 	struct gc_cycle_done done = {0};
-	int hits = hits_of(e);
+	uint64_t hits = event_hits(e);
 
 	if (!c) {
 		m->lost[SIGNAL_GO_GC][LOSS_UNKNOWN_PROCESS]++;
 		return;
 	}
-	p->hits += (uint64_t)hits;
-	model_cost(p, c, hits * m->signals[SIGNAL_GO_GC].hit_cost_ns);
+	p->hits += hits;
+	model_cost(p, c, (double)hits * m->signals[SIGNAL_GO_GC].hit_cost_ns);
 	if (e->hdr.kind == EVENT_GC_PAUSE) {
 		container_stats_pause(c->stats, e->hdr.tgid, &e->gc_pause);
 		trace_raw(m, TRACE_GC_PAUSE, e, e->gc_pause.start_ns, c);
@@ -287,12 +275,12 @@ static bool rival_is_own(const struct model *m, const struct event_runq *e, cons
 	return p && p->container == c;
 }
 
-/* The number of a process may come after its end. Each wait is two hits, where it began and where it ended. */
+/* The number of a process may come after its end. */
 static void on_assist(struct model *m, const union event *e)
 {
 	struct model_container *c = container_of_event(m, e);
 	struct model_process *p = model_process_find(m, e->hdr.tgid);
-	uint64_t hits = e->hdr.kind == EVENT_GC_ASSIST ? 2 : e->gc_assists.cnt;
+	uint64_t hits = event_hits(e);
 
 	if (!c) {
 		m->lost[SIGNAL_GO_ASSIST][LOSS_UNKNOWN_PROCESS]++;

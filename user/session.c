@@ -571,6 +571,7 @@ static void set_probes_cfg(struct session *s, struct probes_cfg *cfg)
 		.sched_every_ns = brief(s) ? BRIEF_EVERY_NS : SCHED_EVERY_NS,
 		.runq_event_min_ns = s->cfg.all_events ? RUNQ_MIN_ALL_NS : RUNQ_MIN_NS,
 		.dns_names = s->opts->dns_names,
+		.root = s->opts->root,
 		.sched_allow = session_sched_allow,
 		.sched_events = session_sched_events,
 		.sched_closed = session_sched_closed,
