@@ -198,14 +198,17 @@ static void cost_items(struct pen *p, const struct snapshot_container *c, double
 static void numbers(struct pen *p, const struct snapshot_container *c, double window_seconds)
 {
 	const struct snapshot_sched_window *w = &c->sched.window;
-	char waits[160], lost[80];
+	char waits[160], text[240], lost[80];
 
 	rate_item(p, w, "runs", w->runs);
 	rate_item(p, w, "created", w->created);
 	rate_item(p, w, "ended", w->ended);
-	if (w->netpoll.cnt >= 0)
-		page_item(p, "woken by the network %s", waits_text(&w->netpoll, mark_of(w), waits, sizeof(waits)));
 	pen_end(p);
+	if (w->netpoll.cnt >= 0) {
+		snprintf(text, sizeof(text), "of the waits, woken by the network: %s",
+			 waits_text(&w->netpoll, mark_of(w), waits, sizeof(waits)));
+		pen_paragraph(p, 2, text);
+	}
 	cost_items(p, c, window_seconds);
 	pen_end(p);
 	if (w->lost <= 0)
