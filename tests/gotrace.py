@@ -13,6 +13,7 @@ TOOL = "go1.27.4"  # reads the traces of all older versions
 CHANGE = re.compile(r"M=-?\d+ P=(-?\d+) G=(-?\d+) StateTransition Time=(\d+) GoID=(\d+) (\w+)->(\w+) Reason=\"([^\"]*)\"")
 FRAME = re.compile(r"\t(\S.*) @ 0x[0-9a-f]+$")
 NOBODY = -1
+EDGE = 50_000  # ns by which a run of ours may lie outside of the trace that has it
 
 
 def parsed(path):
@@ -87,7 +88,7 @@ def read(text):
         if was == "NotExist":
             own, creator = stacks_after(lines, i)
             created[goid] = Created(time, by, own[0], *creator)
-        if now == "Waiting":
+        if now == "Waiting" and was != "Waiting":  # that is how a later part of the trace begins
             parked[goid] = why
         elif now == "Runnable":
             runnable[goid] = (time, wake_of(was, parked.get(goid)), by, parked.pop(goid, None))
@@ -184,7 +185,7 @@ def match_runs(truth, ours, offset, slack):
     inside = truth.first + offset + slack, truth.last + offset - slack
     for goid in truth.runs.keys() | ours.runs.keys():
         near = [e for e in ours.runs.get(goid, ())
-                if truth.first + offset - slack <= start_of(e) <= truth.last + offset + slack]
+                if truth.first + offset - EDGE <= start_of(e) <= truth.last + offset + EDGE]
         apart = split(truth.runs.get(goid, []), [woke_from_call(ours, e) for e in near].count(False))
         for from_call, t in enumerate(apart):
             o = [e for e in near if woke_from_call(ours, e) == bool(from_call)]
