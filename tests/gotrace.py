@@ -164,6 +164,17 @@ def pair(truth, ours, slack):
     return pairs, missing
 
 
+def pair_calls(truth, ours, slack):
+    """Pairs where the truth has more than we: each of ours with the nearest that is left."""
+    pairs, left = [], set(range(len(truth)))
+    for k, o in enumerate(ours):
+        i = min(left, key=lambda i: abs(truth[i] - o), default=None)
+        if i is not None and abs(truth[i] - o) <= slack:
+            pairs.append((i, k))
+            left.remove(i)
+    return pairs, sorted(left)
+
+
 def woke_from_call(ours, run):
     wait = wait_before(ours, run)
     return wait is not None and wait["wake"] == "syscall"
@@ -189,7 +200,7 @@ def match_runs(truth, ours, offset, slack):
         apart = split(truth.runs.get(goid, []), [woke_from_call(ours, e) for e in near].count(False))
         for from_call, t in enumerate(apart):
             o = [e for e in near if woke_from_call(ours, e) == bool(from_call)]
-            got, left = pair([r.time + offset for r in t], [start_of(e) for e in o], 1_000_000 if from_call else slack)
+            got, left = (pair_calls if from_call else pair)([r.time + offset for r in t], [start_of(e) for e in o], slack)
             used = {k for _, k in got}
             pairs += [(t[i], o[k]) for i, k in got]
             missing += [(goid, t[i]) for i in left if not from_call]
