@@ -16,9 +16,8 @@ struct sched_names {
 	struct memory mem;
 	struct wait_reasons reasons;
 	struct hashmap *told;       /* (what, id): of the process, kept from window to window */
-	struct hashmap *goids;      /* of the window: goroutines that are told or new */
-	struct hashmap *fresh;      /* of the window: addresses of new goroutines whose number is not known yet */
-	uint64_t seen[SCHED_SEEN];  /* of goids, by their low bits */
+	struct hashmap *gs;         /* of the window: address of a g -> its goid, as a pointer */
+	uint64_t seen[SCHED_SEEN];  /* goids in it, by their low bits */
 	uint64_t named[SCHED_SEEN]; /* of told */
 };
 

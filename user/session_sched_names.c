@@ -4,6 +4,7 @@
  * (1.5 us), some hundred in a drain at most; the others stay unknown. A busy server has some 100,000 events a second,
  * so most of them must pass with one look at an array. */
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,12 +15,12 @@
 #include "session_sched.h"
 
 #define NAMES_MAX     30000 /* told of a process */
-#define GOIDS_MAX     300000
-#define FRESH_MAX     100000
+#define GS_MAX        300000
 #define READS_A_DRAIN 300
 #define G_SPAN_MAX    1024 /* bytes of a g between the fields that are read */
 #define ID_BITS       60
 #define PRESENT       ((void *)1)
+#define FRESH         ((void *)UINTPTR_MAX) /* made in this window, its goid is not known yet */
 
 /* ---- life ---------------------------------------------------------------------------------------------------------
  */
@@ -49,9 +50,7 @@ int sched_names_begin(struct session *s, const struct process *p, struct sched_w
 	if (!err && !s->sched.batch)
 		s->sched.batch = calloc(1, sizeof(*s->sched.batch));
 	if (!err)
-		err = s->sched.batch ? hashmap_new(GOIDS_MAX, &w->names->goids) : -ENOMEM;
-	if (!err)
-		err = hashmap_new(FRESH_MAX, &w->names->fresh);
+		err = s->sched.batch ? hashmap_new(GS_MAX, &w->names->gs) : -ENOMEM;
 	if (err)
 		sched_names_end(w);
 	return err;
@@ -63,8 +62,7 @@ void sched_names_end(struct sched_watch *w)
 
 	if (!n)
 		return;
-	n->goids = hashmap_free(n->goids);
-	n->fresh = hashmap_free(n->fresh);
+	n->gs = hashmap_free(n->gs);
 	memset(n->seen, 0, sizeof(n->seen));
 }
 
@@ -72,8 +70,7 @@ void sched_names_free(struct sched_names *n)
 {
 	if (!n)
 		return;
-	hashmap_free(n->goids);
-	hashmap_free(n->fresh);
+	hashmap_free(n->gs);
 	hashmap_free(n->told);
 	memory_close(&n->mem);
 	free(n);
@@ -206,17 +203,19 @@ static bool read_g(const struct process *p, const struct sched_names *n, const s
 	return field_of(span, from, goid) == e->goid;
 }
 
+/* The goroutine at an address is the one that was last seen there, or made there in this window. */
 static bool is_known(struct sched_names *n, const struct go_sched_event *e)
 {
 	uint64_t *seen = &n->seen[e->goid & (SCHED_SEEN - 1)];
+	void *at;
 
 	if (*seen == e->goid)
 		return true;
-	if (!hashmap_find(n->goids, e->goid)) {
-		if (!hashmap_remove(n->fresh, e->g))
-			return false;
-		hashmap_add(n->goids, e->goid, PRESENT);
-	}
+	at = hashmap_find(n->gs, e->g);
+	if (at == FRESH)
+		hashmap_set(n->gs, e->g, (void *)(uintptr_t)e->goid);
+	else if (at != (void *)(uintptr_t)e->goid)
+		return false;
 	*seen = e->goid;
 	return true;
 }
@@ -228,13 +227,13 @@ static bool look_up(struct session *s, const struct process *p, const struct go_
 	struct sched_names *n = p->watched->sched->names;
 
 	if (e->kind == GO_SCHED_NEW) {
-		hashmap_set(n->fresh, e->g, PRESENT);
+		hashmap_set(n->gs, e->g, FRESH);
 		return false;
 	}
 	if (!e->goid || !e->g || is_known(n, e) || !s->sched.reads_left)
 		return false;
 	s->sched.reads_left--;
-	hashmap_add(n->goids, e->goid, PRESENT);
+	hashmap_set(n->gs, e->g, (void *)(uintptr_t)e->goid);
 	return read_g(p, n, e, known);
 }
 
