@@ -78,9 +78,11 @@ check-vm: all
 
 bench:
 	@tools/install-deps build run bench
-	$(Q)$(MAKE) --no-print-directory all $(B)/tests/bpf/test_census
+	$(Q)$(MAKE) --no-print-directory all $(B)/tests/bpf/test_census $(B)/tests/bench/drain
 	@tests/bench/overhead
 	@tests/bench/passive
+	@tests/bench/sched_ring
+	@tests/bench/budget
 
 # The program for arm64, against Debian's libraries for it, wherever this runs: for the test in a virtual machine.
 arm64:
@@ -132,7 +134,8 @@ layout-table:
 	$(Q)tools/offsetgen
 
 # What an armed window of cpu_sched adds to a context switch, beside libbpf-tools' runqlat.
-$(B)/tests/bench/switch: tests/bench/switch.c $(B)/libgopherscope.a
+# drain: what the ring of a goroutine window costs us, for tests/bench/sched_ring.
+$(B)/tests/bench/%: tests/bench/%.c $(B)/libgopherscope.a
 	$(call say,BENCH,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(GSCFLAGS) -MMD -MP -MF $@.d -o $@ $< $(B)/libgopherscope.a $(LIBS)
