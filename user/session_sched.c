@@ -196,13 +196,20 @@ static double expected_cost(struct session *s, struct sched_watch *w)
 	return w->cost_s > 0 ? w->cost_s : w->switches_s * SWITCH_HITS * mean_hit_ns(s);
 }
 
+/* What a window leaves: the hits that come after its close, as many as last time, and the next second of the run
+ * queue's window, which is cheaper and must not starve. */
+static double reserve_of(const struct sched_watch *w)
+{
+	return fmin(w->late_ns + w->runq_cost_s, overhead_credit_max(&w->budget) / 4);
+}
+
 /* Credit from which on a window opens. Never more than can be saved up. */
 static double opening_credit(const struct sched_watch *w)
 {
 	double cost = w->expected_s > 0 ? w->expected_s * OPENING_RATIO
 					: w->budget.cpu_rate * NS_PER_SEC * UNKNOWN_RATIO * UNKNOWN_OPENING;
 
-	return fmin(cost + w->late_ns, overhead_credit_max(&w->budget) / 2);
+	return fmin(cost + reserve_of(w), overhead_credit_max(&w->budget) / 2);
 }
 
 void session_sched_latency(struct session *s, struct process *p, const struct runtime_latency *l)
@@ -472,13 +479,11 @@ static void consider(struct session *s, struct process *p, uint64_t now)
 		open_window(s, p, now, why);
 }
 
-/* Late hits come after the close: as many as last time are kept back. */
 static void watch_window(struct session *s, struct process *p, uint64_t now)
 {
 	struct sched_watch *w = p->watched->sched;
-	double keep = fmin(w->late_ns, overhead_credit_max(&w->budget) / 4);
 
-	if (overhead_credit(&w->budget) <= keep)
+	if (overhead_credit(&w->budget) <= reserve_of(w))
 		close_window(s, p, SCHED_WINDOW_BUDGET);
 	else if (now >= w->until_ns || !wants(s, w, now))
 		close_window(s, p, SCHED_WINDOW_TIME);
