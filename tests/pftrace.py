@@ -16,6 +16,7 @@ class Slice:
     def __init__(self, track, event, depth):
         self.track, self.name, self.category, self.args = track, event["name"], event["category"], event["args"]
         self.start = self.end = event["ns"]
+        self.flows, self.flow_ends = event["flows"], event["flow_ends"]  # ids of arrows that begin and end here
         self.instant = event["type"] == INSTANT
         self.depth = depth  # how many slices of the track are open around it
         self.parent = None
@@ -109,7 +110,8 @@ def event(packet):
     assert packet.timestamp_clock_id == MONOTONIC
     value = e.counter_value if e.HasField("counter_value") else e.double_counter_value
     return {"ns": packet.timestamp, "type": int(e.type), "track": e.track_uuid, "name": e.name, "value": value,
-            "category": list(e.categories), "args": {a.name: annotation(a) for a in e.debug_annotations}}
+            "category": list(e.categories), "args": {a.name: annotation(a) for a in e.debug_annotations},
+            "flows": list(e.flow_ids), "flow_ends": list(e.terminating_flow_ids)}
 
 
 def track(t):

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* perfetto_sample OUT SEED: one made-up run through two exporters, OUT.pftrace and OUT.jsonl. The run is random by SEED
  * and meant to be nasty: cycles with pauses of any kind inside, some whose mark phase ends inside a pause, some that
- * never end; overlapping queries; throttled CPUs; a pid that comes twice; names that are no UTF-8. test_perfetto.py
- * compares. */
+ * never end; overlapping queries; throttled CPUs; a pid that comes twice; names that are no UTF-8; windows of
+ * goroutines that wake each other. test_perfetto.py compares. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,6 +23,8 @@ struct item {
 	struct gc_cycle_done cycle;
 	struct runtime_sample sample;
 	struct verdict verdict;
+	struct goroutine_span span;
+	struct record_sched_window window;
 };
 
 static struct item items[ITEMS_MAX];
@@ -289,6 +291,174 @@ static void add_instants(void)
 		(struct trace_lost){"go_gc", "ring_full", 7};
 }
 
+/* ---- goroutine windows: a small scheduler ---- */
+
+#define PS         2
+#define GOROUTINES 12
+#define RUNS       120 /* of a window */
+
+enum { G_NONE, G_PARKED, G_RUNNABLE, G_RUNNING };
+
+struct g {
+	uint64_t goid, since_ns, waker;
+	int state;
+	enum goroutine_wake wake;
+	bool old; /* it was runnable before the window: nothing is known of its wait */
+};
+
+static struct g gs[GOROUTINES];
+static uint64_t last_goid;
+
+static void add_span(int process, const struct g *g, const struct goroutine_span *s)
+{
+	static const enum trace_kind kinds[] = {TRACE_SCHED_WAIT, TRACE_SCHED_RUN, TRACE_SCHED_PARK};
+	static const char *const functions[] = {"main.worker", "main.\xff\xfe", "", "net/http.(*conn).serve"};
+	bool parked = s->kind == SPAN_PARK || (s->kind == SPAN_RUN && s->end == RUN_PARKED), known = g->goid % 5;
+	struct item *i = add(kinds[s->kind], process % CONTAINERS, process, s->start_ns, s->end_ns);
+
+	i->span = *s;
+	i->span.goid = g->goid;
+	i->e.tid = 0;
+	i->e.u.sched = (struct trace_sched){.span = &i->span,
+					    .function = functions[g->goid % ARRAY_SIZE(functions)],
+					    .created = known ? "main.main" : "",
+					    .created_at = known ? "main.go:7" : "",
+					    .site = parked && known ? "main.get" : "",
+					    .site_at = parked && known ? "get.go:9" : "",
+					    .reason = parked ? "chan receive" : ""};
+}
+
+/* wake: of a goroutine that is parked, or is not there yet (WAKE_CREATED). */
+static void make_runnable(int process, struct g *g, uint64_t ns, enum goroutine_wake wake, uint64_t waker)
+{
+	struct goroutine_span park = {.kind = SPAN_PARK,
+				      .start_ns = g->since_ns,
+				      .end_ns = ns,
+				      .wake = wake,
+				      .waker = waker,
+				      .p = GO_SCHED_P_UNKNOWN};
+
+	if (wake == WAKE_CREATED)
+		g->goid = ++last_goid;
+	else if (g->state == G_PARKED)
+		add_span(process, g, &park);
+	*g = (struct g){.goid = g->goid, .since_ns = ns, .waker = waker, .state = G_RUNNABLE, .wake = wake};
+}
+
+static struct g *pick(int state, uint64_t before_ns)
+{
+	struct g *ret = NULL;
+
+	for (int i = 0; i < GOROUTINES; i++)
+		if (gs[i].state == state && gs[i].since_ns < before_ns && (!ret || gs[i].since_ns < ret->since_ns))
+			ret = &gs[i];
+	return ret;
+}
+
+/* What a goroutine does while it runs: wakes one, creates one. */
+static void act(int process, const struct g *self, uint64_t from_ns, uint64_t to_ns)
+{
+	struct g *g = pick(rnd(3) ? G_PARKED : G_NONE, to_ns);
+	uint64_t ns;
+
+	if (!g)
+		return;
+	ns = g->since_ns > from_ns ? g->since_ns : from_ns;
+	ns += rnd(to_ns - ns);
+	if (g->state == G_NONE)
+		make_runnable(process, g, ns, WAKE_CREATED, self->goid);
+	else if (rnd(6))
+		make_runnable(process, g, ns, WAKE_READY, rnd(5) ? self->goid : 0);
+	else
+		make_runnable(process, g, ns, rnd(2) ? WAKE_NETPOLL : WAKE_UNKNOWN, 0);
+}
+
+static void stop_running(int process, struct g *g, const struct goroutine_span *run)
+{
+	g->since_ns = run->end_ns;
+	g->state = run->end == RUN_EXITED ? G_NONE : G_PARKED;
+	if (run->end == RUN_YIELDED || run->end == RUN_P_TAKEN) {
+		g->state = G_RUNNING; /* no park before */
+		make_runnable(process, g, run->end_ns, run->end == RUN_YIELDED ? WAKE_YIELDED : WAKE_SYSCALL, 0);
+	}
+}
+
+/* One goroutine on a P, from its wait to its end. The P's stamps may be some microseconds off. */
+static void run_one(int process, struct g *g, uint32_t p, uint64_t *free_ns)
+{
+	static const enum goroutine_run_end ends[] = {RUN_PARKED,  RUN_PARKED, RUN_PARKED,
+						      RUN_YIELDED, RUN_EXITED, RUN_P_TAKEN};
+	uint64_t start =
+		g->since_ns > *free_ns ? g->since_ns : *free_ns - (rnd(5) ? 0 : rnd(*free_ns - g->since_ns + 1));
+	struct goroutine_span wait = {
+		.kind = SPAN_WAIT, .start_ns = g->since_ns, .wake = g->wake, .waker = g->waker, .p = p};
+	struct goroutine_span run = {.kind = SPAN_RUN, .p = p, .end = ends[rnd(ARRAY_SIZE(ends))]};
+
+	if (*free_ns > start + 9000)
+		start = *free_ns - 9000;
+	wait.end_ns = run.start_ns = start;
+	run.end_ns = *free_ns = (start > *free_ns ? start : *free_ns) + 1 + rnd(2 * MS);
+	if (!g->old)
+		add_span(process, g, &wait);
+	*g = (struct g){.goid = g->goid, .since_ns = start, .state = G_RUNNING};
+	for (uint64_t n = rnd(4); n; n--)
+		act(process, g, run.start_ns, run.end_ns);
+	add_span(process, g, &run);
+	stop_running(process, g, &run);
+}
+
+static void add_window_record(int process, uint64_t from_ns, uint64_t to_ns, uint64_t lost)
+{
+	struct item *i = add(TRACE_SCHED_WINDOW, process % CONTAINERS, process, from_ns, to_ns);
+
+	i->e.tid = 0;
+	i->window = (struct record_sched_window){.pid = i->e.pid,
+						 .end = 1 + (uint32_t)rnd(SCHED_WINDOW_END_CNT - 1),
+						 .start_ns = from_ns,
+						 .end_ns = to_ns,
+						 .hits = {[GO_SCHED_RUN] = RUNS, [GO_SCHED_PARK] = 7},
+						 .lost = {lost, lost / 2},
+						 .cost_ns = 1e6,
+						 .cpu_ns = rnd(2) * 1000 * MS};
+	i->e.u.window = &i->window;
+}
+
+/* `first` has been running since before the window and runs when it ends: it has no span until then, and wakes others
+ * all the time. */
+static void add_window(int process, uint64_t from_ns, uint64_t lost)
+{
+	uint64_t free_ns[PS] = {from_ns, from_ns}, end_ns;
+	struct g first = {.goid = ++last_goid, .state = G_RUNNING};
+	struct goroutine_span whole = {.kind = SPAN_RUN, .start_ns = from_ns, .p = PS, .end = RUN_UNKNOWN};
+
+	for (int i = 0; i < GOROUTINES; i++)
+		gs[i] = (struct g){.goid = ++last_goid, .since_ns = from_ns, .state = G_PARKED};
+	gs[0].state = G_RUNNABLE;
+	gs[0].old = true;
+	for (int n = 0; n < RUNS; n++) {
+		uint32_t p = free_ns[0] > free_ns[1];
+		struct g *g;
+
+		act(process, &first, free_ns[p], free_ns[p] + MS);
+		g = pick(G_RUNNABLE, UINT64_MAX);
+		if (!g && (g = pick(G_PARKED, UINT64_MAX)))
+			make_runnable(process, g, g->since_ns + rnd(MS), WAKE_NETPOLL, 0);
+		if (g)
+			run_one(process, g, p, &free_ns[p]);
+	}
+	end_ns = (free_ns[0] > free_ns[1] ? free_ns[0] : free_ns[1]) + 2 * MS;
+	/* open waits and parks are told by nobody */
+	whole.end_ns = end_ns;
+	add_span(process, &first, &whole);
+	add_window_record(process, from_ns, end_ns, lost);
+}
+
+static void add_windows(int process)
+{
+	for (uint64_t n = 0; n < 3; n++)
+		add_window(process, T_END_NS + n * 20000 * MS + rnd(1000 * MS), n == 1 ? 2 + rnd(9) : 0);
+}
+
 static void make_world(void)
 {
 	sample_owner(&owners[0], "shop", "checkout-api-7d9c6b5f4-x2x9k", "app", "checkout-api");
@@ -307,6 +477,7 @@ static void make_world(void)
 		add_gc(p);
 		add_network(p);
 		add_runq(p);
+		add_windows(p);
 	}
 	add_throttles(0);
 	add_throttles(1);
