@@ -33,6 +33,7 @@ struct model {
 	} victims[VICTIMS_MAX]; /* of the OOM killer, the newest */
 	unsigned int victim_at;
 	unsigned int sched_open_cnt; /* goroutine windows */
+	uint32_t sched_room;         /* for goroutines in them */
 };
 
 /* model.c */

@@ -54,8 +54,8 @@ static struct sched_open *open_free(struct sched_open *o)
 {
 	if (!o)
 		return NULL;
-	o->model->sched_open_cnt--;
 	goroutine_track_free(o->track);
+	o->model->sched_open_cnt--;
 	go_sched_sum_free(o->sum);
 	free(o);
 	return NULL;
@@ -162,11 +162,12 @@ static void on_span(const struct goroutine_span *s, void *arg)
 static struct sched_open *open_new(struct model *m, struct model_process *p)
 {
 	struct sched_open *o = m->sched_open_cnt < GO_SCHED_SLOTS ? calloc(1, sizeof(*o)) : NULL;
-	struct goroutine_track_ops ops = {on_span, o};
+	struct goroutine_track_ops ops = {on_span, o, &m->sched_room};
 
 	if (!o)
 		return NULL;
-	m->sched_open_cnt++;
+	if (!m->sched_open_cnt++)
+		m->sched_room = GOROUTINE_TRACK_ROOM;
 	o->model = m;
 	o->p = p;
 	if (goroutine_track_new(&ops, &o->track) || go_sched_sum_new(&o->sum))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* goroutine_track: what each order of switches becomes, that every run is accounted for, hostile events, the bound. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,8 @@
 #define US 1000ull
 #define G1 0xc000002000ull
 #define G2 0xc000002380ull
+#define G3 0xc000002700ull
+#define G4 0xc000002a80ull
 
 #define SPANS 16
 
@@ -37,7 +40,7 @@ static void on_span(const struct goroutine_span *s, void *arg)
 
 static struct goroutine_track *track(struct seen *seen)
 {
-	struct goroutine_track_ops ops = {on_span, seen};
+	struct goroutine_track_ops ops = {on_span, seen, NULL};
 	struct goroutine_track *t;
 
 	memset(seen, 0, sizeof(*seen));
@@ -114,6 +117,46 @@ static const struct story {
 	  SPAN(SPAN_RUN, 45, 100, .goid = 7, .p = 1, .end = RUN_UNKNOWN),
 	  SPAN(SPAN_RUN, 30, 100, .goid = 8, .end = RUN_UNKNOWN)},
 	 {.runs = 3, .waits = 1, .begin_unseen = 2}},
+	{"back from a system call, on an idle P: it runs on unseen, then parks",
+	 {RUN(10, G1, 7, 0), RUN(30, G2, 8, 0), READY(35, G3, 7), PARK(60, G1, 7), READY(70, G1, 8), RUN(75, G1, 7, 1)},
+	 {SPAN(SPAN_RUN, 10, 30, .goid = 7, .end = RUN_P_TAKEN),
+	  SPAN(SPAN_PARK, 60, 70, .goid = 7, .p = GO_SCHED_P_UNKNOWN, .wake = WAKE_READY, .waker = 8, .reason = 17,
+	       .stack = 0x77),
+	  SPAN(SPAN_WAIT, 70, 75, .goid = 7, .p = 1, .wake = WAKE_READY, .waker = 8),
+	  SPAN(SPAN_RUN, 75, 100, .goid = 7, .p = 1, .end = RUN_UNKNOWN),
+	  SPAN(SPAN_RUN, 30, 100, .goid = 8, .end = RUN_UNKNOWN)},
+	 {.runs = 3, .waits = 1, .begin_unseen = 2}},
+	{"the same, and it gives way, or ends: no slice ends twice",
+	 {RUN(10, G1, 7, 0), RUN(30, G2, 8, 0), OTHER(GO_SCHED_YIELD, 40, G1, 7), RUN(45, G1, 7, 1), RUN(50, G3, 9, 1),
+	  OTHER(GO_SCHED_EXIT, 60, G1, 7)},
+	 {SPAN(SPAN_RUN, 10, 30, .goid = 7, .end = RUN_P_TAKEN),
+	  SPAN(SPAN_WAIT, 40, 45, .goid = 7, .p = 1, .wake = WAKE_YIELDED),
+	  SPAN(SPAN_RUN, 45, 50, .goid = 7, .p = 1, .end = RUN_P_TAKEN),
+	  SPAN(SPAN_RUN, 30, 100, .goid = 8, .end = RUN_UNKNOWN),
+	  SPAN(SPAN_RUN, 50, 100, .goid = 9, .p = 1, .end = RUN_UNKNOWN)},
+	 {.runs = 4, .waits = 1, .begin_unseen = 3, .exited = 1}},
+	{"the end of its system call was lost: it waited, nobody knows since when",
+	 {RUN(10, G1, 7, 0), RUN(30, G2, 8, 0), RUN(45, G1, 7, 1), PARK(50, G1, 7)},
+	 {SPAN(SPAN_RUN, 10, 30, .goid = 7, .end = RUN_P_TAKEN),
+	  SPAN(SPAN_RUN, 45, 50, .goid = 7, .p = 1, .end = RUN_PARKED, .reason = 17, .stack = 0x77),
+	  SPAN(SPAN_RUN, 30, 100, .goid = 8, .end = RUN_UNKNOWN)},
+	 {.runs = 3, .begin_unseen = 2, .wake_unseen = 1}},
+	{"a coroutine: made, called inside of a slice, ends; it never waited",
+	 {RUN(10, G1, 7, 0), NEW(12, G2, 7), OTHER(GO_SCHED_EXIT, 40, G2, 8), PARK(50, G1, 7)},
+	 {SPAN(SPAN_RUN, 10, 50, .goid = 7, .end = RUN_PARKED, .reason = 17, .stack = 0x77)},
+	 {.runs = 1, .begin_unseen = 1, .created = 1, .exited = 1}},
+	{"a coroutine parks by itself, is woken and runs; then it goes back to its caller, who parks",
+	 {RUN(10, G1, 7, 0), NEW(12, G2, 7), PARK(20, G2, 8), RUN(21, G3, 9, 0), READY(30, G2, 9), RUN(33, G2, 8, 1),
+	  PARK(40, G1, 7), RUN(42, G4, 10, 1)},
+	 {SPAN(SPAN_RUN, 10, 21, .goid = 7, .end = RUN_P_TAKEN),
+	  SPAN(SPAN_PARK, 20, 30, .goid = 8, .gopc = 0x500, .startpc = 0x600, .p = GO_SCHED_P_UNKNOWN,
+	       .wake = WAKE_READY, .waker = 9, .reason = 17, .stack = 0x77),
+	  SPAN(SPAN_WAIT, 30, 33, .goid = 8, .gopc = 0x500, .startpc = 0x600, .p = 1, .wake = WAKE_READY, .waker = 9),
+	  SPAN(SPAN_RUN, 33, 42, .goid = 8, .gopc = 0x500, .startpc = 0x600, .p = 1, .end = RUN_P_TAKEN),
+	  SPAN(SPAN_RUN, 21, 100, .goid = 9, .end = RUN_UNKNOWN),
+	  SPAN(SPAN_RUN, 42, 100, .goid = 10, .p = 1, .end = RUN_UNKNOWN)},
+	 {.runs = 4, .waits = 1, .begin_unseen = 3, .created = 1}},
+	{"a coroutine that is never called: not a wait that grows", {NEW(12, G2, 7)}, {{0}}, {.created = 1}},
 	{"its P was taken by nobody yet",
 	 {RUN(10, G1, 7, 0), OTHER(GO_SCHED_SYSCALL, 40, G1, 7), RUN(45, G1, 7, 0)},
 	 {SPAN(SPAN_RUN, 10, 40, .goid = 7, .end = RUN_P_TAKEN),
@@ -293,6 +336,38 @@ static void test_bound(void **state)
 	goroutine_track_free(t);
 }
 
+/* Tracks share room: one that finds none counts, and what one had goes to the next when it ends. */
+static void test_room(void **state)
+{
+	uint32_t room = 1024 + 256;
+	struct seen seen = {0};
+	struct goroutine_track_ops ops = {on_span, &seen, &room};
+	struct goroutine_track *a, *b, *c = NULL;
+	struct go_sched_event e = {.kind = GO_SCHED_RUN, .p = GO_SCHED_P_UNKNOWN};
+
+	assert_int_equal(goroutine_track_new(&ops, &a), 0);
+	assert_int_equal(goroutine_track_new(&ops, &b), 0);
+	for (uint64_t i = 0; i < 3000; i++) {
+		e.time_ns = e.goid = i + 1;
+		e.g = 0xc000000000ull + i * 448;
+		goroutine_track_feed(a, &e);
+	}
+	assert_int_equal(goroutine_track_counts(a)->runs, 1024);
+	assert_int_equal(goroutine_track_not_followed(a), 3000 - 1024);
+	assert_int_equal(room, 0);
+	assert_int_equal(goroutine_track_new(&ops, &c), -ENOMEM);
+	assert_null(c);
+	goroutine_track_free(a);
+	assert_int_equal(room, 1024);
+	for (uint64_t i = 0; i < 1000; i++) {
+		e.g = 0xc000000000ull + i * 448;
+		goroutine_track_feed(b, &e);
+	}
+	assert_int_equal(goroutine_track_not_followed(b), 0);
+	goroutine_track_free(b);
+	assert_int_equal(room, 1024 + 256);
+}
+
 /* Addresses whose hashes are all the same: a recording may be made like that. They cost a bounded look each. */
 static void test_collisions(void **state)
 {
@@ -318,7 +393,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stories), cmocka_unit_test(test_random),     cmocka_unit_test(test_senseless),
-		cmocka_unit_test(test_bound),   cmocka_unit_test(test_collisions),
+		cmocka_unit_test(test_bound),   cmocka_unit_test(test_collisions), cmocka_unit_test(test_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,7 @@ struct goroutine_track {
 	struct goroutine_track_ops ops;
 	struct goroutine_track_counts counts;
 	uint64_t not_followed;
+	bool full;             /* the last look for room was in vain */
 	struct goroutine *all; /* owned */
 	uint32_t cnt, cap;
 	struct place *places; /* owned; 2 * cap of them, a power of two */
@@ -54,6 +55,21 @@ struct goroutine_track {
 /* ---- life and places ----------------------------------------------------------------------------------------------
  */
 
+static bool take_room(struct goroutine_track *t, uint32_t cnt)
+{
+	if (t->ops.room && *t->ops.room < cnt)
+		return false;
+	if (t->ops.room)
+		*t->ops.room -= cnt;
+	return true;
+}
+
+static void give_room(struct goroutine_track *t, uint32_t cnt)
+{
+	if (t->ops.room)
+		*t->ops.room += cnt;
+}
+
 int goroutine_track_new(const struct goroutine_track_ops *ops, struct goroutine_track **ret)
 {
 	struct goroutine_track *t = calloc(1, sizeof(*t));
@@ -61,6 +77,10 @@ int goroutine_track_new(const struct goroutine_track_ops *ops, struct goroutine_
 	if (!t)
 		return -ENOMEM;
 	t->ops = *ops;
+	if (!take_room(t, FIRST_CAP)) {
+		free(t);
+		return -ENOMEM;
+	}
 	t->cap = FIRST_CAP;
 	t->all = malloc(t->cap * sizeof(*t->all));
 	t->places = calloc(2 * (size_t)t->cap, sizeof(*t->places));
@@ -76,6 +96,7 @@ struct goroutine_track *goroutine_track_free(struct goroutine_track *t)
 {
 	if (!t)
 		return NULL;
+	give_room(t, t->cap);
 	free(t->on_p);
 	free(t->places);
 	free(t->all);
@@ -140,12 +161,13 @@ static bool make_room(struct goroutine_track *t)
 	struct place *places;
 	struct goroutine *all;
 
-	if (t->cap >= GOROUTINE_TRACK_MAX && cap > t->cap)
+	if ((t->cap >= GOROUTINE_TRACK_MAX && cap > t->cap) || !take_room(t, cap - t->cap))
 		return false;
 	places = calloc(2 * (size_t)cap, sizeof(*places));
 	all = places ? realloc(t->all, cap * sizeof(*all)) : NULL;
 	if (!all) {
 		free(places);
+		give_room(t, cap - t->cap);
 		return false;
 	}
 	free(t->places);
@@ -161,9 +183,10 @@ static struct goroutine *add(struct goroutine_track *t, uint64_t g, uint32_t tag
 	struct place *place;
 
 	/* Nothing has changed since room was last looked for in vain, but for some that ended: every 1024th tries. */
-	if (t->cnt >= GOROUTINE_TRACK_MAX && t->not_followed % 1024)
+	if (t->full && t->not_followed % 1024)
 		return NULL;
-	if ((t->cnt >= t->cap || t->cnt >= GOROUTINE_TRACK_MAX) && !make_room(t))
+	t->full = (t->cnt >= t->cap || t->cnt >= GOROUTINE_TRACK_MAX) && !make_room(t);
+	if (t->full)
 		return NULL;
 	place = t->cnt < GOROUTINE_TRACK_MAX ? find_place(t, g, tag) : NULL;
 	if (!place)

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From switches of goroutines to spans: waited for a P, ran on one, was parked. One track a process and window. */
+/* From switches of goroutines to spans: waited for a P, ran on one, was parked. One track a process and window.
+ *
+ * Two things happen without a switch that could be seen, and so nothing is said about them:
+ * - A system call is part of its slice until another goroutine runs on its P (RUN_P_TAKEN). Whoever comes back then and
+ *   finds an idle P runs on there (exitsyscallfast, since 1.26 exitsyscallTryGetP): the time until its next park is in
+ * no span, as when it came back is not known. Where it finds none it waits: GO_SCHED_SYSCALL.
+ * - Coroutines (iter.Pull, 1.23+) are made parked and run when they are called, inside of the slice of who calls: a NEW
+ *   that never runs is no wait. One that parks by itself ends nothing of the caller, whose slice ends when its P runs
+ *   another one; and who wakes others, or makes them, is the goroutine that ran last on that thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,7 +32,7 @@ enum goroutine_run_end {
 	RUN_YIELDED,
 	RUN_EXITED,
 	RUN_STOPPED, /* preempted by somebody who wants to see its stack */
-	RUN_P_TAKEN, /* it was in a system call, its P was given to another one */
+	RUN_P_TAKEN, /* another one runs on its P: it was in a system call, or had called a coroutine that parked */
 	RUN_UNKNOWN, /* the window ended first, or its end was lost */
 };
 
@@ -53,13 +61,17 @@ struct goroutine_track_counts {
 struct goroutine_track_ops {
 	void (*span)(const struct goroutine_span *s, void *arg);
 	void *arg;
+	uint32_t *room; /* goroutines that tracks together may still have room for, borrowed; NULL: no such bound */
 };
 
 struct goroutine_track;
 
-/* Goroutines at once that a track knows; beyond it events are counted as not followed. */
+/* Goroutines at once that a track knows; beyond it, or without room, events are counted as not followed. */
 #define GOROUTINE_TRACK_MAX 200000
+/* What `room` begins with for all tracks of one reader: 72 bytes each, so 36 MB. A track takes powers of two of it. */
+#define GOROUTINE_TRACK_ROOM (1u << 19)
 
+/* -ENOMEM, also where there is no room for the least that a track takes. */
 int goroutine_track_new(const struct goroutine_track_ops *ops, struct goroutine_track **ret);
 struct goroutine_track *goroutine_track_free(struct goroutine_track *t);
 /* Never trusts an event: one that makes no sense is counted. */
