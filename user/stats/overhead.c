@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Credit is a sum, not a rate: what windows have cost ever is never more than what the process's CPU time has earned
- * and the worth of OVERHEAD_FIRST_NS that it began with, whatever the windows and the clock do. Debts are not forgiven.
- * A share of nothing is unknown, so nothing is decided on it. */
+ * and the worth of OVERHEAD_FIRST_NS of its use that it began with, whatever the windows and the clock do. Debts are
+ * not forgiven. A share of nothing is unknown, so nothing is decided on it. */
 #include "stats/overhead.h"
 
 #include <math.h>
@@ -17,7 +17,6 @@ void overhead_init(struct overhead *o, double max_ratio)
 {
 	memset(o, 0, sizeof(*o));
 	o->max_ratio = max_ratio;
-	o->credit_ns = max_ratio > 0 ? max_ratio * (double)OVERHEAD_FIRST_NS : 0;
 }
 
 static double sum_of(const double cost_ns[OVERHEAD_GROUP_CNT])
@@ -86,9 +85,16 @@ static void add_reading(struct overhead *o, uint64_t now_ns, uint64_t cpu_ns, co
 
 double overhead_credit_max(const struct overhead *o)
 {
-	return o->max_ratio < 0
-		       ? INFINITY
-		       : o->max_ratio * fmax((double)OVERHEAD_HORIZON_NS * o->cpu_rate, (double)OVERHEAD_FIRST_NS);
+	return o->max_ratio < 0 ? INFINITY : o->max_ratio * (double)OVERHEAD_HORIZON_NS * o->cpu_rate;
+}
+
+/* With the second reading it is known what CPU the process uses. */
+static void begin_with(struct overhead *o)
+{
+	if (o->begun || o->cnt < 2)
+		return;
+	o->begun = true;
+	o->credit_ns += o->max_ratio * (double)OVERHEAD_FIRST_NS * o->cpu_rate;
 }
 
 void overhead_feed(struct overhead *o, uint64_t now_ns, uint64_t cpu_ns, const double cost_ns[OVERHEAD_GROUP_CNT])
@@ -98,9 +104,12 @@ void overhead_feed(struct overhead *o, uint64_t now_ns, uint64_t cpu_ns, const d
 
 	add_reading(o, now_ns, cpu_ns, cost_ns);
 	if (o->max_ratio >= 0) {
+		begin_with(o);
 		if (known && cpu_ns > o->last_cpu_ns)
 			o->credit_ns += o->max_ratio * (double)(cpu_ns - o->last_cpu_ns);
-		o->credit_ns = fmin(o->credit_ns, overhead_credit_max(o)) - fmax(cost - o->last_cost_ns, 0);
+		if (o->begun && o->cnt > 1) /* else what it uses is not known */
+			o->credit_ns = fmin(o->credit_ns, overhead_credit_max(o));
+		o->credit_ns -= fmax(cost - o->last_cost_ns, 0);
 	}
 	o->last_cpu_ns = cpu_ns;
 	o->last_cost_ns = fmax(cost, o->last_cost_ns);

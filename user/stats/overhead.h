@@ -14,7 +14,7 @@
 #include "overhead_group.h"
 
 #define OVERHEAD_HORIZON_NS (60ull * 1000000000)
-#define OVERHEAD_FIRST_NS   (10ull * 1000000000) /* of one CPU, worth of credit that a process begins with */
+#define OVERHEAD_FIRST_NS   (10ull * 1000000000) /* of what it uses: the credit that it begins with */
 #define OVERHEAD_WINDOW_NS  (10ull * 1000000000)
 #define OVERHEAD_BACK_NS    (30ull * 1000000000)
 #define OVERHEAD_FORGET_NS  (300ull * 1000000000)
@@ -24,6 +24,7 @@
 struct overhead {
 	double max_ratio; /* negative: no budget, credit is infinite */
 	double credit_ns;
+	bool begun;   /* it has what it begins with */
 	uint32_t off; /* bits 1 << enum overhead_group */
 	uint64_t off_since_ns[OVERHEAD_GROUP_CNT];
 	double off_ratio[OVERHEAD_GROUP_CNT]; /* what a group cost when it was switched off */
