@@ -14,6 +14,7 @@
 #include "golden.h"
 #include "json_check.h"
 #include "procs/process.h"
+#include "sample_sched.h"
 #include "sample_snapshot.h"
 
 static const struct type_case busy_types[] = {
@@ -200,6 +201,69 @@ static const struct type_case unknown_types[] = {
 	{"containers.1.cpu.throttle.nr_periods", 'i'},
 };
 
+#define WINDOW   "containers.0.sched.window."
+#define OVERHEAD "containers.0.overhead."
+
+/* Of three containers: one with a window, one whose first one is open, one without. */
+static const struct type_case window_types[] = {
+	{WINDOW "windows", 'i'},
+	{WINDOW "seconds", 'r'},
+	{WINDOW "age_seconds", 'r'},
+	{WINDOW "open", 'i'},
+	{WINDOW "source", 's'},
+	{WINDOW "latency_seconds", 'd'},
+	{WINDOW "netpoll_seconds", 'd'},
+	{WINDOW "runs", 'i'},
+	{WINDOW "created", 'i'},
+	{WINDOW "ended", 'i'},
+	{WINDOW "lost", 'i'},
+	{WINDOW "hits", 'i'},
+	{WINDOW "cost_seconds", 'r'},
+	{WINDOW "end", 's'},
+	{WINDOW "created_by.1.function", 's'},
+	{WINDOW "created_by.1.at", 's'},
+	{WINDOW "created_by.1.count", 'i'},
+	{WINDOW "created_by.1.per_second", 'r'},
+	{WINDOW "waits_by.3.function", 'n'},
+	{WINDOW "waits_by.3.at", 'n'},
+	{WINDOW "parked_at.0.function", 's'},
+	{WINDOW "parked_at.2.at", 'n'},
+	{OVERHEAD "go_gc", 'r'},
+	{OVERHEAD "cpu_sched", 'n'},
+	{OVERHEAD "max_ratio", 'r'},
+	{OVERHEAD "worst_ratio", 'r'},
+	{OVERHEAD "off.0", 's'},
+	{OVERHEAD "next_seconds", 'r'},
+	{"containers.1.sched.window.open", 'i'},
+	{"containers.1.sched.window.windows", 'i'},
+	{"containers.1.sched.window.age_seconds", 'n'},
+	{"containers.1.sched.window.latency_seconds", 'D'},
+	{"containers.1.sched.window.netpoll_seconds", 'D'},
+	{"containers.1.sched.window.runs", 'n'},
+	{"containers.1.sched.window.hits", 'n'},
+	{"containers.1.sched.window.lost", 'n'},
+	{"containers.1.sched.window.cost_seconds", 'n'},
+	{"containers.1.sched.window.end", 'n'},
+	{"containers.1.overhead.max_ratio", 'n'},
+	{"containers.1.overhead.off", 'a'},
+	{"containers.2.sched.window", 'n'},
+};
+
+static void sample_windows(struct snapshot *s)
+{
+	sample_node(s);
+	s->containers = calloc(3, sizeof(*s->containers));
+	s->container_cnt = 3;
+	for (int i = 0; i < s->container_cnt; i++) {
+		sample_quiet(&s->containers[i], 0.5, 1);
+		sample_owner(&s->containers[i].owner, "shop", i ? "cart-1" : "cart-0", "cart", NULL);
+	}
+	sample_window(&s->containers[0]);
+	sample_overhead(&s->containers[0]);
+	s->containers[1].sched.window.open = 1;
+	s->containers[1].overhead.max_ratio = -1; /* --max-overhead none */
+}
+
 static void check_snapshot(void (*sample)(struct snapshot *s), const char *golden, const struct type_case *rows,
 			   size_t cnt)
 {
@@ -226,6 +290,7 @@ static void test_snapshot(void **state)
 {
 	check_snapshot(sample_busy, "snapshot_busy.jsonl", busy_types, ARRAY_SIZE(busy_types));
 	check_snapshot(sample_unknown, "snapshot_unknown.jsonl", unknown_types, ARRAY_SIZE(unknown_types));
+	check_snapshot(sample_windows, "snapshot_windows.jsonl", window_types, ARRAY_SIZE(window_types));
 	check_snapshot(sample_node, "snapshot_empty.jsonl", busy_types, 13);
 }
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <math.h>
 #include <cmocka.h>
 
 #include "diagnose/verdicts.h"
@@ -18,6 +19,11 @@ static const struct type_case common[] = {
 	{"schema", 's'}, {"kind", 's'}, {"time_unix_nano", 's'}, {"duration_seconds", 'r'}, {"owner", 'o'}};
 static const struct type_case no_goid[] = {{"goid", 'n'}}; /* of kinds that are of no goroutine */
 
+static bool is_sched_span(enum trace_kind k)
+{
+	return k == TRACE_SCHED_WAIT || k == TRACE_SCHED_RUN || k == TRACE_SCHED_PARK;
+}
+
 /* What every line has, its own fields by rows, and into the golden text. */
 static void add(struct str *all, const struct trace_event *e, const struct type_case *rows, size_t cnt)
 {
@@ -25,7 +31,7 @@ static void add(struct str *all, const struct trace_event *e, const struct type_
 	json_t *root = parse(line);
 
 	check_types(root, common, ARRAY_SIZE(common));
-	if (e->kind != TRACE_GC_ASSIST)
+	if (e->kind != TRACE_GC_ASSIST && !is_sched_span(e->kind))
 		check_types(root, no_goid, ARRAY_SIZE(no_goid));
 	check_types(root, rows, cnt);
 	assert_string_equal(json_string_value(at(root, "kind")), trace_kind_name(e->kind));
@@ -186,6 +192,63 @@ static void add_others(struct str *all)
 	add(all, &e, ROWS({"signal", 's'}, {"reason", 's'}, {"count", 'i'}, {"owner.cgroup", 'n'}));
 }
 
+/* All of it known, then nothing. */
+static void add_spans(struct str *all)
+{
+	static const struct goroutine_span unknown = {.goid = 18, .p = GO_SCHED_P_UNKNOWN, .end = RUN_UNKNOWN};
+	struct goroutine_span s = {.goid = 4294967297, .wake = WAKE_READY, .waker = 5, .p = 0, .end = RUN_PARKED};
+	struct trace_event e = t_event(TRACE_SCHED_WAIT, 0, 0.0125);
+
+	e.tid = 0;
+	e.u.sched = (struct trace_sched){&s,         "main.(*Hub).loop", "main.main", "main.go:7",
+					 "main.get", "get.go:9",         "select"};
+	add(all, &e,
+	    ROWS({"goid", 'i'}, {"tid", 'n'}, {"wake", 's'}, {"waker_goid", 'i'}, {"p", 'i'}, {"function", 's'},
+		 {"created_by", 's'}, {"created_at", 's'}));
+	e.kind = TRACE_SCHED_RUN;
+	add(all, &e,
+	    ROWS({"goid", 'i'}, {"p", 'i'}, {"end", 's'}, {"reason", 's'}, {"site", 's'}, {"site_at", 's'},
+		 {"function", 's'}, {"created_by", 's'}));
+	e.kind = TRACE_SCHED_PARK;
+	add(all, &e,
+	    ROWS({"goid", 'i'}, {"reason", 's'}, {"site", 's'}, {"site_at", 's'}, {"wake", 's'}, {"waker_goid", 'i'},
+		 {"function", 's'}));
+	e.u.sched = (struct trace_sched){&unknown, "", "", "", "", "", ""};
+	add(all, &e,
+	    ROWS({"goid", 'i'}, {"reason", 'n'}, {"site", 'n'}, {"site_at", 'n'}, {"wake", 'n'}, {"waker_goid", 'n'},
+		 {"function", 'n'}));
+	e.kind = TRACE_SCHED_RUN;
+	add(all, &e,
+	    ROWS({"p", 'n'}, {"end", 's'}, {"reason", 'n'}, {"site", 'n'}, {"function", 'n'}, {"created_by", 'n'}));
+	e.kind = TRACE_SCHED_WAIT;
+	add(all, &e,
+	    ROWS({"wake", 'n'}, {"waker_goid", 'n'}, {"p", 'n'}, {"function", 'n'}, {"created_by", 'n'},
+		 {"created_at", 'n'}));
+}
+
+static void add_windows(struct str *all)
+{
+	struct record_sched_window w = {
+		.end = SCHED_WINDOW_BUDGET, .lost = {12, 3}, .late = 40, .cost_ns = 2.5e6, .cpu_ns = 1000000000};
+	struct trace_event e = t_event(TRACE_SCHED_WINDOW, 0, 430);
+
+	for (uint64_t k = 1; k < GO_SCHED_KIND_CNT; k++)
+		w.hits[k] = 100 + k;
+	w.hits[GO_SCHED_KNOWN] = 0; /* no hits: we make these */
+	e.tid = 0;
+	e.u.window = &w;
+	add(all, &e,
+	    ROWS({"end", 's'}, {"hits", 'i'}, {"hits_by_kind.run", 'i'}, {"hits_by_kind.syscall", 'i'},
+		 {"lost.ring_full", 'i'}, {"lost.unreadable", 'i'}, {"late", 'i'}, {"cost_seconds", 'r'},
+		 {"cpu_seconds", 'r'}, {"cost_ratio", 'r'}, {"complete", 'b'}));
+	w = (struct record_sched_window){.end = SCHED_WINDOW_END_CNT, .cost_ns = NAN};
+	add(all, &e,
+	    ROWS({"end", 'n'}, {"hits", 'i'}, {"cost_seconds", 'n'}, {"cpu_seconds", 'n'}, {"cost_ratio", 'n'},
+		 {"complete", 'b'}));
+	w.cpu_ns = 1000; /* known, but not what we cost */
+	add(all, &e, ROWS({"cost_seconds", 'n'}, {"cpu_seconds", 'r'}, {"cost_ratio", 'n'}));
+}
+
 static void test_events(void **state)
 {
 	struct str all;
@@ -199,6 +262,8 @@ static void test_events(void **state)
 	add_queries(&all);
 	add_processes(&all);
 	add_others(&all);
+	add_spans(&all);
+	add_windows(&all);
 	assert_true(golden_same("events.jsonl", str_get(&all)));
 	str_deinit(&all);
 }
