@@ -117,7 +117,9 @@ void overhead_feed(struct overhead *o, uint64_t now_ns, uint64_t cpu_ns, const d
 
 double overhead_credit(const struct overhead *o)
 {
-	return o->max_ratio < 0 ? INFINITY : o->credit_ns;
+	if (o->max_ratio < 0)
+		return INFINITY;
+	return o->begun ? o->credit_ns : fmin(o->credit_ns, 0); /* all of what it begins with, or nothing yet */
 }
 
 /* What a group costs a second of wall time. */
