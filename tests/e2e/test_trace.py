@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """trace and replay on the real thing: one run to every format at once, its recording replayed to the same bytes, damaged and
 foreign files, no privilege."""
+import collections
 import json
 import pathlib
 import re
@@ -13,7 +14,8 @@ import zlib
 
 import pytest
 
-from gs import BIN, Cgroup, Started, fixture, gs, lines
+from gs import BIN, ROOT, Cgroup, Started, fixture, gs, lines
+from pftrace import read_trace
 
 FORMATS = ["pftrace", "jsonl", "json"]
 
@@ -264,3 +266,55 @@ def test_default_name_is_perfetto(tmp_path):
     assert r.returncode == 0, r.stderr
     (name,) = [p.name for p in pathlib.Path(tmp_path).iterdir()]
     assert re.fullmatch(r"gopherscope-\d{8}-\d{6}\.pftrace", name)
+
+
+# ---- goroutine windows -----------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def perfetto_python():
+    r = subprocess.run([ROOT / "tools/py-env"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=400)
+    if r.returncode:
+        pytest.skip("no interpreter with Perfetto's classes: " + r.stderr.strip()[-300:])
+    return r.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def window(tmp_path_factory):
+    """A second of goroutines that wake each other, in one window, to three files; the folder."""
+    d = tmp_path_factory.mktemp("window")
+    outs = [x for f in ("gsraw", "pftrace", "jsonl") for x in ("-o", d / f"w.{f}")]
+    with Started(fixture("schedload"), "-cpu", 1, "-conns", 2, stdin=subprocess.PIPE) as load:
+        load.line()
+        load.p.stdin.write("run 2500\n")
+        load.p.stdin.flush()
+        r = gs("trace", "-p", load.pid, "-d", "1", "--signals", "+go_sched", "--max-overhead", "none", *outs)
+        load.p.stdin.close()
+    assert r.returncode == 0, r.stderr
+    return d
+
+
+def test_goroutine_window_in_perfetto(window, perfetto_python):
+    """Slices nest and arrows end (checked as the trace is read, and here); each run of the JSON lines is one on its P."""
+    trace = read_trace(window / "w.pftrace", perfetto_python)
+    events = lines((window / "w.jsonl").read_text())
+    sched = [s for s in trace.slices if s.category == ["sched"] and len(s.track) > 3]
+    ps = collections.Counter(s.track[-1] for s in sched if s.track[-2] == "goroutine scheduler: Ps")
+    assert len([e for e in events if e["kind"] == "sched.window"]) == 1
+    assert sum(ps.values()) > 1000
+    assert ps == collections.Counter(f"P {e['p']}" for e in events if e["kind"] == "sched.run" and e["p"] is not None)
+    spans = sum(e["kind"] in ("sched.wait", "sched.run", "sched.park") for e in events)
+    assert sum(s.track[-2] == "goroutines" for s in sched) == spans
+    begins = {i: s for s in trace.slices + trace.instants for i in s.flows}
+    ends = {i: s for s in trace.slices for i in s.flow_ends}
+    # A wait that ended has a run after it: the window's end closes runs, too.
+    assert len(begins) > 100 and set(begins) == set(ends)
+    for i, a in begins.items():
+        woken = re.fullmatch(r"(?:wakes|creates) (G\d+)", a.name)[1]
+        assert a.start <= ends[i].start and ends[i].track[-1].split()[0] == woken
+
+
+def test_goroutine_window_replayed(window, tmp_path):
+    for f in ("jsonl", "pftrace"):
+        r = gs("replay", window / "w.gsraw", "-o", tmp_path / f"w.{f}")
+        assert r.returncode == 0, r.stderr
+        assert (tmp_path / f"w.{f}").read_bytes() == (window / f"w.{f}").read_bytes(), f
