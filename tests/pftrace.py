@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Perfetto traces for tests, read with Perfetto's own classes. As a program (run by read_trace() in the interpreter that has
 them, tools/py-env) it prints what a trace says as JSON; as a module it puts slices together and checks that they nest."""
+import functools
 import json
 import pathlib
 import subprocess
@@ -63,6 +64,7 @@ class Trace:
                 self.slices.append(s)
         assert not open_, (self.path(uuid), [s.name for s in open_])
 
+    @functools.lru_cache(maxsize=None)
     def path(self, uuid):
         """Names from the top: ("shop/checkout:app", "server 4711", "GC")"""
         names = []

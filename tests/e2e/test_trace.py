@@ -2,6 +2,7 @@
 """trace and replay on the real thing: one run to every format at once, its recording replayed to the same bytes, damaged and
 foreign files, no privilege."""
 import collections
+import contextlib
 import json
 import pathlib
 import re
@@ -14,7 +15,7 @@ import zlib
 
 import pytest
 
-from gs import BIN, ROOT, Cgroup, Started, fixture, gs, lines
+from gs import BIN, ROOT, Cgroup, Started, Trace, fixture, gs, lines
 from pftrace import read_trace
 
 FORMATS = ["pftrace", "jsonl", "json"]
@@ -280,23 +281,24 @@ def perfetto_python():
 
 @pytest.fixture(scope="module")
 def window(tmp_path_factory):
-    """A second of goroutines that wake each other, in one window, to three files; the folder."""
+    """Goroutines that wake each other, in one window, to three files; the folder and the JSON lines."""
     d = tmp_path_factory.mktemp("window")
-    outs = [x for f in ("gsraw", "pftrace", "jsonl") for x in ("-o", d / f"w.{f}")]
-    with Started(fixture("schedload"), "-cpu", 1, "-conns", 2, stdin=subprocess.PIPE) as load:
+    with Started(fixture("schedload"), stdin=subprocess.PIPE) as load, contextlib.closing(load.p.stdin) as to_load:
         load.line()
-        load.p.stdin.write("run 2500\n")
-        load.p.stdin.flush()
-        r = gs("trace", "-p", load.pid, "-d", "1", "--signals", "+go_sched", "--max-overhead", "none", *outs)
-        load.p.stdin.close()
-    assert r.returncode == 0, r.stderr
-    return d
+        with Trace("-p", load.pid, "--signals", "+go_sched", "--max-overhead", "none", "-o", d / "w.gsraw",
+                   "-o", d / "w.pftrace") as trace:
+            time.sleep(0.5)  # the window opens
+            to_load.write("run 300\n")  # of the second: reading a trace takes long
+            to_load.flush()
+            load.line()
+            time.sleep(0.2)
+            return d, trace.stop(), trace.path.read_bytes()
 
 
 def test_goroutine_window_in_perfetto(window, perfetto_python):
     """Slices nest and arrows end (checked as the trace is read, and here); each run of the JSON lines is one on its P."""
-    trace = read_trace(window / "w.pftrace", perfetto_python)
-    events = lines((window / "w.jsonl").read_text())
+    d, events, _ = window
+    trace = read_trace(d / "w.pftrace", perfetto_python)
     sched = [s for s in trace.slices if s.category == ["sched"] and len(s.track) > 3]
     ps = collections.Counter(s.track[-1] for s in sched if s.track[-2] == "goroutine scheduler: Ps")
     assert len([e for e in events if e["kind"] == "sched.window"]) == 1
@@ -314,7 +316,8 @@ def test_goroutine_window_in_perfetto(window, perfetto_python):
 
 
 def test_goroutine_window_replayed(window, tmp_path):
-    for f in ("jsonl", "pftrace"):
-        r = gs("replay", window / "w.gsraw", "-o", tmp_path / f"w.{f}")
-        assert r.returncode == 0, r.stderr
-        assert (tmp_path / f"w.{f}").read_bytes() == (window / f"w.{f}").read_bytes(), f
+    d, _, said = window
+    r = gs("replay", d / "w.gsraw", "-o", tmp_path / "w.jsonl", "-o", tmp_path / "w.pftrace")
+    assert r.returncode == 0, r.stderr
+    assert (tmp_path / "w.jsonl").read_bytes() == said
+    assert (tmp_path / "w.pftrace").read_bytes() == (d / "w.pftrace").read_bytes()
