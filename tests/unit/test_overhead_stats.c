@@ -98,11 +98,12 @@ static void senseless(void **state)
 /* More readings than are kept, some close to one another: the oldest that is left is where the share begins. */
 static void ring(void **state)
 {
+	const int last = 10 * OVERHEAD_STATS_MAX + 6, first = last - OVERHEAD_STATS_MAX + 1; /* of those kept */
 	struct overhead_stats o[1] = {0};
 
-	for (int i = 0; i < 10 * OVERHEAD_STATS_MAX; i++)
-		add(o, i, i + 1, i * 0.02);
-	assert_true(near(sum_of(o, 1, 10 * OVERHEAD_STATS_MAX, 1e6).ratio[OVERHEAD_GO_SCHED], 0.02));
+	for (int i = 0; i <= last; i++)
+		add(o, i, i + 1, i < last - 10 ? 0 : (i - last + 10) * 0.02);
+	assert_true(near(sum_of(o, 1, last, 1e6).ratio[OVERHEAD_GO_SCHED], 0.2 / (last - first)));
 	memset(o, 0, sizeof(o));
 	for (int i = 0; i < 20 * OVERHEAD_STATS_MAX; i++) /* ten a second: they must reach further back than 80 */
 		add(o, i * 0.1, i * 0.1 + 1, i * 0.001);
