@@ -193,7 +193,8 @@ static void read_event(struct file *file, struct field msg, uint64_t ns)
 	struct seen *s;
 	struct field f;
 
-	file->seen = realloc(file->seen, (file->seen_cnt + 1) * sizeof(*s));
+	if (!(file->seen_cnt & (file->seen_cnt - 1))) /* full at each power of two */
+		file->seen = realloc(file->seen, (file->seen_cnt ? 2 * file->seen_cnt : 1) * sizeof(*s));
 	s = &file->seen[file->seen_cnt++];
 	*s = (struct seen){.ns = ns};
 	while (read_field(&at, end, &f)) {
