@@ -238,13 +238,21 @@ void session_sched_usage(struct watched_owner *o)
 
 	if (o->last_read_ns && u->nr_throttled > o->last_throttled && o->last_throttled >= 0)
 		o->throttled_ns = u->time_ns;
-	o->cpu_use = 0;
+	o->cpu_use = o->last_read_ns ? 0 : NAN;
 	if (o->last_read_ns && u->time_ns > o->last_read_ns && u->cpu_ns != LIMIT_UNKNOWN &&
 	    o->last_cpu_ns != LIMIT_UNKNOWN)
 		o->cpu_use = (double)(u->cpu_ns - o->last_cpu_ns) / (double)(u->time_ns - o->last_read_ns);
 	o->last_read_ns = u->time_ns;
 	o->last_throttled = u->nr_throttled;
 	o->last_cpu_ns = u->cpu_ns;
+}
+
+/* Throttling and use are known from the second reading on. */
+static bool quota_unknown(const struct watched_owner *o)
+{
+	if (!o->limits_known)
+		return !o->limits_read_ns; /* not yet; or they cannot be read */
+	return o->limits.cpu_limit > 0 && (!o->last_read_ns || isnan(o->cpu_use));
 }
 
 static bool is_at_quota(const struct watched_owner *o, uint64_t now)
@@ -448,7 +456,11 @@ static bool held_by_quota(struct session *s, const struct process *p, uint64_t n
 {
 	struct sched_watch *w = p->watched->sched;
 
-	if (s->opts->at_quota || w->force || !is_at_quota(p->watched->owner, now))
+	if (s->opts->at_quota || w->force)
+		return false;
+	if (quota_unknown(p->watched->owner))
+		return true;
+	if (!is_at_quota(p->watched->owner, now))
 		return false;
 	if (!w->told_quota)
 		log_warn("no goroutine window on %s (pid %d): its CPU limit holds it now, a window would make that "
