@@ -106,7 +106,7 @@ def check_receipt(w):
 def test_tracers_come_and_go(long):
     with Program() as prog:
         hits = []
-        for _ in range(200 if long else 8):
+        for _ in range(200 if long else 4):
             prog.tell("run 800")
             r = gs("trace", "-p", prog.pid, *FREE, "-d", "0.3", "-o", "-")
             assert r.returncode == 0, r.stderr
@@ -122,17 +122,17 @@ def test_tracers_come_and_go(long):
 @pytest.mark.parametrize("long", SHORT_AND_LONG)
 def test_windows_come_and_go(long):
     """One tracer whose windows end by the budget: it does not grow, and keeps no descriptor of a window."""
-    rounds, sizes = 200 if long else 14, []
+    rounds, sizes = 200 if long else 12, []
     with Program() as prog, Trace("-p", prog.pid, *WINDOWS, "--max-overhead", "1%", duration=800) as trace:
         for _ in range(rounds):
-            prog.tell("run 700")
+            prog.tell("run 400")
             prog.answer()
             sizes.append(size_of(trace.pid))
         held = held_by(trace.pid)
         windows = windows_of(trace.stop())
     print(len(windows), "windows; KiB, descriptors:", sizes[0], sizes[len(sizes) // 2], sizes[-1])
     check_nothing_left(held)
-    assert len(windows) > rounds / 5, windows
+    assert len(windows) >= rounds / 10, windows
     for w in windows:
         check_receipt(w)
     assert {w["end"] for w in windows[:-1]} == {"budget"}
@@ -147,7 +147,7 @@ def test_windows_come_and_go(long):
 
 
 def kill_in_window(rng):
-    with Program() as prog:
+    with Program(stderr=subprocess.DEVNULL) as prog:  # SIGQUIT prints its goroutines
         prog.tell("run 5000")
         with Trace("-p", prog.pid, *FREE) as trace:
             time.sleep(rng.uniform(0, 0.5))
@@ -166,14 +166,14 @@ def kill_in_window(rng):
 
 @pytest.mark.parametrize("long", SHORT_AND_LONG)
 def test_killed_program(long):
-    cnt, rng = 100 if long else 8, random.Random(6)
+    cnt, rng = 100 if long else 5, random.Random(6)
     assert sum(kill_in_window(rng) for _ in range(cnt)) > cnt / 3
 
 
 def test_killed_tracer():
     """The kernel takes the probes out of the program, which does not notice."""
     with Program() as prog:
-        for _ in range(3):
+        for _ in range(2):
             prog.tell("run 2000")
             with Trace("-p", prog.pid, *FREE) as trace:
                 wait_for_window(trace, prog.pid)
@@ -197,9 +197,9 @@ def test_replaced_program(tmp_path, way):
     with Trace(*WINDOWS) as trace:
         shutil.copy(versions[0], app)
         pids = []
-        for i in range(3):
+        for i in range(2):
             with Program(exe=app) as prog:
-                prog.tell("run 2500")
+                prog.tell("run 2000")
                 pids.append(prog.pid)
                 if i % 2 == 0:
                     wait_for_window(trace, prog.pid)
@@ -222,7 +222,7 @@ def test_replaced_program(tmp_path, way):
                 copy_in_place(versions[(i + 1) % 3], app)
                 assert time.time() - began < 2
         events = trace.stop()
-    assert windows_of(events, pids[0]) and windows_of(events, pids[2])
+    assert windows_of(events, pids[0])
     for pid in pids:
         for w in windows_of(events, pid):
             check_receipt(w)
@@ -283,11 +283,11 @@ def test_other_process_of_the_file():
 
 def test_budget_is_kept():
     with Program() as prog:
-        prog.tell("run 8500")
+        prog.tell("run 6500")
         time.sleep(0.2)
         with Trace("-p", prog.pid, *WINDOWS, "--max-overhead", "0.5%") as trace:
             began, before = time.time(), prog.cpu_seconds()
-            time.sleep(7)
+            time.sleep(5)
             seconds, used = time.time() - began, prog.cpu_seconds() - before
             windows = windows_of(trace.stop())
         prog.answer()
@@ -305,8 +305,8 @@ def test_no_budget_at_all():
 
 def test_budget_in_json():
     with Program() as prog:
-        prog.tell("run 6000")
-        with Started(BIN, "top", "--json", "-p", prog.pid, *WINDOWS, "-w", "10s", "-d", "5") as top:
+        prog.tell("run 4000")
+        with Started(BIN, "top", "--json", "-p", prog.pid, *WINDOWS, "-w", "10s", "-d", "4") as top:
             snapshots = top.wait()
     c = snapshots[-1]["containers"][0]
     o, w = c["overhead"], c["sched"]["window"]
@@ -317,7 +317,7 @@ def test_budget_in_json():
 
 def trigger(after, *args):
     with Program(*args) as prog, Trace("-p", prog.pid, *FREE, "--sched-trigger", after) as trace:
-        prog.tell("run 3000")
+        prog.tell("run 2500")
         prog.answer()
         return windows_of(trace.stop())
 
@@ -354,10 +354,10 @@ def test_assists_over_budget(tmp_path):
     """Probes that are on all the time are off where they cost more than allowed; the program goes on."""
     said = tmp_path / "said"
     with Program(name="assist") as prog, open(said, "w") as err, \
-            Started(BIN, "top", "--json", "-p", prog.pid, "--signals", "+go_assist", "--max-overhead", "0.01%", "-d", "7",
+            Started(BIN, "top", "--json", "-p", prog.pid, "--signals", "+go_assist", "--max-overhead", "0.01%", "-d", "5",
                     stderr=err) as top:
         top.line()
-        prog.tell("run 5000")
+        prog.tell("run 4000")
         snapshots = top.wait()
         prog.answer()
     assert f"(pid {prog.pid}): it cost " in said.read_text() and "go_assist off for" in said.read_text(), said.read_text()
@@ -370,7 +370,7 @@ def test_assists_over_budget(tmp_path):
 
 def test_key_s():
     with Program() as prog:
-        prog.tell("run 12000")
+        prog.tell("run 8000")
         t = Terminal([str(BIN), "top", "-p", str(prog.pid), "--max-overhead", "none"], 140, 50)
         try:
             t.wait_for("gopherscope  ", 10)
@@ -381,7 +381,7 @@ def test_key_s():
             t.keys("y")
             t.keys("\r4")
             t.wait_for("open now", 5)
-            t.read(4)
+            t.read(2.5)
             text = t.text()
         finally:
             t.close()
