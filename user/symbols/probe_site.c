@@ -272,7 +272,9 @@ static bool visit_target(csh cs, struct body *b, const cs_insn *in)
 	return target <= b->call || target > b->site;
 }
 
-static bool after_call_amd64(struct body *b)
+/* The branch that `visit` finds, behind so many calls, and that nobody else comes to. */
+static bool find_branch_amd64(struct body *b, bool (*visit)(csh cs, struct body *b, const cs_insn *in),
+			      unsigned int calls)
 {
 	cs_insn *in;
 	bool whole = false;
@@ -283,13 +285,18 @@ static bool after_call_amd64(struct body *b)
 	cs_option(cs, CS_OPT_DETAIL, CS_OPT_ON);
 	in = cs_malloc(cs);
 	if (in)
-		walk_amd64(cs, b, in, visit_call, &whole);
-	if (in && whole && b->site && b->calls == 1)
+		walk_amd64(cs, b, in, visit, &whole);
+	if (in && whole && b->site && b->calls == calls)
 		walk_amd64(cs, b, in, visit_target, &whole);
 	if (in)
 		cs_free(in, 1);
 	cs_close(&cs);
-	return whole && b->site && b->calls == 1;
+	return whole && b->site && b->calls == calls;
+}
+
+static bool after_call_amd64(struct body *b)
+{
+	return find_branch_amd64(b, visit_call, 1);
 }
 
 /* A signed field of `bits` bits from bit `low`, in instructions. */
@@ -371,22 +378,7 @@ static bool visit_first(csh cs, struct body *b, const cs_insn *in)
 
 static bool first_branch_amd64(struct body *b)
 {
-	cs_insn *in;
-	bool whole = false;
-	csh cs;
-
-	if (cs_open(CS_ARCH_X86, CS_MODE_64, &cs) != CS_ERR_OK)
-		return false;
-	cs_option(cs, CS_OPT_DETAIL, CS_OPT_ON);
-	in = cs_malloc(cs);
-	if (in)
-		walk_amd64(cs, b, in, visit_first, &whole);
-	if (in && whole && b->site)
-		walk_amd64(cs, b, in, visit_target, &whole);
-	if (in)
-		cs_free(in, 1);
-	cs_close(&cs);
-	return whole && b->site;
+	return find_branch_amd64(b, visit_first, 0);
 }
 
 static bool first_branch_arm64(struct body *b)
