@@ -86,7 +86,7 @@ def offset_of(truth, ours):
 
 @pytest.mark.parametrize("version,variant", [("1.18.10", "plain"), ("1.22.12", "stripped"), ("1.27.4", "piestripped")])
 def test_each_wait(version, variant, tmp_path):
-    with Assist(version, variant) as prog, Trace("-p", prog.pid, "--signals", "+go_assist") as trace:
+    with Assist(version, variant) as prog, Trace("-p", prog.pid, "--signals", "+go_assist", "--max-overhead", "none") as trace:
         file = tmp_path / "t"
         answer = prog.do(f"run 1000 {file}")
         time.sleep(0.3)
@@ -110,7 +110,7 @@ def test_each_wait(version, variant, tmp_path):
 
 def test_number(tmp_path):
     """How many assists: one for each in the trace, and one more where a goroutine had to try again."""
-    with Assist("1.27.4") as prog, Started(BIN, "top", "--json", "-w", "60s", "-p", prog.pid, "--signals", "+go_assist") as top:
+    with Assist("1.27.4") as prog, Started(BIN, "top", "--json", "-w", "60s", "-p", prog.pid, "--signals", "+go_assist", "--max-overhead", "none") as top:
         top.line()  # attached
         prog.do(f"run 1000 {tmp_path / 't'}")
         truth, assists = waits_of(parsed(tmp_path / "t"))
