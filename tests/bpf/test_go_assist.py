@@ -110,7 +110,8 @@ def test_each_wait(version, variant, tmp_path):
 
 def test_number(tmp_path):
     """How many assists: one for each in the trace, and one more where a goroutine had to try again."""
-    with Assist("1.27.4") as prog, Started(BIN, "top", "--json", "-w", "60s", "-p", prog.pid, "--signals", "+go_assist", "--max-overhead", "none") as top:
+    with Assist("1.27.4") as prog, Started(BIN, "top", "--json", "-w", "60s", "-p", prog.pid, "--signals", "+go_assist",
+                                           "--max-overhead", "none") as top:
         top.line()  # attached
         prog.do(f"run 1000 {tmp_path / 't'}")
         truth, assists = waits_of(parsed(tmp_path / "t"))
