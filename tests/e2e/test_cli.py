@@ -110,7 +110,8 @@ def test_check_runs_here():
     assert re.search(r"^cpu_sched +window ", r.stdout, re.M), r.stdout
     assert re.search(r"^RESULT  can run; 0 of 8 signals off$", r.stdout, re.M)
     states = {s["name"]: s["state"] for s in lines(gs("check", "--json").stdout)[0]["signals"]}
-    assert states.pop("cpu_sched") == "window" and states.pop("go_assist") == "off"  # only when asked for
+    assert states.pop("cpu_sched") == "window"
+    assert states.pop("go_assist") == states.pop("go_sched") == "off"  # only when asked for
     assert set(states.values()) == {"on"}
 
 
@@ -143,7 +144,7 @@ def test_no_privilege_at_all():
     assert r.returncode == PRIVILEGE
     assert "CAP_SYS_PTRACE is missing; run as root" in one_line(r.stderr)
     r = as_nobody("check")
-    assert r.returncode == PRIVILEGE and len(re.findall(r"^\w+ +OFF ", r.stdout, re.M)) == 8, r.stdout
+    assert r.returncode == PRIVILEGE and len(re.findall(r"^\w+ +OFF ", r.stdout, re.M)) == 9, r.stdout
 
 
 def test_no_btf():
