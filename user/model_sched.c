@@ -275,7 +275,8 @@ static void close_window(struct model *m, struct model_process *p, const struct 
 	t.duration_ns = r->end_ns - r->start_ns;
 	if (o) {
 		goroutine_track_end(o->track, r->end_ns);
-		m->lost[SIGNAL_GO_SCHED][LOSS_LIMIT] += goroutine_track_not_followed(o->track);
+		t.not_followed = goroutine_track_not_followed(o->track);
+		m->lost[SIGNAL_GO_SCHED][LOSS_LIMIT] += t.not_followed;
 	}
 	if (p->container) {
 		tell_stats(p, o, r);

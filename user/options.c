@@ -315,7 +315,8 @@ static int parse_span_min(struct options *o, char *text)
 		}
 	}
 	return bad("span-min", text,
-		   "no kind of span; gc.cycle, gc.pause, cpu.throttle, cpu.runq, tcp.connect, dns.query or all");
+		   "no kind of span; gc.cycle, gc.pause, gc.assist, cpu.throttle, cpu.runq, sched.wait, tcp.connect, "
+		   "dns.query or all");
 }
 
 /* Percent, with or without its sign. */

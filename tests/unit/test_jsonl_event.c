@@ -239,12 +239,12 @@ static void add_windows(struct str *all)
 	e.u.window = &w;
 	add(all, &e,
 	    ROWS({"end", 's'}, {"hits", 'i'}, {"hits_by_kind.run", 'i'}, {"hits_by_kind.syscall", 'i'},
-		 {"lost.ring_full", 'i'}, {"lost.unreadable", 'i'}, {"late", 'i'}, {"cost_seconds", 'r'},
-		 {"cpu_seconds", 'r'}, {"cost_ratio", 'r'}, {"complete", 'b'}));
+		 {"lost.ring_full", 'i'}, {"lost.unreadable", 'i'}, {"lost.limit", 'i'}, {"late", 'i'},
+		 {"cost_seconds", 'r'}, {"cpu_seconds", 'r'}, {"cost_ratio", 'r'}, {"complete", 'b'}));
 	w = (struct record_sched_window){.end = SCHED_WINDOW_END_CNT, .cost_ns = NAN};
 	add(all, &e,
-	    ROWS({"end", 'n'}, {"hits", 'i'}, {"cost_seconds", 'n'}, {"cpu_seconds", 'n'}, {"cost_ratio", 'n'},
-		 {"complete", 'b'}));
+	    ROWS({"end", 'n'}, {"hits", 'i'}, {"lost.ring_full", 'n'}, {"lost.limit", 'i'}, {"late", 'n'},
+		 {"cost_seconds", 'n'}, {"cpu_seconds", 'n'}, {"cost_ratio", 'n'}, {"complete", 'b'}));
 	w.cpu_ns = 1000; /* known, but not what we cost */
 	add(all, &e, ROWS({"cost_seconds", 'n'}, {"cpu_seconds", 'r'}, {"cost_ratio", 'n'}));
 }

@@ -136,8 +136,8 @@ static void feed_others(struct run *r)
 	feed(r, e);
 	for (int k = 0; k < TRACE_KIND_CNT; k++) {
 		e = t_event((enum trace_kind)k, 240, 500);
-		if (k == TRACE_SCHED_WAIT)
-			continue; /* test_goroutine_waits */
+		if (k == TRACE_SCHED_WAIT || k == TRACE_SCHED_WINDOW)
+			continue; /* test_goroutine_waits, test_goroutine_windows */
 		if (k == TRACE_TCP_RETRANSMIT || k == TRACE_TCP_RESET || k == TRACE_THROTTLE_MISSED ||
 		    k >= TRACE_OOM_KILL)
 			feed(r, e); /* no spans, so not even looked into */
@@ -163,6 +163,30 @@ static void test_goroutine_waits(void **state)
 	assert_non_null(strstr(
 		r.text, "{\"key\":\"gopherscope.go.goroutine.created_by\",\"value\":{\"stringValue\":\"main.main\"}}"));
 	assert_non_null(strstr(r.text, "{\"key\":\"gopherscope.waker.goid\",\"value\":{\"intValue\":\"5\"}}"));
+	run_close(&r);
+}
+
+/* Each window is a span, however short: it says whether waits are missing. */
+static void test_goroutine_windows(void **state)
+{
+	struct record_sched_window w = {
+		.end = SCHED_WINDOW_BUDGET, .lost = {12, 3}, .cost_ns = 2.5e6, .cpu_ns = 1000000000};
+	struct trace_event e = t_event(TRACE_SCHED_WINDOW, 0, 0.5);
+	struct run r;
+
+	run_open(&r, DEFAULTS);
+	e.u.window = &w;
+	e.not_followed = 5;
+	feed(&r, e);
+	w = (struct record_sched_window){.end = SCHED_WINDOW_GONE, .cost_ns = NAN}; /* its end was not told */
+	feed(&r, e);
+	check(&r, "sched.window sched.window", 0);
+	assert_string_equal(get(&r, 0, "attributes.0.key"), "gopherscope.sched.window.end");
+	assert_string_equal(get(&r, 0, "attributes.0.value.stringValue"), "budget");
+	assert_non_null(
+		strstr(r.text, "{\"key\":\"gopherscope.sched.window.lost_events\",\"value\":{\"intValue\":\"20\"}}"));
+	assert_int_equal(json_array_size(at(json_array_get(r.spans, 0), "attributes")), 4);
+	assert_int_equal(json_array_size(at(json_array_get(r.spans, 1), "attributes")), 1);
 	run_close(&r);
 }
 
@@ -531,13 +555,21 @@ static void test_full_disk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_golden),         cmocka_unit_test(test_goroutine_waits),
-		cmocka_unit_test(test_seed),           cmocka_unit_test(test_parents),
-		cmocka_unit_test(test_cycle_numbers),  cmocka_unit_test(test_cycle_thresholds),
-		cmocka_unit_test(test_assists),        cmocka_unit_test(test_other_thresholds),
-		cmocka_unit_test(test_links),          cmocka_unit_test(test_many_links),
-		cmocka_unit_test(test_orphans),        cmocka_unit_test(test_lines),
-		cmocka_unit_test(test_many_resources), cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_golden),
+		cmocka_unit_test(test_goroutine_waits),
+		cmocka_unit_test(test_goroutine_windows),
+		cmocka_unit_test(test_seed),
+		cmocka_unit_test(test_parents),
+		cmocka_unit_test(test_cycle_numbers),
+		cmocka_unit_test(test_cycle_thresholds),
+		cmocka_unit_test(test_assists),
+		cmocka_unit_test(test_other_thresholds),
+		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_many_links),
+		cmocka_unit_test(test_orphans),
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_many_resources),
+		cmocka_unit_test(test_full_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

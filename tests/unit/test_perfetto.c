@@ -699,9 +699,9 @@ static void sched_tracks(void **state)
 		"E P 0",
 		"B goroutine window goroutine windows",
 		"E goroutine windows",
-		"B window lost 3 events lost",
+		"B window lost 7 events lost",
 		"E lost",
-		"I window lost 3 events lost",
+		"I window lost 7 events lost",
 	};
 	struct goroutine_span wait = {.kind = SPAN_WAIT, .goid = 9, .wake = WAKE_READY, .waker = 5, .p = 1};
 	struct goroutine_span run = {.kind = SPAN_RUN, .goid = 9, .p = 1, .end = RUN_PARKED};
@@ -712,6 +712,7 @@ static void sched_tracks(void **state)
 
 	w.end_ns = T_END_NS + T_MS(10);
 	window.u.window = &w;
+	window.not_followed = 4;
 	file_open(&f);
 	feed(&f, t_span(1, 2, &wait));
 	feed(&f, t_span(2, 3, &run));

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "diagnose/verdicts.h"
 #include "export/gctrace.h"
+#include "export/jsonl_parts.h"
 #include "export/jw.h"
 #include "export/names.h"
 
@@ -271,21 +272,31 @@ static void add_sched_hits(struct jw *w, const struct record_sched_window *r)
 	jw_end(w, '}');
 }
 
+/* A window whose end was not told: only what came of it is known. */
+static void add_sched_lost(struct jw *w, const struct trace_event *e)
+{
+	const struct record_sched_window *r = e->u.window;
+	bool known = trace_window_known(e);
+
+	jw_begin(w, "lost", '{');
+	jsonl_integer_if(w, "ring_full", known, (int64_t)r->lost[GO_SCHED_LOST_RING]);
+	jsonl_integer_if(w, "unreadable", known, (int64_t)r->lost[GO_SCHED_LOST_UNREADABLE]);
+	jw_int(w, "limit", (int64_t)e->not_followed);
+	jw_end(w, '}');
+}
+
 static void add_sched_window(struct jw *w, const struct trace_event *e)
 {
 	const struct record_sched_window *r = e->u.window;
 
 	jw_text(w, "end", names_sched_window_end(r->end));
 	add_sched_hits(w, r);
-	jw_begin(w, "lost", '{');
-	jw_int(w, "ring_full", (int64_t)r->lost[GO_SCHED_LOST_RING]);
-	jw_int(w, "unreadable", (int64_t)r->lost[GO_SCHED_LOST_UNREADABLE]);
-	jw_end(w, '}');
-	jw_int(w, "late", (int64_t)r->late);
+	add_sched_lost(w, e);
+	jsonl_integer_if(w, "late", trace_window_known(e), (int64_t)r->late);
 	jw_real(w, "cost_seconds", r->cost_ns / (double)NS_PER_SEC);
 	jw_real(w, "cpu_seconds", r->cpu_ns ? (double)r->cpu_ns / (double)NS_PER_SEC : (double)NAN);
 	jw_real(w, "cost_ratio", r->cpu_ns ? r->cost_ns / (double)r->cpu_ns : (double)NAN);
-	jw_bool(w, "complete", !r->lost[GO_SCHED_LOST_RING] && !r->lost[GO_SCHED_LOST_UNREADABLE]);
+	jw_bool(w, "complete", trace_window_known(e) && !trace_window_lost(e));
 }
 
 static void add_nothing(struct jw *w, const struct trace_event *e)

@@ -47,6 +47,10 @@ static const char *const attrs[ATTR_CNT] = {
 	[ATTR_ASSIST_WAIT] = "gopherscope.go.assist.wait_seconds",
 	[ATTR_CREATED_BY] = "gopherscope.go.goroutine.created_by",
 	[ATTR_WAKER_GOID] = "gopherscope.waker.goid",
+	[ATTR_WINDOW_END] = "gopherscope.sched.window.end",
+	[ATTR_WINDOW_LOST] = "gopherscope.sched.window.lost_events",
+	[ATTR_WINDOW_COST] = "gopherscope.sched.window.cost_seconds",
+	[ATTR_WINDOW_CPU] = "gopherscope.sched.window.cpu_seconds",
 	[ATTR_GC_NUMBER] = "gopherscope.go.gc.number",
 	[ATTR_GC_CPU_SHARE] = "gopherscope.go.gc.cpu.share",
 	[ATTR_GC_HEAP_BEFORE] = "gopherscope.go.gc.heap.before",
@@ -64,11 +68,14 @@ static const char *const attrs[ATTR_CNT] = {
 	[ATTR_DNS_RESPONSE_CODE] = "gopherscope.dns.response_code",
 };
 
-/* A mark phase goes with its cycle; one whose cycle never ended counts as long as a cycle must. */
+/* A mark phase goes with its cycle; one whose cycle never ended counts as long as a cycle must. Windows always go: they
+ * say whether waits were lost. */
 static const uint64_t span_min_ns[TRACE_KIND_CNT] = {
-	[TRACE_GC_CYCLE] = 100 * NS_PER_MS,  [TRACE_GC_MARK] = 100 * NS_PER_MS,  [TRACE_GC_PAUSE] = 10 * NS_PER_MS,
-	[TRACE_THROTTLE] = 20 * NS_PER_MS,   [TRACE_RUNQ] = 20 * NS_PER_MS,      [TRACE_TCP_CONNECT] = 100 * NS_PER_MS,
-	[TRACE_DNS_QUERY] = 100 * NS_PER_MS, [TRACE_GC_ASSIST] = 10 * NS_PER_MS, [TRACE_SCHED_WAIT] = 5 * NS_PER_MS,
+	[TRACE_GC_CYCLE] = 100 * NS_PER_MS,  [TRACE_GC_MARK] = 100 * NS_PER_MS,
+	[TRACE_GC_PAUSE] = 10 * NS_PER_MS,   [TRACE_THROTTLE] = 20 * NS_PER_MS,
+	[TRACE_RUNQ] = 20 * NS_PER_MS,       [TRACE_TCP_CONNECT] = 100 * NS_PER_MS,
+	[TRACE_DNS_QUERY] = 100 * NS_PER_MS, [TRACE_GC_ASSIST] = 10 * NS_PER_MS,
+	[TRACE_SCHED_WAIT] = 5 * NS_PER_MS,  [TRACE_SCHED_WINDOW] = 1,
 };
 
 const char *names_attr(enum attr a)

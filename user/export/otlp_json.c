@@ -304,6 +304,7 @@ static int otlp_open(const struct exporter_cfg *cfg, struct exporter **ret)
 	x->all = cfg->all_spans;
 	for (int k = 0; k < TRACE_KIND_CNT; k++)
 		x->min_ns[k] = cfg->span_min_ns[k] ? cfg->span_min_ns[k] : names_span_min_ns((enum trace_kind)k);
+	x->min_ns[TRACE_SCHED_WINDOW] = names_span_min_ns(TRACE_SCHED_WINDOW); /* what was lost is never held back */
 	err = otlp_lines_init(&x->lines, cfg);
 	if (err) {
 		otlp_free(x);

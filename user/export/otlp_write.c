@@ -313,12 +313,31 @@ static void add_sched_wait(struct jw *w, const struct trace_event *e)
 		attr_int(w, ATTR_WAKER_GOID, (int64_t)s->waker);
 }
 
+static void add_sched_window(struct jw *w, const struct trace_event *e)
+{
+	const struct record_sched_window *r = e->u.window;
+
+	attr_text(w, ATTR_WINDOW_END, names_sched_window_end(r->end));
+	if (r->cpu_ns)
+		attr_seconds(w, ATTR_WINDOW_CPU, r->cpu_ns);
+	if (!trace_window_known(e))
+		return;
+	attr_int(w, ATTR_WINDOW_LOST, (int64_t)trace_window_lost(e));
+	attr_real(w, ATTR_WINDOW_COST, r->cost_ns / (double)NS_PER_SEC);
+}
+
 void otlp_attributes(struct jw *w, const char *key, const struct trace_event *e)
 {
 	static void (*const add[TRACE_KIND_CNT])(struct jw *w, const struct trace_event *e) = {
-		[TRACE_GC_CYCLE] = add_cycle,   [TRACE_GC_PAUSE] = add_pause,        [TRACE_THROTTLE] = add_throttle,
-		[TRACE_RUNQ] = add_runq,        [TRACE_TCP_CONNECT] = add_connect,   [TRACE_DNS_QUERY] = add_dns,
-		[TRACE_GC_ASSIST] = add_assist, [TRACE_SCHED_WAIT] = add_sched_wait,
+		[TRACE_GC_CYCLE] = add_cycle,
+		[TRACE_GC_PAUSE] = add_pause,
+		[TRACE_THROTTLE] = add_throttle,
+		[TRACE_RUNQ] = add_runq,
+		[TRACE_TCP_CONNECT] = add_connect,
+		[TRACE_DNS_QUERY] = add_dns,
+		[TRACE_GC_ASSIST] = add_assist,
+		[TRACE_SCHED_WAIT] = add_sched_wait,
+		[TRACE_SCHED_WINDOW] = add_sched_window,
 	};
 	char buf[NAMES_TEXT_SZ];
 

@@ -488,9 +488,10 @@ int perfetto_sched_span(struct perfetto_sched *x, const struct trace_event *e)
 
 /* ---- windows ---- */
 
-static void put_lost(struct perfetto_sched *x, struct sched_process *p, const struct record_sched_window *w)
+static void put_lost(struct perfetto_sched *x, struct sched_process *p, const struct trace_event *e)
 {
-	uint64_t lost = w->lost[GO_SCHED_LOST_RING] + w->lost[GO_SCHED_LOST_UNREADABLE];
+	const struct record_sched_window *w = e->u.window;
+	uint64_t lost = trace_window_lost(e);
 	struct name n = numbered("window lost ", lost);
 
 	if (!lost)
@@ -531,7 +532,7 @@ int perfetto_sched_window(struct perfetto_sched *x, const struct trace_event *e,
 	pftrace_begin(x->t, track, w->start_ns, details, sz);
 	pftrace_end(x->t, track, w->end_ns);
 	name_all(x, p);
-	put_lost(x, p, w);
+	put_lost(x, p, e);
 	put_others(x, p, w);
 	return 0;
 }

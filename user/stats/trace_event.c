@@ -2,6 +2,7 @@
 /* The names of events in jsonl and OTLP: part of the exported contract. */
 #include "stats/trace_event.h"
 
+#include <math.h>
 #include <stddef.h>
 
 const char *trace_kind_name(enum trace_kind k)
@@ -30,4 +31,16 @@ const char *trace_kind_name(enum trace_kind k)
 	};
 
 	return (unsigned int)k < TRACE_KIND_CNT ? names[k] : NULL;
+}
+
+bool trace_window_known(const struct trace_event *e)
+{
+	return !isnan(e->u.window->cost_ns);
+}
+
+uint64_t trace_window_lost(const struct trace_event *e)
+{
+	const struct record_sched_window *r = e->u.window;
+
+	return r->lost[GO_SCHED_LOST_RING] + r->lost[GO_SCHED_LOST_UNREADABLE] + e->not_followed;
 }

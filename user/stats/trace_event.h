@@ -80,6 +80,7 @@ struct trace_event {
 	const struct runtime_sample *sample;  /* last reading of the process before it; NULL unknown */
 	const struct cgroup_limits *limits;   /* of the container; NULL unknown */
 	int32_t pid, tid;                     /* 0 unknown */
+	uint64_t not_followed;                /* SCHED_WINDOW: events beyond our own bounds, lost like the record's */
 	union {
 		const union event *event;
 		const struct gc_cycle_done *cycle;
@@ -97,3 +98,8 @@ static inline uint64_t trace_event_start_ns(const struct trace_event *e)
 {
 	return e->end_ns - e->duration_ns;
 }
+
+/* SCHED_WINDOW: events that are missing in it; its numbers are too low by these. Its end was not told: what was lost is
+ * not known, either. */
+bool trace_window_known(const struct trace_event *e);
+uint64_t trace_window_lost(const struct trace_event *e);
