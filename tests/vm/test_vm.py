@@ -83,8 +83,8 @@ network() {
 }
 
 begun check
-./gopherscope check > out/check.txt 2>&1
-./gopherscope check --json > out/check.json 2>> out/check.txt; echo $? > out/check.status
+./gopherscope check --signals +go_sched > out/check.txt 2>&1
+./gopherscope check --signals +go_sched --json > out/check.json 2>> out/check.txt; echo $? > out/check.status
 
 begun trace
 ./gopherscope trace --toggle --signals -cpu_sched -o /t/out/trace.jsonl > trace.said 2> out/trace.err &
@@ -236,6 +236,7 @@ OLD = {
     "go_gc": ("on", "perf uprobes", "6 hits a GC cycle"),
     "cpu_throttle": ("on", "tp_btf hrtimer expiry ", "exact intervals, sum checked"),
     "cpu_sched": ("window", "tp_btf sched_switch, wakeup; iter/task", "waits with throttling left out"),
+    "go_sched": ("window", "perf uprobes at push", "all processes of the file pay"),
 }
 NEW = {
     "go_gc": ("on", "uprobe_multi", "6 hits a GC cycle"),
@@ -247,6 +248,7 @@ NEW = {
     "net_dns": ("on", "cgroup_skb at the v2 root", "UDP port 53"),
     "mem_oom": ("on", "raw_tp mark_victim", "every victim of the node"),
     "go_assist": ("off", "-", "only when asked for"),
+    "go_sched": ("window", "uprobe_multi at push", "only its own process pays"),
 }
 
 
@@ -266,7 +268,7 @@ def test_every_object_loads(guest):
     for line in text(guest, "check.txt").splitlines():
         if (name := line.split(" ")[0]) in expected:
             assert expected[name][1] in line and expected[name][2] in line
-    assert "0 of 8 signals off" in text(guest, "check.txt")
+    assert "0 of 9 signals off" in text(guest, "check.txt")
 
 
 def check_program(result, program):
