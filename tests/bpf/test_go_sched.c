@@ -252,6 +252,31 @@ static bool test_full_ring(void)
 	return good;
 }
 
+/* The event loop waits for something else: the window ends by itself, and what it saw is told when somebody asks. */
+static bool test_stalled(void)
+{
+	struct scene s;
+	bool good = set_up(&s, "1.27.4", "plain", false) && must_open(&s);
+
+	if (good) {
+		start_run(&s, 10);
+		usleep(1800 * 1000);
+		good = expect(probes_sched_status(s.rig.probes, s.prey.pid, &seen.status) && seen.status.open,
+			      "it is open when nobody has looked for 1.8 s");
+		usleep(900 * 1000);
+		good &= expect(probes_sched_status(s.rig.probes, s.prey.pid, &seen.status) && !seen.status.open,
+			       "it is over when nobody has looked for 2.7 s");
+		good &= must_go(&s, 1);
+		good &= expect(seen.status.end_ns - seen.status.start_ns < 2600 * NS_PER_MS, "its length");
+		good &= check_accounts(&s);
+		good &= must_open(&s);
+		probes_sched_close(s.rig.probes, s.prey.pid);
+		good &= must_go(&s, 2);
+	}
+	scene_tear_down(&s);
+	return good;
+}
+
 /* We end with a window open: the program goes on, and its next window opens. */
 static bool test_left_open(void)
 {
@@ -291,6 +316,7 @@ static const struct harness_case cases[] = {
 	{"again", test_again},
 	{"killed", test_killed},
 	{"full_ring", test_full_ring},
+	{"stalled", test_stalled},
 	{"left_open", test_left_open},
 	{"refused", test_refused},
 };

@@ -4,12 +4,16 @@
  * A window is a slot in the program's table and a set of links that carry its number. Its end has two steps: the slot
  * is closed, so that what is still hit costs little and gives nothing, and the links are released by a thread of their
  * own, which waits for the kernel (20 to 90 ms). What the ring held until then belongs to the window; when all of it
- * has been told, sched_closed says how much it was. The ring exists while a window does. */
+ * has been told, sched_closed says how much it was. The ring exists while a window does.
+ *
+ * The event loop may wait for a reader of its output for as long as that one likes, and a window that nobody looks at
+ * costs its process on and on: a thread of our own ends windows when the loop has not drained for STALL_NS. */
 #include "probes/go_sched.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -32,10 +36,11 @@
 
 #include "go_sched.skel.h"
 
-#define DRAIN_MAX     60000u /* events a slice: some 5 ms */
-#define SLOT_COST     0u     /* of the calibration */
-#define TRIAL_CALLS   20
-#define UNKNOWN_FIELD 0xffff
+#define DRAIN_MAX   60000u /* events a slice: some 5 ms */
+#define SLOT_COST   0u     /* of the calibration */
+#define TRIAL_CALLS 20
+#define STALL_NS    (2 * NS_PER_SEC)
+#define LOOK_NS     (NS_PER_SEC / 4)
 
 #define THREADS_MAX 4096 /* rows: powers of two */
 #define PS_MAX      1024
@@ -85,6 +90,13 @@ struct sched_priv {
 	bool trial_released;
 	bool multi, pid_filtered;
 	struct go_sched_costs costs;
+	struct {
+		pthread_t thread;
+		pthread_mutex_t lock; /* windows[] and how they end; the fields below */
+		pthread_cond_t wake;
+		uint64_t drained_ns; /* the loop was at it */
+		bool runs, stop;
+	} watch;
 };
 
 /* ---- what a binary must have ----------------------------------------------------------------------------- */
@@ -165,10 +177,88 @@ static int go_sched_open(struct signal *s, const struct signal_env *env, char *w
 	priv->cfg = env->cfg;
 	priv->counters = &env->counters[SIGNAL_GO_SCHED];
 	priv->ring_fd = -1;
+	pthread_mutex_init(&priv->watch.lock, NULL);
 	priv->multi = signal_uses_multi(env);
 	if (priv->multi)
 		bpf_program__set_expected_attach_type(skel->progs.go_sched, ATTACH_TYPE_UPROBE_MULTI);
 	return 0;
+}
+
+/* Ends the window, under the lock: its links go to a releasing thread. */
+static void end_window(struct sched_priv *priv, struct window *w)
+{
+	if (w->state != WINDOW_OPEN)
+		return;
+	priv->slots[w->slot].open = 0;
+	w->status.end_ns = clock_mono_ns();
+	w->status.open = false;
+	w->state = WINDOW_GOING;
+	link_release_consume(priv->release, w->links, &w->released);
+	w->links = NULL;
+}
+
+/* One that is being attached is not open yet: it has no links that could be released. */
+static void end_stalled(struct sched_priv *priv)
+{
+	if (clock_mono_ns() - priv->watch.drained_ns < STALL_NS)
+		return;
+	for (uint32_t i = 1; i < GO_SCHED_SLOTS; i++)
+		if (priv->windows[i] && priv->windows[i]->status.open)
+			end_window(priv, priv->windows[i]);
+}
+
+static void *watch_main(void *arg)
+{
+	struct sched_priv *priv = arg;
+
+	pthread_mutex_lock(&priv->watch.lock);
+	while (!priv->watch.stop) {
+		uint64_t until = clock_mono_ns() + LOOK_NS;
+		struct timespec at = {(time_t)(until / NS_PER_SEC), (long)(until % NS_PER_SEC)};
+
+		if (!priv->window_cnt) /* until one opens */
+			pthread_cond_wait(&priv->watch.wake, &priv->watch.lock);
+		else
+			pthread_cond_timedwait(&priv->watch.wake, &priv->watch.lock, &at);
+		end_stalled(priv);
+	}
+	pthread_mutex_unlock(&priv->watch.lock);
+	return NULL;
+}
+
+/* All signals stay with the thread of the event loop. */
+static int start_watch(struct sched_priv *priv)
+{
+	pthread_condattr_t clock;
+	pthread_attr_t attr;
+	sigset_t all, old;
+	int err;
+
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&priv->watch.wake, &clock);
+	pthread_condattr_destroy(&clock);
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 128u * 1024);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = pthread_create(&priv->watch.thread, &attr, watch_main, priv);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	priv->watch.runs = !err;
+	return -err;
+}
+
+static void stop_watch(struct sched_priv *priv)
+{
+	if (!priv->watch.runs)
+		return;
+	pthread_mutex_lock(&priv->watch.lock);
+	priv->watch.stop = true;
+	pthread_cond_signal(&priv->watch.wake);
+	pthread_mutex_unlock(&priv->watch.lock);
+	pthread_join(priv->watch.thread, NULL);
+	priv->watch.runs = false;
 }
 
 #define SLOTS_SZ (((GO_SCHED_SLOTS * sizeof(struct go_sched_slot)) + 4095) & ~(size_t)4095)
@@ -178,12 +268,16 @@ static int go_sched_attach(struct signal *s, const struct signal_env *env, char 
 	struct go_sched_bpf *skel = s->skel;
 	struct sched_priv *priv = s->priv;
 	void *at = mmap(NULL, SLOTS_SZ, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(skel->maps.sched_slots), 0);
+	int err;
 
 	if (at == MAP_FAILED)
 		return err_why(why, -errno, "cannot map the slots: %s", strerror(errno));
 	priv->slots = at;
-	if (write_guards_new(&priv->guards))
-		return err_why(why, -ENOMEM, "out of memory");
+	err = write_guards_new(&priv->guards);
+	if (!err)
+		err = start_watch(priv);
+	if (err)
+		return err_why(why, err, "no thread that ends windows: %s", strerror(-err));
 	s->state.mode = SIGNAL_WINDOW;
 	return 0;
 }
@@ -205,22 +299,20 @@ void go_sched_stop(struct signal *s)
 {
 	struct sched_priv *priv = s->priv;
 
-	for (uint32_t i = 0; priv && i < GO_SCHED_SLOTS; i++) {
-		struct window *w = priv->windows[i];
-
-		if (!w || w->state != WINDOW_OPEN)
-			continue;
-		priv->slots[i].open = 0;
-		w->state = WINDOW_GOING;
-		link_release_consume(priv->release, w->links, &w->released);
-		w->links = NULL;
-	}
+	if (!priv)
+		return;
+	stop_watch(priv); /* the releasing threads end next */
+	for (uint32_t i = 0; i < GO_SCHED_SLOTS; i++)
+		if (priv->windows[i])
+			end_window(priv, priv->windows[i]);
 }
 
 static void forget_window(struct sched_priv *priv, struct window *w)
 {
+	pthread_mutex_lock(&priv->watch.lock);
 	priv->windows[w->slot] = NULL;
 	priv->window_cnt--;
+	pthread_mutex_unlock(&priv->watch.lock);
 	if (w->memory_open)
 		memory_close(&w->memory);
 	free(w);
@@ -232,6 +324,7 @@ static void go_sched_close(struct signal *s)
 	struct sched_priv *priv = s->priv;
 
 	if (priv) {
+		stop_watch(priv);
 		for (uint32_t i = 0; i < GO_SCHED_SLOTS; i++)
 			if (priv->windows[i])
 				forget_window(priv, priv->windows[i]);
@@ -608,9 +701,12 @@ static int start_window(struct signal *s, struct window *w, const struct process
 	if (no_guard)
 		log_debug("go_sched: pid %d: no lease on its executable: %s", proc->pid, strerror(-no_guard));
 	link_set_guard_consume(w->links, guard);
-	w->status.start_ns = clock_mono_ns();
+	pthread_mutex_lock(&priv->watch.lock);
+	w->status.start_ns = priv->watch.drained_ns = clock_mono_ns();
 	priv->slots[w->slot].open = 1; /* not before all of its probes are there: half a story misleads */
 	w->status.open = true;
+	pthread_cond_signal(&priv->watch.wake);
+	pthread_mutex_unlock(&priv->watch.lock);
 	log_debug("go_sched: window on pid %d opened in %.1f ms", proc->pid,
 		  (double)(w->status.start_ns - begin) / 1e6);
 	return 0;
@@ -638,8 +734,10 @@ int go_sched_open_window(struct signal *s, const struct process *proc, int exe_f
 	w->slot = slot;
 	fill_slot(&priv->slots[slot], proc);
 	w->memory_open = !memory_open(&w->memory, priv->cfg->root ? priv->cfg->root : "", proc->pid);
+	pthread_mutex_lock(&priv->watch.lock);
 	priv->windows[slot] = w; /* from the first hit on */
 	priv->window_cnt++;
+	pthread_mutex_unlock(&priv->watch.lock);
 	err = start_window(s, w, proc, exe_fd, why);
 	if (err) {
 		priv->slots[slot].open = 0;
@@ -648,25 +746,16 @@ int go_sched_open_window(struct signal *s, const struct process *proc, int exe_f
 	return err;
 }
 
-static void end_window(struct sched_priv *priv, struct window *w)
-{
-	if (w->state != WINDOW_OPEN)
-		return;
-	priv->slots[w->slot].open = 0;
-	w->status.end_ns = clock_mono_ns();
-	w->status.open = false;
-	w->state = WINDOW_GOING;
-	link_release_consume(priv->release, w->links, &w->released);
-	w->links = NULL;
-}
-
 void go_sched_close_window(struct signal *s, pid_t pid)
 {
 	struct sched_priv *priv = s->priv;
 	struct window *w = priv ? find_window(priv, pid) : NULL;
 
-	if (w)
-		end_window(priv, w);
+	if (!w)
+		return;
+	pthread_mutex_lock(&priv->watch.lock);
+	end_window(priv, w);
+	pthread_mutex_unlock(&priv->watch.lock);
 }
 
 /* Late and lost hits into status and the signal's counters; what they cost. */
@@ -736,6 +825,8 @@ static void finish(struct signal *s, struct window *w)
 /* Ends windows whose file is being written, marks those of which nothing can come any more. */
 static void look_at_links(struct sched_priv *priv)
 {
+	pthread_mutex_lock(&priv->watch.lock);
+	priv->watch.drained_ns = clock_mono_ns();
 	for (uint32_t i = 1; i < GO_SCHED_SLOTS; i++) {
 		struct window *w = priv->windows[i];
 
@@ -744,6 +835,7 @@ static void look_at_links(struct sched_priv *priv)
 		if (w)
 			w->last_drain = w->state == WINDOW_GOING && __atomic_load_n(&w->released, __ATOMIC_ACQUIRE);
 	}
+	pthread_mutex_unlock(&priv->watch.lock);
 }
 
 static void flush_all(struct signal *s, bool empty)
