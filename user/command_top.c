@@ -112,7 +112,8 @@ static bool on_sched_ask(uint32_t id, bool *force, char *say, size_t sz, void *a
 	}
 	*force = o.at_quota && !t->opts->at_quota;
 	if (!isnan(o.ratio))
-		snprintf(cost, sizeof(cost), "about %.2g %% of its CPU", o.ratio * 100);
+		snprintf(cost, sizeof(cost), o.ratio < 0.99 ? "about %.2g %% of its CPU" : "about %.0f %% of its CPU",
+			 o.ratio * 100);
 	if (*force)
 		snprintf(say, sz, "goroutine window: its CPU limit holds it now, a window would make that worse (%s)",
 			 cost);

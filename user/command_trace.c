@@ -111,6 +111,7 @@ static int run(struct trace *t)
 	log_debug("recording %d Go processes", session_watched_cnt(t->session));
 	if (!err)
 		err = loop_run(t->loop);
+	session_sched_say_none(t->session);
 	session_sched_stop(t->session); /* the ends of its windows belong to the recording */
 	session_tick(t->session, t->opts->window_ns);
 	return err < 0 ? EXIT_FAILED : EXIT_GOOD;

@@ -83,6 +83,7 @@ static int ambiguous(const struct why *w, size_t cnt)
 static int run(struct why *w)
 {
 	size_t cnt = model_container_cnt(monitor_model(w->monitor));
+	int err;
 
 	if (!cnt)
 		return output_nothing(w->session, w->opts);
@@ -90,7 +91,9 @@ static int run(struct why *w)
 		return ambiguous(w, cnt);
 	if (loop_add_timer(w->loop, w->opts->window_ns, 0, on_window, w) < 0)
 		return EXIT_FAILED;
-	return loop_run(w->loop) < 0 ? EXIT_FAILED : w->code;
+	err = loop_run(w->loop);
+	session_sched_say_none(w->session);
+	return err < 0 ? EXIT_FAILED : w->code;
 }
 
 int command_why(const struct options *opts)

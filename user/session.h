@@ -107,6 +107,7 @@ struct session {
 		uint64_t last_id;              /* given to a window */
 		struct record_go_sched *batch; /* owned, NULL before the first window */
 		unsigned int reads_left;       /* goroutines that may still be looked up in this drain */
+		size_t gs_cnt;                 /* goroutines that are remembered, in all windows */
 		char why[WHY_SZ];              /* for whom there can be no window, "" nobody yet */
 	} sched;
 	struct {
@@ -181,6 +182,8 @@ uint64_t session_sched_allow(uint64_t ns, void *arg);
 void session_sched_forget(struct session *s, struct process *p);
 /* All windows end (we do) and are told; at most two seconds. */
 void session_sched_stop(struct session *s);
+/* Ahead of it: says of which processes no window was opened, and why. */
+void session_sched_say_none(const struct session *s);
 /* From probes_cfg. */
 void session_sched_events(pid_t pid, const struct go_sched_event *events, unsigned int cnt, void *arg);
 void session_sched_closed(pid_t pid, const struct go_sched_status *status, void *arg);

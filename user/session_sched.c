@@ -42,6 +42,7 @@
 #define STOP_MAX_NS     (2 * NS_PER_SEC)
 #define ASSIST_BIT      (1u << OVERHEAD_GO_ASSIST)
 #define STOP_STEP_NS    (5 * NS_PER_MS)
+#define NONE_LINES      8 /* processes that are named */
 
 static bool wants_signal(const struct session *s)
 {
@@ -556,6 +557,34 @@ void session_sched_forget(struct session *s, struct process *p)
 	p->watched->sched = NULL;
 }
 
+/* Why no window opened on it. What it was refused for, or its CPU limit, was said when it was found. */
+static const char *why_none(const struct session *s, const struct sched_watch *w)
+{
+	if (w->id || w->refused || w->told_quota)
+		return NULL;
+	if (w->waits)
+		return "--max-overhead does not cover one yet, as it uses little CPU or other probes cost it that much";
+	return s->opts->sched_trigger_ns ? "waits for a P did not reach --sched-trigger" : NULL;
+}
+
+void session_sched_say_none(const struct session *s)
+{
+	unsigned int more = 0, cnt = 0;
+
+	if (!wants_signal(s) || !s->procs)
+		return;
+	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p)) {
+		const char *why = p->watched && p->watched->sched ? why_none(s, p->watched->sched) : NULL;
+
+		if (why && cnt++ < NONE_LINES)
+			log_warn("no goroutine window on %s (pid %d): %s", p->exe, (int)p->pid, why);
+		else if (why)
+			more++;
+	}
+	if (more)
+		log_warn("no goroutine window on %u more processes, for reasons like these", more);
+}
+
 void session_sched_stop(struct session *s)
 {
 	const struct timespec step = {.tv_nsec = STOP_STEP_NS};
@@ -640,7 +669,9 @@ static void add_offer(struct session *s, struct process *p, uint64_t now, double
 	*cost_s = cost > 0 ? *cost_s + cost : NAN;
 	if (!(cost > 0))
 		cost = w->budget.cpu_rate * NS_PER_SEC * UNKNOWN_RATIO;
-	may = cost > 0 ? (overhead_credit(&w->budget) - w->late_ns) / cost : INFINITY;
+	may = cost > 0                          ? (overhead_credit(&w->budget) - w->late_ns) / cost
+	      : overhead_credit(&w->budget) > 0 ? INFINITY
+						: 0;
 	if (may * NS_PER_SEC < (double)ret->ns)
 		ret->ns = may > 0 ? (uint64_t)(may * NS_PER_SEC) : 0;
 	ret->at_quota = ret->at_quota || is_at_quota(p->watched->owner, now);
@@ -669,7 +700,8 @@ int session_sched_ask(struct session *s, uint32_t container_id, struct sched_off
 	if (!possible)
 		return err;
 	if (offer.ns < OFFER_MIN_NS)
-		return err_why(why, -EAGAIN, "its budget of %.3g %% is used up for now", s->opts->max_overhead * 100);
+		return err_why(why, -EAGAIN, "its budget, %.3g %% of the CPU that it uses, does not cover one now",
+			       s->opts->max_overhead * 100);
 	offer.ratio = offer.ratio > 0 ? cost_s / NS_PER_SEC / offer.ratio : NAN;
 	*ret = offer;
 	return 0;
@@ -698,7 +730,7 @@ int session_sched_arm(struct session *s, uint32_t container_id, bool force, char
 		if (!w->open)
 			err = err_why(why, -EAGAIN, "%s",
 				      w->refused ? s->sched.why
-				      : w->waits ? "its budget is used up for now"
+				      : w->waits ? "its budget does not cover one now"
 						 : "not now");
 	}
 	return opened ? 0 : err;
