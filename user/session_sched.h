@@ -17,6 +17,7 @@ struct sched_names {
 	struct wait_reasons reasons;
 	struct hashmap *told;       /* (what, id): of the process, kept from window to window */
 	struct hashmap *gs;         /* of the window: address of a g -> its goid, as a pointer */
+	size_t *gs_cnt;             /* borrowed: in those of all windows */
 	uint64_t seen[SCHED_SEEN];  /* goids in it, by their low bits */
 	uint64_t named[SCHED_SEEN]; /* of told */
 };

@@ -14,8 +14,8 @@
 #include "runtime/process_lines.h"
 #include "session_sched.h"
 
-#define NAMES_MAX     30000 /* told of a process */
-#define GS_MAX        300000
+#define NAMES_MAX     30000  /* told of a process */
+#define GS_MAX        300000 /* of all windows: 16 MB at most; beyond it goroutines are looked up again and again */
 #define READS_A_DRAIN 300
 #define G_SPAN_MAX    1024 /* bytes of a g between the fields that are read */
 #define ID_BITS       60
@@ -25,7 +25,7 @@
 /* ---- life ---------------------------------------------------------------------------------------------------------
  */
 
-static int names_new(const struct session *s, const struct process *p, struct sched_names **ret)
+static int names_new(struct session *s, const struct process *p, struct sched_names **ret)
 {
 	struct sched_names *n = calloc(1, sizeof(*n));
 	int err = n ? hashmap_new(NAMES_MAX, &n->told) : -ENOMEM;
@@ -36,6 +36,7 @@ static int names_new(const struct session *s, const struct process *p, struct sc
 		return err;
 	}
 	n->mem.fd = -1;
+	n->gs_cnt = &s->sched.gs_cnt;
 	wait_reasons_of_version(p->binary->go_minor, &n->reasons);
 	if (!memory_open(&n->mem, s->opts->root, p->pid))
 		wait_reasons_read(&n->mem, at ? at + p->bias : 0, p->binary->go_minor, &n->reasons);
@@ -56,13 +57,20 @@ int sched_names_begin(struct session *s, const struct process *p, struct sched_w
 	return err;
 }
 
+static void forget_gs(struct sched_names *n)
+{
+	if (n->gs)
+		*n->gs_cnt -= hashmap_cnt(n->gs);
+	n->gs = hashmap_free(n->gs);
+}
+
 void sched_names_end(struct sched_watch *w)
 {
 	struct sched_names *n = w->names;
 
 	if (!n)
 		return;
-	n->gs = hashmap_free(n->gs);
+	forget_gs(n);
 	memset(n->seen, 0, sizeof(n->seen));
 }
 
@@ -70,7 +78,7 @@ void sched_names_free(struct sched_names *n)
 {
 	if (!n)
 		return;
-	hashmap_free(n->gs);
+	forget_gs(n);
 	hashmap_free(n->told);
 	memory_close(&n->mem);
 	free(n);
@@ -203,6 +211,16 @@ static bool read_g(const struct process *p, const struct sched_names *n, const s
 	return field_of(span, from, goid) == e->goid;
 }
 
+static void remember(struct sched_names *n, uint64_t g, void *who)
+{
+	size_t before = hashmap_cnt(n->gs);
+
+	if (*n->gs_cnt >= GS_MAX && !hashmap_find(n->gs, g))
+		return;
+	hashmap_set(n->gs, g, who);
+	*n->gs_cnt += hashmap_cnt(n->gs) - before;
+}
+
 /* The goroutine at an address is the one that was last seen there, or made there in this window. */
 static bool is_known(struct sched_names *n, const struct go_sched_event *e)
 {
@@ -227,13 +245,13 @@ static bool look_up(struct session *s, const struct process *p, const struct go_
 	struct sched_names *n = p->watched->sched->names;
 
 	if (e->kind == GO_SCHED_NEW) {
-		hashmap_set(n->gs, e->g, FRESH);
+		remember(n, e->g, FRESH);
 		return false;
 	}
 	if (!e->goid || !e->g || is_known(n, e) || !s->sched.reads_left)
 		return false;
 	s->sched.reads_left--;
-	hashmap_set(n->gs, e->g, (void *)(uintptr_t)e->goid);
+	remember(n, e->g, (void *)(uintptr_t)e->goid);
 	return read_g(p, n, e, known);
 }
 
