@@ -387,3 +387,13 @@ def test_key_s():
             t.close()
         prog.answer()
     assert "main.fanOut" in text and re.search(r"main\.(worker|producer|askConn)", text), text
+
+
+@pytest.mark.parametrize("args,why", [
+    pytest.param([], "--max-overhead does not cover one yet", id="idle"),
+    pytest.param(["--max-overhead", "none", "--sched-trigger", "5s"], "did not reach --sched-trigger", id="trigger")])
+def test_no_window_is_explained(tmp_path, args, why):
+    with Program() as prog:
+        r = gs("trace", "-p", prog.pid, *WINDOWS, *args, "-d", 2, "-o", tmp_path / "t.jsonl")
+    assert r.returncode == 0 and f"(pid {prog.pid}): " in r.stderr and why in r.stderr, r.stderr
+    assert "sched." not in (tmp_path / "t.jsonl").read_text()
