@@ -38,11 +38,13 @@
 #define OFFER_MIN_NS    (20 * NS_PER_MS)
 #define RETRY_NS        NS_PER_SEC
 #define RUNQ_SELDOM_NS  (60 * NS_PER_SEC)
-#define RUNQ_SHORT_NS   (250 * NS_PER_MS)
-#define STOP_MAX_NS     (2 * NS_PER_SEC)
-#define ASSIST_BIT      (1u << OVERHEAD_GO_ASSIST)
-#define STOP_STEP_NS    (5 * NS_PER_MS)
-#define NONE_LINES      8 /* processes that are named */
+#define RUNQ_TRIFLE_NS  100000.0 /* a window that costs a process no more asks nobody: 0.01 % of a CPU in that second  \
+				  */
+#define RUNQ_SHORT_NS (250 * NS_PER_MS)
+#define STOP_MAX_NS   (2 * NS_PER_SEC)
+#define ASSIST_BIT    (1u << OVERHEAD_GO_ASSIST)
+#define STOP_STEP_NS  (5 * NS_PER_MS)
+#define NONE_LINES    8 /* processes that are named */
 
 static bool wants_signal(const struct session *s)
 {
@@ -604,13 +606,16 @@ void session_sched_stop(struct session *s)
 /* ---- cpu_sched ----------------------------------------------------------------------------------------------------
  */
 
-/* The watched process whose budget does not cover a window of that length; NULL: there is none. */
+/* The watched process (idle ones, which a window costs next to nothing, do not count) whose budget does not cover a
+ * window of that length; NULL: there is none. */
 static const struct process *who_cannot_pay(const struct session *s, uint64_t ns)
 {
 	for (struct process *p = proc_table_next(s->procs, NULL); p; p = proc_table_next(s->procs, p)) {
 		const struct sched_watch *w = p->watched ? p->watched->sched : NULL;
 
-		if (w && w->runq_cost_s > 0 && overhead_credit(&w->budget) < w->runq_cost_s * (double)ns / NS_PER_SEC)
+		double cost = w ? w->runq_cost_s * (double)ns / NS_PER_SEC : 0;
+
+		if (cost > RUNQ_TRIFLE_NS && overhead_credit(&w->budget) < cost)
 			return p;
 	}
 	return NULL;
