@@ -37,9 +37,11 @@
 #define TO_RUN_SAMPLED  8 /* the runtime counts one wait in 8 (gTrackingPeriod) */
 #define OFFER_MIN_NS    (20 * NS_PER_MS)
 #define RETRY_NS        NS_PER_SEC
+#define OPENING_MAX_NS  (20 * NS_PER_MS) /* of one tick */
 #define RUNQ_SELDOM_NS  (60 * NS_PER_SEC)
-#define RUNQ_TRIFLE_NS  100000.0 /* a window that costs a process no more asks nobody: 0.01 % of a CPU in that second  \
-				  */
+#define RUNQ_TRIFLE_NS                                                                                                 \
+	100000.0 /* a window that costs a process no more asks nobody: 0.01 % of a CPU in that second                  \
+		  */
 #define RUNQ_SHORT_NS (250 * NS_PER_MS)
 #define STOP_MAX_NS   (2 * NS_PER_SEC)
 #define ASSIST_BIT    (1u << OVERHEAD_GO_ASSIST)
@@ -490,7 +492,7 @@ static void consider(struct session *s, struct process *p, uint64_t now)
 	w->expected_s = expected_cost(s, w);
 	need = is_armed(w, now) ? w->late_ns : opening_credit(w);
 	w->waits = credit < need || credit <= 0;
-	if (!w->waits)
+	if (!w->waits && clock_mono_ns() - now < OPENING_MAX_NS) /* else the next tick goes on: others are open */
 		open_window(s, p, now, why);
 }
 

@@ -513,7 +513,7 @@ static uint64_t hits_of_child(struct sched_priv *priv)
 		go_sched_cost_call(GO_SCHED_COST_SITES - 1, TRIAL_CALLS);
 		_exit(0);
 	}
-	if (pid < 0 || waitpid(pid, NULL, 0) != pid)
+	if (pid < 0 || TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0)) != pid)
 		return TRIAL_CALLS;
 	return priv->slots[SLOT_COST].late - before;
 }
@@ -545,7 +545,7 @@ static int attach_trial(struct signal *s, bool own_pid, char *why)
 /* Sites without a function of their own cost what one like them does. */
 static void measure(struct sched_priv *priv, const double without[GO_SCHED_COST_SITES])
 {
-	double *ns = priv->costs.hit_ns;
+	double *ns = priv->costs.hit_ns, late;
 
 	priv->slots[SLOT_COST].open = 1;
 	for (unsigned int i = 0; i + 1 < GO_SCHED_COST_SITES; i++) {
@@ -555,7 +555,8 @@ static void measure(struct sched_priv *priv, const double without[GO_SCHED_COST_
 		consume(priv);
 	}
 	priv->slots[SLOT_COST].open = 0;
-	priv->costs.late_ns = go_sched_cost_time(GO_SCHED_COST_SITES - 1) - without[GO_SCHED_COST_SITES - 1];
+	late = go_sched_cost_time(GO_SCHED_COST_SITES - 1) - without[GO_SCHED_COST_SITES - 1];
+	priv->costs.late_ns = late > 0 ? late : 0;
 	ns[GO_SCHED_EXIT] = ns[GO_SCHED_STOP] = ns[GO_SCHED_SYSCALL] = ns[GO_SCHED_YIELD];
 }
 
@@ -595,6 +596,10 @@ int go_sched_prepare(struct signal *s, struct link_release *release, char *why)
 		return err;
 	skel->data->pid_filtered = priv->pid_filtered;
 	measure(priv, without);
+	/* windows that cost nothing would have no end */
+	if (!(priv->costs.hit_ns[GO_SCHED_RUN] > 0 && priv->costs.hit_ns[GO_SCHED_READY] > 0 &&
+	      priv->costs.hit_ns[GO_SCHED_PARK] > 0 && priv->costs.late_ns > 0))
+		return err_why(why, -EIO, "what a hit costs could not be measured");
 	priv->release = release;
 	link_release_consume(release, priv->trial_links, &priv->trial_released);
 	priv->trial_links = NULL;
