@@ -459,13 +459,13 @@ static int make_ring(struct signal *s, char *why)
 {
 	struct go_sched_bpf *skel = s->skel;
 	struct sched_priv *priv = s->priv;
-	uint32_t zero = 0;
+	uint32_t bytes = priv->cfg->sched_ring_bytes ? priv->cfg->sched_ring_bytes : GO_SCHED_RING_BYTES, zero = 0;
 
 	if (priv->ring_fd >= 0)
 		return 0;
-	priv->ring_fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "sched_events", 0, 0, GO_SCHED_RING_BYTES, NULL);
+	priv->ring_fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "sched_events", 0, 0, bytes, NULL);
 	if (priv->ring_fd < 0)
-		return err_why(why, priv->ring_fd, "cannot make a ring of %u MiB: %s", GO_SCHED_RING_BYTES >> 20,
+		return err_why(why, priv->ring_fd, "cannot make a ring of %u KiB: %s", bytes >> 10,
 			       strerror(-priv->ring_fd));
 	priv->ring = ring_buffer__new(priv->ring_fd, on_event, priv, NULL);
 	if (priv->ring && !bpf_map_update_elem(bpf_map__fd(skel->maps.sched_rings), &zero, &priv->ring_fd, BPF_ANY))

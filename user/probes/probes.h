@@ -36,6 +36,7 @@ struct probes_cfg {
 	uint32_t wanted;           /* bits 1 << enum signal_id */
 	uint64_t storm_hits_per_s; /* 0 = default 50,000 */
 	uint32_t ring_bytes;       /* 0 = default */
+	uint32_t sched_ring_bytes; /* of go_sched's ring, a power of two; 0 = default */
 	bool force_perf_links;     /* tests: behave as on a kernel without uprobe_multi */
 	/* Records that user space makes or reads (iterators, windows): called from probes_tick() and
 	 * probes_watch_process(); the record is valid during the call only. NULL: nobody wants them. */
