@@ -16,6 +16,7 @@
 
 #define RUN_MS     300
 #define GONE_NS    (5 * NS_PER_SEC)
+#define SMALL_RING (256u << 10) /* full before the watch over drains ends the window */
 #define KINDS_SEEN ((1u << GO_SCHED_RUN) | (1u << GO_SCHED_READY) | (1u << GO_SCHED_PARK) | (1u << GO_SCHED_YIELD))
 
 static struct {
