@@ -26,13 +26,13 @@
 #include "base/str.h"
 #include "probes/file_key.h"
 #include "probes/go_sched_cost.h"
+#include "probes/go_sched_decode.h"
 #include "probes/go_sched_window.h"
 #include "probes/link_set.h"
 #include "probes/map_sweep.h"
 #include "probes/signal.h"
 #include "probes/write_guard.h"
 #include "process_table.h"
-#include "runtime/memory.h"
 
 #include "go_sched.skel.h"
 
@@ -42,19 +42,7 @@
 #define STALL_NS    (2 * NS_PER_SEC)
 #define LOOK_NS     (NS_PER_SEC / 4)
 
-#define THREADS_MAX 4096 /* rows: powers of two */
-#define PS_MAX      1024
-
 enum window_state { WINDOW_OPEN, WINDOW_GOING };
-
-/* What the program leaves to us: rows of tables with open addressing, key 0 free. */
-struct thread_row {
-	uint64_t g0, goid; /* which goroutine runs on the thread; 0 none, or not known yet */
-};
-struct p_row {
-	uint64_t addr;
-	uint16_t id;
-};
 
 struct window {
 	enum window_state state;
@@ -65,11 +53,7 @@ struct window {
 	bool last_drain;        /* its links were gone before this drain began */
 	struct go_sched_status status;
 	uint64_t late_told, lost_told[2]; /* what is in the signal's counters */
-	struct memory memory;
-	bool memory_open;
-	unsigned int thread_cnt, p_cnt;
-	struct thread_row threads[THREADS_MAX];
-	struct p_row ps[PS_MAX];
+	struct go_sched_decoder decoder;
 	unsigned int batch_cnt;
 	struct go_sched_event batch[GO_SCHED_BATCH];
 };
@@ -313,8 +297,7 @@ static void forget_window(struct sched_priv *priv, struct window *w)
 	priv->windows[w->slot] = NULL;
 	priv->window_cnt--;
 	pthread_mutex_unlock(&priv->watch.lock);
-	if (w->memory_open)
-		memory_close(&w->memory);
+	go_sched_decoder_close(&w->decoder);
 	free(w);
 }
 
@@ -356,86 +339,9 @@ static void flush(struct sched_priv *priv, struct window *w)
 	w->batch_cnt = 0;
 }
 
-static uint64_t mix(uint64_t key)
-{
-	return (key >> 4) * 0x9e3779b97f4a7c15ull >> 32;
-}
-
-/* NULL: the table is full, or the thread is not in it and it is only looked for. */
-static struct thread_row *thread_of(struct window *w, uint64_t g0, bool add)
-{
-	uint64_t i = mix(g0) & (THREADS_MAX - 1);
-
-	while (w->threads[i].g0 && w->threads[i].g0 != g0)
-		i = (i + 1) & (THREADS_MAX - 1);
-	if (w->threads[i].g0)
-		return &w->threads[i];
-	if (!add || !g0 || w->thread_cnt >= THREADS_MAX * 3 / 4)
-		return NULL;
-	w->thread_cnt++;
-	w->threads[i].g0 = g0;
-	return &w->threads[i];
-}
-
-/* A P keeps its address and its number for as long as the process lives. */
-static uint16_t p_of(struct window *w, uint64_t addr)
-{
-	uint64_t i = mix(addr) & (PS_MAX - 1);
-	int32_t id = -1;
-
-	while (w->ps[i].addr && w->ps[i].addr != addr)
-		i = (i + 1) & (PS_MAX - 1);
-	if (w->ps[i].addr)
-		return w->ps[i].id;
-	if (!addr || !w->memory_open || w->p_cnt >= PS_MAX * 3 / 4)
-		return GO_SCHED_P_UNKNOWN;
-	if (memory_read(&w->memory, addr, &id, sizeof(id)) || id < 0 || id >= (int32_t)GO_SCHED_P_UNKNOWN)
-		return GO_SCHED_P_UNKNOWN; /* p.id comes first, 1.18-1.27 */
-	w->p_cnt++;
-	w->ps[i] = (struct p_row){addr, (uint16_t)id};
-	return (uint16_t)id;
-}
-
-/* All of these run on the g0 of the thread that the goroutine has been on, or will be on. */
-static void complete(struct window *w, const struct go_sched_raw *e, struct go_sched_event *x)
-{
-	struct thread_row *t = thread_of(w, e->g0, e->kind == GO_SCHED_RUN);
-
-	switch (e->kind) {
-	case GO_SCHED_RUN:
-		x->p = p_of(w, e->arg);
-		x->arg = 0;
-		if (t)
-			t->goid = e->goid;
-		break;
-	case GO_SCHED_READY:
-		x->arg = t ? t->goid : 0;
-		break;
-	case GO_SCHED_NEW:
-		x->goid = t ? t->goid : 0;
-		x->startpc = e->startpc;
-		break;
-	case GO_SCHED_NETPOLL:
-		break;
-	default:
-		if (t)
-			t->goid = 0;
-	}
-}
-
 static void take(struct sched_priv *priv, struct window *w, const struct go_sched_raw *e)
 {
-	struct go_sched_event *x = &w->batch[w->batch_cnt++];
-
-	*x = (struct go_sched_event){.time_ns = e->time_ns,
-				     .g = e->g,
-				     .goid = e->goid,
-				     .arg = e->arg,
-				     .slot = e->slot,
-				     .kind = e->kind,
-				     .reason = e->reason,
-				     .p = GO_SCHED_P_UNKNOWN};
-	complete(w, e, x);
+	go_sched_decode(&w->decoder, e, &w->batch[w->batch_cnt++]);
 	w->status.hits[e->kind]++;
 	if (w->batch_cnt == GO_SCHED_BATCH)
 		flush(priv, w);
@@ -738,7 +644,7 @@ int go_sched_open_window(struct signal *s, const struct process *proc, int exe_f
 	w->pid = proc->pid;
 	w->slot = slot;
 	fill_slot(&priv->slots[slot], proc);
-	w->memory_open = !memory_open(&w->memory, priv->cfg->root ? priv->cfg->root : "", proc->pid);
+	go_sched_decoder_open(&w->decoder, priv->cfg->root ? priv->cfg->root : "", proc->pid);
 	pthread_mutex_lock(&priv->watch.lock);
 	priv->windows[slot] = w; /* from the first hit on */
 	priv->window_cnt++;
