@@ -185,6 +185,7 @@ enum sched_window_end {
 	SCHED_WINDOW_BUDGET,   /* --max-overhead was used up */
 	SCHED_WINDOW_GONE,     /* its process ended, or its executable was replaced */
 	SCHED_WINDOW_STOP,     /* we end */
+	SCHED_WINDOW_QUOTA,    /* its CPU limit began to hold it */
 	SCHED_WINDOW_END_CNT,
 };
 
@@ -209,7 +210,8 @@ struct record_overhead {
 	double cost_ns[OVERHEAD_GROUP_CNT]; /* ever, since the session began */
 	double max_ratio;                   /* the budget: 0.005; negative: none */
 	double credit_ns;                   /* what windows may cost it now; negative: overdrawn */
-	uint64_t next_ns;                   /* a window that waits for credit may open about then; 0: none waits */
+	uint64_t next_ns; /* a window that waits for credit may open about then; UINT64_MAX: it waits, and at the
+		     CPU that it uses none comes; 0: none waits */
 };
 
 struct record_limits {

@@ -165,10 +165,10 @@ struct snapshot_sched_window {
 	struct dist latency; /* every wait of a runnable goroutine for a P that ended there, exact; cnt -1 none yet */
 	struct dist netpoll; /* of these: woken by the network */
 	int64_t runs, created, ended;
-	int64_t lost; /* events: with these everything here is too low */
+	int64_t lost; /* events: with these everything here is too low; STAT_UNKNOWN: a window's end was not told */
 	int64_t hits;
 	double cost_seconds;
-	double cpu_seconds; /* that the processes used in them, cost included; 0 unknown */
+	double cpu_seconds;                         /* that the processes used in them, cost included; NAN unknown */
 	uint8_t end;                                /* enum sched_window_end of the last one */
 	struct snapshot_site sites[SNAPSHOT_SITES]; /* go statements, most goroutines first */
 	int site_cnt;
@@ -185,7 +185,9 @@ struct snapshot_overhead {
 	double max_ratio;                 /* --max-overhead; negative: none; NAN unknown */
 	double worst_ratio;               /* of the process with the largest share, all groups; NAN */
 	uint32_t off;                     /* bits 1 << enum overhead_group, off for at least one process */
-	double next_seconds; /* a window that waits for credit may open in about so long; NAN: none waits */
+	int waiting;                      /* processes with a goroutine window that is wanted and not paid for yet */
+	double next_seconds; /* the first of these may open in about so long; INFINITY: none comes at the CPU that they
+				use; NAN: none waits */
 };
 
 /* The Go scheduler of all processes of the container. */
