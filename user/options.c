@@ -161,7 +161,7 @@ static const char usage[] =
 	"                           mem_oom proc_watch; only when asked for: go_assist go_sched\n"
 	"      --max-overhead P     windows and optional probes may cost a process so many percent of its CPU "
 	"(default\n"
-	"                           0.5; none: no limit, 0: no optional probe)\n"
+	"                           0.5; none: no limit, 0: no optional probe); key s obeys it, too\n"
 	"      --sched-trigger DUR  with +go_sched: windows only while the p99 of goroutines' waits for a P reaches "
 	"it\n"
 	"      --at-quota           with +go_sched: windows also where a CPU limit holds the container now\n"

@@ -45,6 +45,12 @@ static void lost(struct snapshot_container *c)
 	c->sched.window.end = SCHED_WINDOW_TIME;
 }
 
+static void end_not_told(struct snapshot_container *c)
+{
+	c->sched.window.lost = STAT_UNKNOWN;
+	c->sched.window.end = SCHED_WINDOW_QUOTA;
+}
+
 static void without_waits(struct snapshot_container *c)
 {
 	c->sched.window.latency = sample_none();
@@ -81,6 +87,10 @@ static void test_sentence(void **state)
 		 "goroutine window: 430ms, 12s ago: waits for a P ~1.2k, p50 ~.012  p99 ~88.1  max ~131 ms (passive: "
 		 "p99 88.2 ms); ~12.4 s a second of it in goroutines created by net/http.(*Server).Serve "
 		 "(server.go:3285); window lost 1 event: numbers are too low"},
+		{end_not_told, "p99 ~88.1 ms of ~1.2k waits",
+		 "goroutine window: 430ms, 12s ago, ended at its CPU limit: waits for a P ~1.2k, p50 ~.012  p99 ~88.1  "
+		 "max ~131 ms (passive: p99 88.2 ms); ~12.4 s a second of it in goroutines created by "
+		 "net/http.(*Server).Serve (server.go:3285); losses unknown: the end of a window was not told"},
 		{without_waits, "", "goroutine window: 430ms, ended by the budget: waits for a P none"},
 		{unknown_waits, "", "goroutine window: 430ms, ended by the budget: waits for a P ?"},
 	};
@@ -138,6 +148,48 @@ static void test_budget(void **state)
 		name[sizeof(name) - 1] = 0;
 		c.overhead.off = (1u << OVERHEAD_GROUP_CNT) - 1;
 		assert_true(strlen(budget_off(&c, name, text, sizeof(text))) < sizeof(text));
+	}
+}
+
+static void test_waiting(void **state)
+{
+	static const struct {
+		int waiting;
+		double max, next;
+		const char *text;
+	} rows[] = {
+		{0, 0.005, NAN, ""},
+		{1, 0.005, 12,
+		 "goroutine window waits for budget (0.5% of its CPU, saved up over a minute): about 12s"},
+		{1, 0.005, INFINITY,
+		 "goroutine window waits for budget (0.5% of its CPU, saved up over a minute): it uses too little CPU "
+		 "for "
+		 "one; --max-overhead none opens one"},
+		{1, NAN, NAN,
+		 "goroutine window waits for budget (? of its CPU, saved up over a minute): when is not known"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct snapshot_container c;
+		struct snapshot s = {.containers = &c, .container_cnt = 1};
+		char text[BUDGET_TEXT_SZ], small[16];
+		struct pen p = {.width = 200};
+		struct str out;
+
+		snapshot_container_init(&c);
+		c.overhead.waiting = rows[i].waiting;
+		c.overhead.max_ratio = rows[i].max;
+		c.overhead.next_seconds = rows[i].next;
+		assert_string_equal(budget_waiting(&c, text, sizeof(text)), rows[i].text);
+		assert_true(strlen(budget_waiting(&c, small, sizeof(small))) < sizeof(small));
+		str_init(&out);
+		p.out = &out;
+		sched_window_part(&p, &c, 10, SNAPSHOT_SITES, true);
+		assert_int_equal(strstr(str_get(&out), "waits for budget") != NULL, rows[i].waiting);
+		str_clear(&out);
+		budget_part(&p, &s);
+		assert_int_equal(strstr(str_get(&out), "waits for budget: ") != NULL, rows[i].waiting);
+		str_deinit(&out);
 	}
 }
 
@@ -259,8 +311,8 @@ static void test_plain(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sentence),  cmocka_unit_test(test_budget), cmocka_unit_test(test_worst_cost),
-		cmocka_unit_test(test_part_fits), cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_sentence), cmocka_unit_test(test_budget),    cmocka_unit_test(test_worst_cost),
+		cmocka_unit_test(test_waiting),  cmocka_unit_test(test_part_fits), cmocka_unit_test(test_plain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,6 +78,32 @@ char *budget_off(const struct snapshot_container *c, const char *name, char *buf
 	return buf;
 }
 
+/* When the first of the windows that wait may open. */
+static char *next_text(const struct snapshot_container *c, char *buf, size_t sz)
+{
+	double next = c->overhead.next_seconds;
+	char wait[TEXT_SZ];
+
+	if (isnan(next))
+		snprintf(buf, sz, "when is not known");
+	else if (isinf(next))
+		snprintf(buf, sz, "it uses too little CPU for one; --max-overhead none opens one");
+	else
+		snprintf(buf, sz, "about %s", format_duration(next, wait, sizeof(wait)));
+	return buf;
+}
+
+char *budget_waiting(const struct snapshot_container *c, char *buf, size_t sz)
+{
+	char max[TEXT_SZ], next[96];
+
+	buf[0] = 0;
+	if (c->overhead.waiting > 0 || !isnan(c->overhead.next_seconds))
+		snprintf(buf, sz, "goroutine window waits for budget (%s of its CPU, saved up over a minute): %s",
+			 budget_text(c->overhead.max_ratio, max, sizeof(max)), next_text(c, next, sizeof(next)));
+	return buf;
+}
+
 /* ---- page of signals ----------------------------------------------------------------------------------------------
  */
 
@@ -147,18 +173,17 @@ static void off_lines(struct pen *p, const struct snapshot *s)
 
 static void next_lines(struct pen *p, const struct snapshot *s)
 {
-	char name[NAME_WIDTH * 4 + 8], wait[TEXT_SZ];
+	char name[NAME_WIDTH * 4 + 8], wait[96], text[NAME_WIDTH * 4 + 160];
 	int cnt = 0;
 
 	for (int i = 0; i < s->container_cnt; i++) {
 		const struct snapshot_container *c = &s->containers[i];
 
-		if (isnan(c->overhead.next_seconds) || cnt++ >= LINES_MAX)
+		if ((c->overhead.waiting <= 0 && isnan(c->overhead.next_seconds)) || cnt++ >= LINES_MAX)
 			continue;
-		pen_textf(p, GRADE_FINE, "next goroutine window: %s in about %s",
-			  name_of(c, p->ascii, name, sizeof(name)),
-			  format_duration(c->overhead.next_seconds, wait, sizeof(wait)));
-		pen_end(p);
+		snprintf(text, sizeof(text), "goroutine window waits for budget: %s: %s",
+			 name_of(c, p->ascii, name, sizeof(name)), next_text(c, wait, sizeof(wait)));
+		pen_paragraph(p, 2, text);
 	}
 	if (cnt > LINES_MAX) {
 		pen_textf(p, GRADE_DIM, "and %d more containers that wait for one", cnt - LINES_MAX);

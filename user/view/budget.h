@@ -20,5 +20,8 @@ bool budget_exceeded(const struct snapshot_container *c);
 /* "go_assist off: 0.8% of NAME's CPU is above the budget of 0.5%"; "" where nothing is off. name NULL: "its
  * CPU". Returns buf. */
 char *budget_off(const struct snapshot_container *c, const char *name, char *buf, size_t sz);
+/* "goroutine window waits for budget (0.5% of its CPU, saved up over a minute): about 12s"; "" where none waits.
+ * Returns buf. */
+char *budget_waiting(const struct snapshot_container *c, char *buf, size_t sz);
 /* The part of the page of signals, its rule included. */
 void budget_part(struct pen *p, const struct snapshot *s);

@@ -339,6 +339,7 @@ static void pane_window(struct pen *p, const struct snapshot_container *c)
 	char text[SCHED_WINDOW_TEXT_SZ];
 
 	pane_line(p, "NOTE", sched_window_sentence(&c->sched, text, sizeof(text)));
+	pane_line(p, "NOTE", budget_waiting(c, text, sizeof(text)));
 	pane_line(p, "NOTE", budget_off(c, NULL, text, sizeof(text)));
 }
 
@@ -385,10 +386,12 @@ static const struct snapshot_container *gravest(const struct snapshot *s)
 static void window_line(struct pen *p, const struct snapshot_container *c)
 {
 	char name[NAME_SZ], squeezed[NAME_SZ], text[SCHED_WINDOW_TEXT_SZ], off[BUDGET_TEXT_SZ];
+	char waits[BUDGET_TEXT_SZ];
 
 	sched_window_sentence(&c->sched, text, sizeof(text));
 	budget_off(c, NULL, off, sizeof(off));
-	if (!*text && !*off)
+	budget_waiting(c, waits, sizeof(waits));
+	if (!*text && !*off && !*waits)
 		return;
 	columns_name(c, true, name, sizeof(name));
 	format_squeeze(name, p->width - COLUMN_NAME_AT, p->ascii, squeezed, sizeof(squeezed));
@@ -396,6 +399,7 @@ static void window_line(struct pen *p, const struct snapshot_container *c)
 	pen_text(p, GRADE_FINE, squeezed);
 	pen_end(p);
 	pane_line(p, "NOTE", text);
+	pane_line(p, "NOTE", waits);
 	pane_line(p, "NOTE", off);
 }
 

@@ -25,10 +25,10 @@ bool sched_window_known(const struct snapshot_sched_window *w)
 	return w->windows > 0 || w->open > 0;
 }
 
-/* Before each number of a window that lost events. */
+/* Before each number of a window that lost events, or may have: its end was not told. */
 static const char *mark_of(const struct snapshot_sched_window *w)
 {
-	return w->lost > 0 ? "~" : "";
+	return w->lost > 0 || w->lost == STAT_UNKNOWN ? "~" : "";
 }
 
 /* ", 12s ago" */
@@ -45,10 +45,11 @@ static char *age_text(double seconds, char *buf, size_t sz)
 /* Why it ended; "" where it simply was long enough. */
 static const char *end_text(unsigned int end)
 {
-	return end == SCHED_WINDOW_BUDGET ? ", ended by the budget"
-	       : end == SCHED_WINDOW_GONE ? ", ended with its process"
-	       : end == SCHED_WINDOW_STOP ? ", ended with gopherscope"
-					  : "";
+	return end == SCHED_WINDOW_BUDGET  ? ", ended by the budget"
+	       : end == SCHED_WINDOW_GONE  ? ", ended with its process"
+	       : end == SCHED_WINDOW_STOP  ? ", ended with gopherscope"
+	       : end == SCHED_WINDOW_QUOTA ? ", ended at its CPU limit"
+					   : "";
 }
 
 /* "430ms, 12s ago, ended by the budget", "3 windows, 1.2s together, the last 12s ago" */
@@ -123,9 +124,15 @@ static char *site_words(const struct snapshot_site *x, char *buf, size_t sz)
 	return buf;
 }
 
+/* "" where nothing was lost. */
 static char *lost_text(const struct snapshot_sched_window *w, char *buf, size_t sz)
 {
-	snprintf(buf, sz, "window lost %lld event%s: numbers are too low", (long long)w->lost, w->lost == 1 ? "" : "s");
+	buf[0] = 0;
+	if (w->lost == STAT_UNKNOWN)
+		snprintf(buf, sz, "losses unknown: the end of a window was not told");
+	else if (w->lost > 0)
+		snprintf(buf, sz, "window lost %lld event%s: numbers are too low", (long long)w->lost,
+			 w->lost == 1 ? "" : "s");
 	return buf;
 }
 
@@ -150,8 +157,8 @@ char *sched_window_sentence(const struct snapshot_sched *s, char *buf, size_t sz
 		snprintf(by, sizeof(by), "; %s%s s a second of it in goroutines created by %s", mark_of(w),
 			 format_cpus(w->waits[0].per_second, text, sizeof(text)),
 			 site_words(&w->waits[0], site, sizeof(site)));
-	if (w->lost > 0)
-		snprintf(lost, sizeof(lost), "; %s", lost_text(w, words, sizeof(words)));
+	if (*lost_text(w, words, sizeof(words)))
+		snprintf(lost, sizeof(lost), "; %s", words);
 	snprintf(buf, sz, "goroutine window: %s: waits for a P %s%s%s%s", state,
 		 waits_text(&w->latency, mark_of(w), waits, sizeof(waits)), passive, by, lost);
 	return buf;
@@ -192,7 +199,8 @@ static void cost_items(struct pen *p, const struct snapshot_container *c, double
 	if (!isnan(now))
 		page_item(p, "%s%% over the last %s", format_percent_fine(now, b, sizeof(b)),
 			  format_duration(window_seconds, a, sizeof(a)));
-	page_item(p, "budget %s", budget_text(c->overhead.max_ratio, budget, sizeof(budget)));
+	page_item(p, "budget %s%s", budget_text(c->overhead.max_ratio, budget, sizeof(budget)),
+		  c->overhead.max_ratio > 0 ? ", saved up over a minute" : "");
 }
 
 static void numbers(struct pen *p, const struct snapshot_container *c, double window_seconds)
@@ -211,9 +219,9 @@ static void numbers(struct pen *p, const struct snapshot_container *c, double wi
 	}
 	cost_items(p, c, window_seconds);
 	pen_end(p);
-	if (w->lost <= 0)
+	if (!*lost_text(w, lost, sizeof(lost)))
 		return;
-	pen_text(p, GRADE_WARNING, lost_text(w, lost, sizeof(lost)));
+	pen_text(p, GRADE_WARNING, lost);
 	pen_end(p);
 }
 
@@ -286,7 +294,7 @@ void sched_window_part(struct pen *p, const struct snapshot_container *c, double
 		       bool possible)
 {
 	const struct snapshot_sched_window *w = &c->sched.window;
-	char state[240];
+	char state[240], waits[BUDGET_TEXT_SZ];
 
 	page_rule(p, "goroutine window", NULL);
 	pen_text(p,
@@ -297,6 +305,8 @@ void sched_window_part(struct pen *p, const struct snapshot_container *c, double
 	if (!sched_window_known(w) && possible)
 		pen_text(p, GRADE_DIM, "; key s: who waited, for how long, created where");
 	pen_end(p);
+	if (*budget_waiting(c, waits, sizeof(waits)))
+		pen_paragraph(p, 2, waits);
 	if (w->windows <= 0)
 		return;
 	numbers(p, c, window_seconds);
