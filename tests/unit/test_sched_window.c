@@ -193,6 +193,53 @@ static void test_waiting(void **state)
 	}
 }
 
+/* Page 4 and the page of signals say what is known, and nothing else. */
+static void test_pages(void **state)
+{
+	static const struct {
+		bool known;
+		const char *page_4, *signals;
+	} rows[] = {
+		{true, "saved up over a minute", "worst, last "},
+		{true, "of what it used then", "go_assist off: "},
+		{true, "losses unknown: the end of a window was not told", "waits for budget: "},
+		{true, "of the waits, woken by the network", "--max-overhead 0.5% of each target's CPU"},
+		{false, "saved up over a minute", "--max-overhead none"},
+		{false, "of what it used then", NULL},
+		{false, "woken by the network", NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct pen p = {.width = 200};
+		struct snapshot s;
+		struct str out;
+
+		sample_busy(&s);
+		sample_window(&s.containers[0]);
+		sample_overhead(&s.containers[0]);
+		s.containers[0].sched.window.lost = STAT_UNKNOWN;
+		s.containers[0].overhead.waiting = 1;
+		s.containers[0].overhead.next_seconds = NAN;
+		if (!rows[i].known) {
+			s.containers[0].overhead.max_ratio = -1;
+			s.containers[0].overhead.next_seconds = NAN;
+			s.containers[0].overhead.waiting = 0;
+			s.containers[0].sched.window.cpu_seconds = NAN;
+			s.containers[0].sched.window.netpoll.cnt = -1;
+		}
+		str_init(&out);
+		p.out = &out;
+		sched_window_part(&p, &s.containers[0], 10, 1, true);
+		assert_int_equal(strstr(str_get(&out), rows[i].page_4) != NULL, rows[i].known);
+		str_clear(&out);
+		budget_part(&p, &s);
+		if (rows[i].signals && !strstr(str_get(&out), rows[i].signals))
+			fail_msg("%s is not in %s", rows[i].signals, str_get(&out));
+		str_deinit(&out);
+		snapshot_deinit(&s);
+	}
+}
+
 /* Costs of all groups count, those of a process too; the budget decides about the colour. */
 static void test_worst_cost(void **state)
 {
@@ -294,6 +341,7 @@ static void test_plain(void **state)
 	sample_window(&s.containers[3]);
 	sample_overhead(&s.containers[3]);
 	s.containers[3].sched.window.lost = 7;
+	s.containers[0].overhead.waiting = s.containers[3].overhead.waiting = s.containers[2].overhead.waiting = 1;
 	str_init(&out);
 	plain_top(&s, &style, false, &out);
 	at = strstr(str_get(&out), "! shop/checkout-api-7d9c6b5f4-x2x9k:app   since");
@@ -311,8 +359,9 @@ static void test_plain(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sentence), cmocka_unit_test(test_budget),    cmocka_unit_test(test_worst_cost),
-		cmocka_unit_test(test_waiting),  cmocka_unit_test(test_part_fits), cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_sentence), cmocka_unit_test(test_budget), cmocka_unit_test(test_worst_cost),
+		cmocka_unit_test(test_waiting),  cmocka_unit_test(test_pages),  cmocka_unit_test(test_part_fits),
+		cmocka_unit_test(test_plain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
