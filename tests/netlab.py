@@ -49,10 +49,17 @@ class Namespaces:
     def inum(self, name):
         return pathlib.Path(f"/var/run/netns/{name}").stat().st_ino
 
+    def counters(self, name, file, prefix):
+        keys, values = (x.split()[1:] for x in self.run(name, "cat", file).splitlines() if x.startswith(prefix))
+        return dict(zip(keys, map(int, values)))
+
     def snmp(self, name):
         """The kernel's own TCP counters of that namespace."""
-        keys, values = (x.split()[1:] for x in self.run(name, "cat", "/proc/net/snmp").splitlines() if x.startswith("Tcp:"))
-        return dict(zip(keys, map(int, values)))
+        return self.counters(name, "/proc/net/snmp", "Tcp:")
+
+    def netstat(self, name):
+        """... and those that no standard names."""
+        return self.counters(name, "/proc/net/netstat", "TcpExt:")
 
 
 class Talking(Started):

@@ -159,6 +159,7 @@ def test_loss(spaces, harness, loss, seed):
         settle(harness, all_closed(harness, 2 * n), 20)
         link = s.link.finish()
         kernel = {x: spaces.snmp(x)["RetransSegs"] for x in (spaces.a, spaces.b)}
+        failed = {x: spaces.netstat(x)["TCPRetransFail"] for x in (spaces.a, spaces.b)}
     harness.sync()
     dropped = sum(sum(link[d]["dropped"].values()) for d in ("a_to_b", "b_to_a"))
     assert dropped > 20 and link["a_to_b"]["dropped"]["data"] > 5
@@ -166,8 +167,10 @@ def test_loss(spaces, harness, loss, seed):
         marks = harness.take("retransmit", netns=spaces.inum(space))
         data = total(harness.take("flow", netns=spaces.inum(space)), "retransmits")
         syns = total(harness.take("connect", netns=spaces.inum(space)), "syn_retransmits")
-        assert total(marks, "segments") == kernel[space]
-        assert total([m for m in marks if not m["syn"]], "segments") == data
+        # RetransSegs counts attempts that fail, too: they are in the next mark; after the last one in the flow only
+        unmarked = kernel[space] - total(marks, "segments")
+        assert 0 <= unmarked <= failed[space]
+        assert total([m for m in marks if not m["syn"]], "segments") + unmarked == data
         if space == spaces.a:
             assert total([m for m in marks if m["syn"]], "segments") == syns
         print(f"{loss} %: {kernel[space]} segments sent again, {data} of data, {syns} SYNs")

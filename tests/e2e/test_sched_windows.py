@@ -158,7 +158,8 @@ def kill_in_window(rng):
             assert trace.p.poll() is None  # it records until its time is over
             windows = windows_of(trace.stop())
     check_nothing_left(held)
-    assert len(windows) <= 1 and all(w["end"] == "gone" for w in windows), windows
+    # "stop": we ended before the kernel had told us of its end
+    assert len(windows) <= 1 and all(w["end"] in ("gone", "stop") for w in windows), windows
     for w in windows:
         assert w["hits"] == sum(w["hits_by_kind"].values()) and w["complete"], w
     return len(windows)
@@ -351,9 +352,10 @@ def test_at_quota():
 
 
 def test_assists_over_budget(tmp_path):
-    """Probes that are on all the time are off where they cost more than allowed; the program goes on."""
+    """Probes that are on all the time are off where they cost more than allowed; the program goes on. A limit slows it down:
+    more than 50,000 hits a second are a storm, which ends them at once and for good."""
     said = tmp_path / "said"
-    with Program(name="assist") as prog, open(said, "w") as err, \
+    with Cgroup("gs-test-assists", cpus=0.2) as g, Program(name="assist", cgroup=[g.dir]) as prog, open(said, "w") as err, \
             Started(BIN, "top", "--json", "-p", prog.pid, "--signals", "+go_assist", "--max-overhead", "0.01%", "-d", "5",
                     stderr=err) as top:
         top.line()
