@@ -101,7 +101,7 @@ static void on_flight(char *say, size_t sz, void *arg)
 static bool on_sched_ask(uint32_t id, bool *force, char *say, size_t sz, void *arg)
 {
 	struct top *t = arg;
-	char why[WHY_SZ] = "", cost[48] = "an unknown part of its CPU";
+	char why[WHY_SZ] = "", length[80], cost[56] = "an unknown part of its CPU (it hardly runs)";
 	struct sched_offer o;
 	int err = session_sched_ask(t->session, id, &o, why);
 
@@ -111,17 +111,19 @@ static bool on_sched_ask(uint32_t id, bool *force, char *say, size_t sz, void *a
 		return false;
 	}
 	*force = o.at_quota && !t->opts->at_quota;
+	if (o.ns < SCHED_FULL_NS)
+		snprintf(length, sizeof(length), ", for %.2g s: the budget of %.3g %% allows no more",
+			 (double)o.ns / NS_PER_SEC, t->opts->max_overhead * 100);
+	else
+		snprintf(length, sizeof(length), " for %.0f s", (double)o.ns / NS_PER_SEC);
 	if (!isnan(o.ratio))
 		snprintf(cost, sizeof(cost), o.ratio < 0.99 ? "about %.2g %% of its CPU" : "about %.0f %% of its CPU",
 			 o.ratio * 100);
 	if (*force)
-		snprintf(say, sz, "goroutine window: its CPU limit holds it now, a window would make that worse (%s)",
-			 cost);
-	else if (o.ns < SCHED_FULL_NS)
-		snprintf(say, sz, "goroutine window: %s, for %.1g s: the budget of %.3g %% allows no more", cost,
-			 (double)o.ns / NS_PER_SEC, t->opts->max_overhead * 100);
+		snprintf(say, sz, "goroutine window: its CPU limit holds it now, a window would make that worse (%s%s)",
+			 cost, length);
 	else
-		snprintf(say, sz, "goroutine window: %s for %.0f s", cost, (double)o.ns / NS_PER_SEC);
+		snprintf(say, sz, "goroutine window: %s%s", cost, length);
 	return true;
 }
 

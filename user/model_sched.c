@@ -250,6 +250,8 @@ static void note_window(struct model_container *c, const struct sched_open *o, c
 		words_add(text, sizeof(text), ", %s events lost: too low", count_words(lost, waits));
 	if (r->end == SCHED_WINDOW_BUDGET)
 		words_add(text, sizeof(text), "; its budget was used up");
+	else if (r->end == SCHED_WINDOW_QUOTA)
+		words_add(text, sizeof(text), "; its CPU limit held it");
 	model_note(c, r->end_ns, "goroutine window %s of process %d: %s switches, %s waits for a P%s",
 		   words_duration((double)(r->end_ns - r->start_ns) / NS_PER_SEC, length), r->pid,
 		   count_words(n->runs, runs), count_words(n->waits, waits), text);

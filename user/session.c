@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -631,6 +633,20 @@ static int open_tables(struct session *s)
 	return err;
 }
 
+/* Ctrl-Z: nobody would close a window while we are stopped. What the signal does then is the terminal's (screen.c) or
+ * the kernel's to decide. */
+static void on_stop_signal(int signo, void *arg)
+{
+	sigset_t set;
+
+	session_sched_stop(arg);
+	sigemptyset(&set);
+	sigaddset(&set, signo);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	raise(signo); /* until SIGCONT */
+	pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
 static int open_timers(struct session *s)
 {
 	static const struct {
@@ -638,9 +654,11 @@ static int open_timers(struct session *s)
 		loop_timer_fn fn;
 	} timers[] = {{READ_NS, on_read}, {VERIFY_NS, on_verify}};
 
+	int err = loop_add_signal(s->cfg.loop, SIGTSTP, on_stop_signal, s);
+
 	s->drain_timer = loop_add_timer(s->cfg.loop, DRAIN_IDLE_NS, DRAIN_IDLE_NS, on_drain, s);
-	if (s->drain_timer < 0)
-		return s->drain_timer;
+	if (s->drain_timer < 0 || err)
+		return err ? err : s->drain_timer;
 	for (size_t i = 0; i < ARRAY_SIZE(timers); i++) {
 		int id = loop_add_timer(s->cfg.loop, timers[i].interval_ns, timers[i].interval_ns, timers[i].fn, s);
 

@@ -109,6 +109,7 @@ struct session {
 		unsigned int reads_left;       /* goroutines that may still be looked up in this drain */
 		size_t gs_cnt;                 /* goroutines that are remembered, in all windows */
 		char why[WHY_SZ];              /* for whom there can be no window, "" nobody yet */
+		uint64_t retry_ns;             /* calibration failed: not before; 0: it never did */
 	} sched;
 	struct {
 		uint64_t end_ns, every_ns; /* end of cpu_sched's last window, and from one to the next */
@@ -167,7 +168,7 @@ int session_sched_ask(struct session *s, uint32_t container_id, struct sched_off
 /* Opens a window on each of its processes. 0, or -errno with why. */
 int session_sched_arm(struct session *s, uint32_t container_id, bool force, char *why);
 /* Takes what the windows' ring holds. */
-void session_sched_drain(struct session *s);
+int session_sched_drain(struct session *s);
 /* Every 10 ms while windows are open, else every 100: closes, opens what is asked for, judges. */
 void session_sched_tick(struct session *s, uint64_t now_ns);
 /* What an event cost its process. */

@@ -37,6 +37,8 @@
 #define TO_RUN_SAMPLED  8 /* the runtime counts one wait in 8 (gTrackingPeriod) */
 #define OFFER_MIN_NS    (20 * NS_PER_MS)
 #define RETRY_NS        NS_PER_SEC
+#define RETRY_MAX_NS    (60 * NS_PER_SEC)
+#define SLICES_MAX      16
 #define OPENING_MAX_NS  (20 * NS_PER_MS) /* of one tick */
 #define RUNQ_SELDOM_NS  (60 * NS_PER_SEC)
 #define RUNQ_TRIFLE_NS                                                                                                 \
@@ -165,15 +167,18 @@ static void tell_overhead(struct session *s, struct process *p, uint64_t now)
 				    .time_ns = now,
 				    .cpu_ns = w->cpu_ns,
 				    .max_ratio = w->budget.max_ratio < 0 ? -1 : w->budget.max_ratio};
-	uint64_t wait = w->waits ? overhead_wait_ns(&w->budget, opening_credit(w)) : UINT64_MAX;
+	uint64_t wait = w->waits ? overhead_wait_ns(&w->budget, opening_credit(w)) : 0;
 
-	if (w->budget.off == w->told_off && (now - w->told_ns < SECOND_NS || !costs_optional(w)))
+	if (w->budget.off == w->told_off && w->waits == w->told_waits &&
+	    (now - w->told_ns < SECOND_NS || !costs_optional(w)))
 		return;
 	w->told_ns = now;
 	w->told_off = w->budget.off;
+	w->told_waits = w->waits;
 	costs_now(s, p, r.cost_ns);
 	r.credit_ns = isinf(overhead_credit(&w->budget)) ? 0 : overhead_credit(&w->budget);
-	r.next_ns = wait < UINT64_MAX - now ? now + wait : 0;
+	if (w->waits)
+		r.next_ns = wait < UINT64_MAX - now ? now + wait : UINT64_MAX;
 	session_tell(s, RECORD_OVERHEAD, &r, sizeof(r));
 }
 
@@ -304,7 +309,29 @@ static void tell_window(struct session *s, const struct process *p, const struct
 	session_tell(s, RECORD_SCHED_WINDOW, &r, sizeof(r));
 }
 
-/* 0, -EAGAIN: later, or another error: refused, with why. */
+/* Of memory, descriptors or luck: they may pass. */
+static bool is_passing(int err)
+{
+	static const int passing[] = {EAGAIN, EBUSY, EINTR, EIO, EMFILE, ENFILE, ENOMEM, ENOSPC};
+
+	for (size_t i = 0; i < ARRAY_SIZE(passing); i++)
+		if (err == -passing[i])
+			return true;
+	return false;
+}
+
+/* Each time later, and said once. */
+static void postpone(const struct process *p, uint64_t now, const char *why)
+{
+	struct sched_watch *w = p->watched->sched;
+	uint64_t wait = RETRY_NS << (w->failures < 6 ? w->failures : 6);
+
+	w->retry_ns = now + (wait < RETRY_MAX_NS ? wait : RETRY_MAX_NS);
+	if (!w->failures++)
+		log_warn("no goroutine window on %s (pid %d) now: %s", p->exe, (int)p->pid, why);
+}
+
+/* 0, -EAGAIN: later, or another error, with why. */
 static int try_open(struct session *s, struct process *p, char *why)
 {
 	_cleanup_close_ int exe_fd = proc_info_open_exe(s->opts->root, p->pid);
@@ -328,15 +355,19 @@ static int open_window(struct session *s, struct process *p, uint64_t now, char 
 	int err = sched_names_begin(s, p, w);
 
 	if (err)
-		return err_why(why, err, "%s", strerror(-err));
-	err = try_open(s, p, why);
+		err_why(why, err, "%s", strerror(-err));
+	else
+		err = try_open(s, p, why);
 	if (err) {
 		sched_names_end(w);
 		w->retry_ns = now + RETRY_NS;
-		if (err != -EAGAIN)
+		if (err != -EAGAIN && is_passing(err))
+			postpone(p, now, why);
+		else if (err != -EAGAIN)
 			refuse(s, p, why);
 		return err;
 	}
+	w->failures = 0;
 	w->open = true;
 	w->waits = false;
 	w->id = ++s->sched.last_id;
@@ -475,20 +506,38 @@ static bool held_by_quota(struct session *s, const struct process *p, uint64_t n
 	return true;
 }
 
+/* What a hit costs is measured before the first window. 0, -EAGAIN: later, or another error, with why. */
+static int find_costs(struct session *s, uint64_t now, char *why)
+{
+	int err;
+
+	if (now < s->sched.retry_ns)
+		return -EAGAIN;
+	err = probes_sched_prepare(s->probes, why);
+	if (!is_passing(err))
+		return err;
+	if (!s->sched.retry_ns)
+		log_warn("no goroutine windows now: %s", why);
+	s->sched.retry_ns = now + RETRY_MAX_NS;
+	return -EAGAIN;
+}
+
 static void consider(struct session *s, struct process *p, uint64_t now)
 {
 	struct sched_watch *w = p->watched->sched;
 	double need, credit = overhead_credit(&w->budget);
 	char why[WHY_SZ] = "";
+	int err;
 
 	w->waits = false;
 	if (w->refused || w->going || !p->binary || p->state == PROCESS_REFUSED || now < w->retry_ns ||
 	    !wants(s, w, now) || held_by_quota(s, p, now))
 		return;
-	if (!probes_sched_costs(s->probes, why)) {
+	err = find_costs(s, now, why);
+	if (err && err != -EAGAIN)
 		refuse(s, p, why);
+	if (err)
 		return;
-	}
 	w->expected_s = expected_cost(s, w);
 	need = is_armed(w, now) ? w->late_ns : opening_credit(w);
 	w->waits = credit < need || credit <= 0;
@@ -502,6 +551,8 @@ static void watch_window(struct session *s, struct process *p, uint64_t now)
 
 	if (overhead_credit(&w->budget) <= reserve_of(w))
 		close_window(s, p, SCHED_WINDOW_BUDGET);
+	else if (held_by_quota(s, p, now))
+		close_window(s, p, SCHED_WINDOW_QUOTA);
 	else if (now >= w->until_ns || !wants(s, w, now))
 		close_window(s, p, SCHED_WINDOW_TIME);
 }
@@ -541,7 +592,8 @@ static void end_with_process(struct session *s, struct process *p)
 
 	if (w->open)
 		close_window(s, p, SCHED_WINDOW_GONE);
-	session_sched_drain(s);
+	for (int i = 0; i < SLICES_MAX && session_sched_drain(s) > 0; i++)
+		;
 	if (!w->going)
 		return;
 	probes_sched_status(s->probes, p->pid, &st);

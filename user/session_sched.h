@@ -29,6 +29,7 @@ struct sched_watch {
 	double cost_ns[OVERHEAD_GROUP_CNT]; /* without the window that is open */
 	uint64_t told_ns;
 	uint32_t told_off;
+	bool told_waits;
 	double runq_cost_s; /* of a second of cpu_sched's last window */
 	/* goroutine windows */
 	struct sched_names *names; /* owned, NULL before the first one */
@@ -38,6 +39,7 @@ struct sched_watch {
 	bool told_quota;
 	enum sched_window_end end;
 	uint64_t id, opened_ns, until_ns, retry_ns;
+	unsigned int failures; /* of opening one, in a row */
 	uint64_t opened_cpu_ns, closed_cpu_ns;
 	double closed_cost_ns; /* at its close */
 	uint64_t armed_ns;     /* key s: a window is wanted until then */

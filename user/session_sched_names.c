@@ -296,9 +296,8 @@ void session_sched_events(pid_t pid, const struct go_sched_event *events, unsign
 	tell_batch(s);
 }
 
-void session_sched_drain(struct session *s)
+int session_sched_drain(struct session *s)
 {
 	s->sched.reads_left = READS_A_DRAIN;
-	if (s->probes && probes_sched_windows(s->probes))
-		probes_sched_drain(s->probes);
+	return s->probes && probes_sched_windows(s->probes) ? probes_sched_drain(s->probes) : 0;
 }

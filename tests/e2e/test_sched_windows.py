@@ -351,6 +351,32 @@ def test_at_quota():
     assert len(windows) == 1 and windows[0]["hits"] > 10, windows
 
 
+def test_stopped_tracer():
+    """Ctrl-Z closes the window first; when we go on, the next one opens."""
+    with Program() as prog, Trace("-p", prog.pid, *FREE) as trace:
+        prog.tell("run 6000")
+        wait_for_window(trace, prog.pid)
+        trace.p.send_signal(signal.SIGTSTP)
+        time.sleep(1)
+        trace.p.send_signal(signal.SIGCONT)
+        time.sleep(1.5)
+        windows = windows_of(trace.stop())
+        prog.answer()
+    assert len(windows) == 2 and [w["end"] for w in windows] == ["stop", "stop"], windows
+
+
+def test_limit_in_a_window():
+    """A window that is open when the limit begins to hold its program ends by that, not by its length of 10 s."""
+    with Cgroup("gs-test-windows", cpus=0.1) as g, Program(cgroup=[g.dir]) as prog, Trace("-p", prog.pid, *FREE) as trace:
+        time.sleep(2.5)  # it is idle: the window opens
+        prog.tell("run 12000")
+        time.sleep(3.5)
+        windows = windows_of(trace.stop())
+        prog.p.kill()
+        prog.p.wait()
+    assert [w["end"] for w in windows] == ["quota"] and 1 < windows[0]["duration_seconds"] < 6, windows
+
+
 def test_assists_over_budget(tmp_path):
     """Probes that are on all the time are off where they cost more than allowed; the program goes on. A limit slows it down:
     more than 50,000 hits a second are a storm, which ends them at once and for good."""

@@ -129,6 +129,13 @@ static void several(void **state)
 	assert_true(near(x.next_seconds, 2));
 	assert_int_equal(x.off, 1u << OVERHEAD_GO_ASSIST);
 	assert_true(sum_of(o, 3, 14, 60).next_seconds == 0); /* it is late, not below zero */
+	assert_int_equal(x.waiting, 2);
+	o[0].last.next_ns = o[1].last.next_ns = UINT64_MAX; /* they wait for what does not come */
+	x = sum_of(o, 3, 10, 60);
+	assert_true(isinf(x.next_seconds) && x.waiting == 2);
+	o[0].last.next_ns = o[1].last.next_ns = 0;
+	x = sum_of(o, 3, 10, 60);
+	assert_true(isnan(x.next_seconds) && x.waiting == 0);
 }
 
 int main(void)

@@ -94,9 +94,10 @@ static void window(struct jw *w, const struct snapshot_sched_window *v)
 	jsonl_integer_if(w, "runs", v->windows > 0, v->runs);
 	jsonl_integer_if(w, "created", v->windows > 0, v->created);
 	jsonl_integer_if(w, "ended", v->windows > 0, v->ended);
-	jsonl_integer_if(w, "lost", v->windows > 0, v->lost);
+	jsonl_integer_if(w, "lost", v->windows > 0 && v->lost >= 0, v->lost);
 	jsonl_integer_if(w, "hits", v->windows > 0, v->hits);
 	jsonl_real_if(w, "cost_seconds", v->windows > 0, v->cost_seconds);
+	jsonl_real_if(w, "cpu_seconds", v->windows > 0, v->cpu_seconds);
 	jw_text(w, "end", v->windows > 0 ? names_sched_window_end(v->end) : NULL);
 	sites(w, "created_by", v->sites, v->site_cnt);
 	sites(w, "waits_by", v->waits, v->wait_cnt);
@@ -148,6 +149,7 @@ void jsonl_overhead(struct jw *w, const struct snapshot_overhead *o)
 		if (o->off & 1u << g)
 			jw_text(w, NULL, group_names[g]);
 	jw_end(w, ']');
-	jw_real(w, "next_seconds", o->next_seconds);
+	jw_int(w, "waiting", o->waiting);
+	jsonl_real_if(w, "next_seconds", isfinite(o->next_seconds), o->next_seconds);
 	jw_end(w, '}');
 }

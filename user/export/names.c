@@ -219,10 +219,8 @@ const char *names_sched_run_end(enum goroutine_run_end e)
 const char *names_sched_window_end(uint32_t end)
 {
 	static const char *const words[SCHED_WINDOW_END_CNT] = {
-		[SCHED_WINDOW_TIME] = "time",
-		[SCHED_WINDOW_BUDGET] = "budget",
-		[SCHED_WINDOW_GONE] = "gone",
-		[SCHED_WINDOW_STOP] = "stop",
+		[SCHED_WINDOW_TIME] = "time", [SCHED_WINDOW_BUDGET] = "budget", [SCHED_WINDOW_GONE] = "gone",
+		[SCHED_WINDOW_STOP] = "stop", [SCHED_WINDOW_QUOTA] = "quota",
 	};
 
 	return WORD(words, end);

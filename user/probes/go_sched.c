@@ -509,6 +509,7 @@ int go_sched_prepare(struct signal *s, struct link_release *release, char *why)
 	priv->release = release;
 	link_release_consume(release, priv->trial_links, &priv->trial_released);
 	priv->trial_links = NULL;
+	drop_ring(s); /* the next one comes with a window */
 	s->state.hit_cost_ns = mean_cost(&priv->costs);
 	snprintf(s->state.note, sizeof(s->state.note), "%s",
 		 priv->pid_filtered ? "only its own process pays" : "all processes of the file pay");

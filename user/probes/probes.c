@@ -517,6 +517,11 @@ bool probes_sched_status(const struct probes *p, pid_t pid, struct go_sched_stat
 	return go_sched_window_status(&p->signals[SIGNAL_GO_SCHED], pid, ret);
 }
 
+int probes_sched_prepare(struct probes *p, char *why)
+{
+	return need_sched(p, why);
+}
+
 const struct go_sched_costs *probes_sched_costs(struct probes *p, char *why)
 {
 	return need_sched(p, why) ? NULL : go_sched_get_costs(&p->signals[SIGNAL_GO_SCHED]);

@@ -51,6 +51,7 @@ struct go_sched_window {
 	uint64_t end_ns, armed_ns;
 	uint64_t windows, runs, created, ended, lost, hits;
 	double cost_ns, cpu_ns; /* cpu_ns: 0 unknown */
+	bool broken;            /* the end of one was not told: what it lost is not known */
 	uint8_t end;
 	bool followed;
 	struct histogram waits, netpoll;
@@ -265,6 +266,7 @@ static void add_window(struct go_sched_window *to, const struct go_sched_window 
 	to->created += w->created;
 	to->ended += w->ended;
 	to->lost += w->lost;
+	to->broken |= w->broken;
 	to->hits += w->hits;
 	to->cost_ns += w->cost_ns;
 	to->followed |= w->followed;
@@ -379,6 +381,7 @@ static void set_numbers(struct go_sched_window *w, const struct go_sched_end *e)
 	w->cost_ns = r->cost_ns;
 	w->cpu_ns = (double)r->cpu_ns;
 	w->lost = r->lost[0] + r->lost[1] + e->not_followed;
+	w->broken = isnan(r->cost_ns);
 	for (int i = 0; i < GO_SCHED_KIND_CNT; i++)
 		w->hits += r->hits[i];
 	w->followed = e->counts != NULL;
@@ -473,10 +476,10 @@ static void fill_numbers(const struct go_sched_window *w, uint64_t now_ns, struc
 	ret->runs = (int64_t)w->runs;
 	ret->created = (int64_t)w->created;
 	ret->ended = (int64_t)w->ended;
-	ret->lost = (int64_t)w->lost;
+	ret->lost = w->broken ? STAT_UNKNOWN : (int64_t)w->lost;
 	ret->hits = (int64_t)w->hits;
 	ret->cost_seconds = w->cost_ns / NS_PER_SEC;
-	ret->cpu_seconds = w->cpu_ns / NS_PER_SEC;
+	ret->cpu_seconds = w->cpu_ns > 0 ? w->cpu_ns / NS_PER_SEC : NAN;
 	ret->end = w->end;
 	dist_unknown(&ret->latency);
 	dist_unknown(&ret->netpoll);

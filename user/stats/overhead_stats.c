@@ -77,7 +77,10 @@ void overhead_sum_add(struct overhead_sum *s, const struct overhead_stats *o, ui
 		return;
 	s->max_ratio = o->last.max_ratio;
 	s->off |= o->last.off;
-	if (next)
+	s->waiting += next != 0;
+	if (next == UINT64_MAX)
+		s->next_seconds = fmin(s->next_seconds, INFINITY); /* fmin takes the number where one is NAN */
+	else if (next)
 		s->next_seconds = fmin(s->next_seconds, next > now_ns ? (double)(next - now_ns) / NS_PER_SEC : 0);
 	if (const_reading_at(o, o->cnt - 1)->time_ns > from)
 		add_share(s, begin_of(o, from), const_reading_at(o, o->cnt - 1));
@@ -89,6 +92,7 @@ void overhead_sum_fill(const struct overhead_sum *s, struct snapshot_overhead *r
 		ret->ratio[g] = s->cpu_ns ? s->cost_ns[g] / (double)s->cpu_ns : NAN;
 	ret->max_ratio = s->max_ratio;
 	ret->worst_ratio = s->worst_ratio;
+	ret->waiting = s->waiting;
 	ret->next_seconds = s->next_seconds;
 	ret->off = s->off;
 }

@@ -31,6 +31,7 @@ struct overhead_sum {
 	double worst_ratio; /* NAN */
 	double max_ratio;   /* NAN */
 	double next_seconds;
+	int waiting;
 	uint32_t off;
 };
 
