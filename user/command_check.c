@@ -63,8 +63,7 @@ static int off_cnt(const struct check *c, int *asked)
 	return cnt;
 }
 
-/* ---- text ---------------------------------------------------------------------------------------------------------
- */
+/* ---- text ---------------------------------------------------------------------------------------------- */
 
 static void add_privileges(const struct check *c, struct str *out)
 {
@@ -149,8 +148,7 @@ static int print_text(const struct check *c)
 	return err;
 }
 
-/* ---- JSON ---------------------------------------------------------------------------------------------------------
- */
+/* ---- JSON ---------------------------------------------------------------------------------------------- */
 
 static json_t *signal_json(const struct signal_state *st)
 {
@@ -183,8 +181,7 @@ static int print_json(const struct check *c)
 	return output_line_consume(line);
 }
 
-/* ---- the try ------------------------------------------------------------------------------------------------------
- */
+/* ---- the try ------------------------------------------------------------------------------------------- */
 
 /* go_sched is loaded and calibrated with its first window, or here: only where it was asked for. */
 static void try_windows(struct check *c, struct probes *probes)

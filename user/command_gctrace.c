@@ -45,8 +45,7 @@ struct gctrace {
 	int err;                   /* of stdout */
 };
 
-/* ---- one process --------------------------------------------------------------------------------------------------
- */
+/* ---- one process --------------------------------------------------------------------------------------- */
 
 static uint64_t read_init_time(const struct gctrace *g, const struct process *p)
 {
@@ -193,8 +192,7 @@ static bool tells_itself(const struct process *p)
 	return p->go_gc_on && go_gc_copies_cycles(p->binary);
 }
 
-/* ---- the session --------------------------------------------------------------------------------------------------
- */
+/* ---- the session --------------------------------------------------------------------------------------- */
 
 static void on_done(struct gctrace *g, const struct event_gc_done *e)
 {

@@ -126,8 +126,7 @@ static void step(struct replay *r)
 		r->at_ns = time_of(&rec);
 }
 
-/* ---- all at once --------------------------------------------------------------------------------------------------
- */
+/* ---- all at once --------------------------------------------------------------------------------------- */
 
 /* The loop takes signals, and reading at once does not go through it: they are blocked and pending. */
 static bool interrupted(struct replay *r)
@@ -177,8 +176,7 @@ static int print(struct replay *r)
 	return err ? output_failed(err) : r->code;
 }
 
-/* ---- in the view --------------------------------------------------------------------------------------------------
- */
+/* ---- in the view --------------------------------------------------------------------------------------- */
 
 /* How far the recording should be by now. */
 static uint64_t due(const struct replay *r)

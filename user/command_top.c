@@ -66,8 +66,7 @@ static void on_end(void *arg)
 	loop_stop(t->loop, 0);
 }
 
-/* ---- what the view asks for ---------------------------------------------------------------------------------------
- */
+/* ---- what the view asks for ---------------------------------------------------------------------------- */
 
 static bool on_detail(uint32_t id, uint64_t from_ns, uint64_t to_ns, struct detail *ret, void *arg)
 {
@@ -136,8 +135,7 @@ static void on_sched_arm(uint32_t id, bool force, char *say, size_t sz, void *ar
 	snprintf(say, sz, "%s%s", err ? "no goroutine window: " : "goroutine window: open", err ? why : "");
 }
 
-/* ---- the run ------------------------------------------------------------------------------------------------------
- */
+/* ---- the run ------------------------------------------------------------------------------------------- */
 
 static int open_presenter(struct top *t)
 {

@@ -24,8 +24,7 @@
 #define HISTORY_MAX  (32u << 20)
 #define VERDICT_NOTE 120
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---------------------------------------------------------------------------------------------- */
 
 int model_new(const struct model_ops *ops, struct model **ret)
 {
@@ -129,8 +128,7 @@ struct model_process *model_process_find(const struct model *m, uint32_t pid)
 	return hashmap_find(m->processes, pid);
 }
 
-/* ---- traces and notes ---------------------------------------------------------------------------------------------
- */
+/* ---- traces and notes ---------------------------------------------------------------------------------- */
 
 void model_trace(const struct model *m, struct trace_event *e, const struct model_container *c,
 		 const struct model_process *p)
@@ -226,8 +224,7 @@ uint64_t model_trace_losses(struct model *m, uint64_t now_ns)
 	return sum;
 }
 
-/* ---- containers and processes -------------------------------------------------------------------------------------
- */
+/* ---- containers and processes -------------------------------------------------------------------------- */
 
 static struct model_container *add_container(struct model *m, uint32_t id)
 {
@@ -395,8 +392,7 @@ static void feed_process_gone(struct model *m, const struct record_process_gone 
 	model_index_changed(&m->index);
 }
 
-/* ---- readings -----------------------------------------------------------------------------------------------------
- */
+/* ---- readings ------------------------------------------------------------------------------------------ */
 
 static void sum_gc_cpu(const struct model_container *c, int64_t *gc, int64_t *assist)
 {
@@ -602,8 +598,7 @@ void model_feed(struct model *m, const struct record *r)
 	}
 }
 
-/* ---- everything of now --------------------------------------------------------------------------------------------
- */
+/* ---- everything of now --------------------------------------------------------------------------------- */
 
 static int put(int (*fn)(const struct record *r, void *arg), void *arg, enum record_type type, const void *body,
 	       size_t size)

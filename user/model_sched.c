@@ -40,8 +40,7 @@ struct sched_name {
 	char text[]; /* function, NUL, file:line, NUL */
 };
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---------------------------------------------------------------------------------------------- */
 
 static struct model_sched *sched_of(struct model_process *p)
 {
@@ -84,8 +83,7 @@ void model_sched_free(struct model_process *p)
 	p->sched = NULL;
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------------
- */
+/* ---- names --------------------------------------------------------------------------------------------- */
 
 static struct sched_name *name_make(const char *function, const char *at)
 {
@@ -124,8 +122,7 @@ static struct go_sched_name name_of(enum sched_name_what what, uint64_t id, void
 	return n ? (struct go_sched_name){n->text, n->text + n->at} : (struct go_sched_name){"", ""};
 }
 
-/* ---- an open window -----------------------------------------------------------------------------------------------
- */
+/* ---- an open window ------------------------------------------------------------------------------------ */
 
 static void trace_span(const struct model *m, struct model_process *p, const struct goroutine_span *s)
 {
@@ -209,8 +206,7 @@ void model_go_sched(struct model *m, const struct record_go_sched *r)
 	}
 }
 
-/* ---- its end ------------------------------------------------------------------------------------------------------
- */
+/* ---- its end ------------------------------------------------------------------------------------------- */
 
 /* "81k" "12.3k" "812" */
 static char *count_words(uint64_t cnt, char *buf)
@@ -332,8 +328,7 @@ void model_sched_gone(struct model *m, struct model_process *p, uint64_t time_ns
 	break_window(m, p, time_ns);
 }
 
-/* ---- what we cost -------------------------------------------------------------------------------------------------
- */
+/* ---- what we cost -------------------------------------------------------------------------------------- */
 
 void model_cost(struct model_process *p, struct model_container *c, double cost_ns)
 {
@@ -369,8 +364,7 @@ void model_overhead(struct model *m, const struct record_overhead *r)
 	settle_cost(p, r);
 }
 
-/* ---- for a snapshot, and as records -------------------------------------------------------------------------------
- */
+/* ---- for a snapshot, and as records -------------------------------------------------------------------- */
 
 void model_sched_fill(const struct model_container *c, uint64_t now_ns, uint64_t window_ns,
 		      struct snapshot_container *ret)

@@ -43,8 +43,7 @@ struct outputs {
 	int cnt;
 };
 
-/* ---- opening ------------------------------------------------------------------------------------------------------
- */
+/* ---- opening ------------------------------------------------------------------------------------------- */
 
 static void default_name(const char *extension, char *buf, size_t sz)
 {
@@ -176,8 +175,7 @@ int outputs_open(const struct options *opts, struct outputs **ret)
 	return 0;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------
- */
+/* ---- writing ------------------------------------------------------------------------------------------- */
 
 /* Writes to a pipe that nobody reads end at Ctrl-C. */
 static void begin_write(const struct output *x)
@@ -292,8 +290,7 @@ void outputs_name(const struct outputs *o, char *buf, size_t sz)
 	str_copy(buf, sz, o->cnt ? o->out[0].path : "");
 }
 
-/* ---- the end ------------------------------------------------------------------------------------------------------
- */
+/* ---- the end ------------------------------------------------------------------------------------------- */
 
 /* A run in which nothing happened still gives a well-formed file. */
 static void complete(struct outputs *o, struct output *x)

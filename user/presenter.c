@@ -71,8 +71,7 @@ static void on_quit(void *arg)
 	stop(arg);
 }
 
-/* ---- the view -----------------------------------------------------------------------------------------------------
- */
+/* ---- the view ------------------------------------------------------------------------------------------ */
 
 static bool ask_detail(uint32_t id, uint64_t from_ns, uint64_t to_ns, struct detail *ret, void *arg)
 {
@@ -201,8 +200,7 @@ struct presenter *presenter_close(struct presenter *p)
 	return NULL;
 }
 
-/* ---- text and JSON ------------------------------------------------------------------------------------------------
- */
+/* ---- text and JSON ------------------------------------------------------------------------------------- */
 
 static int print_text(struct presenter *p, struct snapshot *s)
 {

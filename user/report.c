@@ -17,8 +17,7 @@
 
 #define REFUSED_MAX 512
 
-/* ---- node, agent, signals -----------------------------------------------------------------------------------------
- */
+/* ---- node, agent, signals ------------------------------------------------------------------------------ */
 
 /* The reading nearest to the begin of the window: the newest one that is not younger, else the oldest of all. */
 static const struct model_reading *reading_at(const struct model *m, uint64_t begin_ns)
@@ -109,8 +108,7 @@ static void fill_signals(const struct model *m, struct snapshot *s)
 	}
 }
 
-/* ---- containers ---------------------------------------------------------------------------------------------------
- */
+/* ---- containers ---------------------------------------------------------------------------------------- */
 
 static void add_known(int64_t *sum, int64_t value)
 {
@@ -376,8 +374,7 @@ static int fill_containers(const struct model *m, uint64_t now, uint64_t window_
 	return 0;
 }
 
-/* ---- processes that cannot be observed in full -------------------------------------------------------------------
- */
+/* ---- processes that cannot be observed in full --------------------------------------------------------- */
 
 static void fill_refused(const struct model_container *c, const struct model_process *p, struct snapshot_refused *x)
 {

@@ -52,8 +52,7 @@
 #define RUNQ_MIN_NS     (5 * NS_PER_MS)
 #define RUNQ_MIN_ALL_NS NS_PER_MS
 
-/* ---- records ------------------------------------------------------------------------------------------------------
- */
+/* ---- records ------------------------------------------------------------------------------------------- */
 
 void session_tell(struct session *s, enum record_type type, const void *body, size_t size)
 {
@@ -138,8 +137,7 @@ void session_tell_process(struct session *s, const struct process *p)
 	session_tell(s, RECORD_PROCESS, &r, sizeof(r));
 }
 
-/* ---- owners -------------------------------------------------------------------------------------------------------
- */
+/* ---- owners -------------------------------------------------------------------------------------------- */
 
 static struct watched_owner *get_owner(struct session *s, struct owner *o)
 {
@@ -173,8 +171,7 @@ static void free_owner(struct owner *o, void *arg)
 	s->freed_cnt++;
 }
 
-/* ---- processes ----------------------------------------------------------------------------------------------------
- */
+/* ---- processes ----------------------------------------------------------------------------------------- */
 
 static bool wanted(const struct session *s, enum signal_id id)
 {
@@ -342,8 +339,7 @@ int session_watched_cnt(const struct session *s)
 	return cnt;
 }
 
-/* ---- events -------------------------------------------------------------------------------------------------------
- */
+/* ---- events -------------------------------------------------------------------------------------------- */
 
 static void on_exit_event(struct session *s, const struct event_proc *e)
 {
@@ -395,8 +391,7 @@ int session_drain(struct session *s)
 	return cnt < 0 ? 0 : cnt;
 }
 
-/* ---- timers -------------------------------------------------------------------------------------------------------
- */
+/* ---- timers -------------------------------------------------------------------------------------------- */
 
 static void on_storm(pid_t pid, enum signal_id id, const char *why, void *arg)
 {
@@ -560,8 +555,7 @@ void session_tick(struct session *s, uint64_t window_ns)
 	session_tell(s, RECORD_TICK, &t, sizeof(t));
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---------------------------------------------------------------------------------------------- */
 
 static void set_probes_cfg(struct session *s, struct probes_cfg *cfg)
 {

@@ -41,8 +41,7 @@ struct shared_lines {
 	unsigned int refs;
 };
 
-/* ---- names --------------------------------------------------------------------------------------------------------
- */
+/* ---- names --------------------------------------------------------------------------------------------- */
 
 static struct shared_lines *lines_open(struct session *s, const struct process *p)
 {
@@ -115,8 +114,7 @@ static void name(struct code_lines *lines, uint64_t pc, bool blocked, char *func
 		session_name_frame(&f, function, function_sz, at, at_sz);
 }
 
-/* ---- one census ---------------------------------------------------------------------------------------------------
- */
+/* ---- one census ---------------------------------------------------------------------------------------- */
 
 static uint64_t scaled(const struct census *c, uint64_t cnt)
 {
@@ -233,8 +231,7 @@ static uint64_t take(struct session *s, struct process *p)
 	return cpu_ns() - start;
 }
 
-/* ---- whose turn ---------------------------------------------------------------------------------------------------
- */
+/* ---- whose turn ---------------------------------------------------------------------------------------- */
 
 static bool on_screen(const struct session *s, const struct process *p)
 {

@@ -41,14 +41,12 @@
 #define SLICES_MAX      16
 #define OPENING_MAX_NS  (20 * NS_PER_MS) /* of one tick */
 #define RUNQ_SELDOM_NS  (60 * NS_PER_SEC)
-#define RUNQ_TRIFLE_NS                                                                                                 \
-	100000.0 /* a window that costs a process no more asks nobody: 0.01 % of a CPU in that second                  \
-		  */
-#define RUNQ_SHORT_NS (250 * NS_PER_MS)
-#define STOP_MAX_NS   (2 * NS_PER_SEC)
-#define ASSIST_BIT    (1u << OVERHEAD_GO_ASSIST)
-#define STOP_STEP_NS  (5 * NS_PER_MS)
-#define NONE_LINES    8 /* processes that are named */
+#define RUNQ_TRIFLE_NS  100000.0 /* a window that costs less asks nobody: 0.01 % of a CPU in that second */
+#define RUNQ_SHORT_NS   (250 * NS_PER_MS)
+#define STOP_MAX_NS     (2 * NS_PER_SEC)
+#define ASSIST_BIT      (1u << OVERHEAD_GO_ASSIST)
+#define STOP_STEP_NS    (5 * NS_PER_MS)
+#define NONE_LINES      8 /* processes that are named */
 
 static bool wants_signal(const struct session *s)
 {
@@ -67,8 +65,7 @@ static struct sched_watch *watch_of(const struct session *s, struct process *p)
 	return w->sched;
 }
 
-/* ---- the receipt --------------------------------------------------------------------------------------------------
- */
+/* ---- the receipt --------------------------------------------------------------------------------------- */
 
 static void share_runq(struct session *s, const struct event_runq_window *e)
 {
@@ -182,8 +179,7 @@ static void tell_overhead(struct session *s, struct process *p, uint64_t now)
 	session_tell(s, RECORD_OVERHEAD, &r, sizeof(r));
 }
 
-/* ---- what a window would cost -------------------------------------------------------------------------------------
- */
+/* ---- what a window would cost -------------------------------------------------------------------------- */
 
 static double mean_hit_ns(struct session *s)
 {
@@ -239,8 +235,7 @@ void session_sched_latency(struct session *s, struct process *p, const struct ru
 		w->trigger_ns = clock_mono_ns() + TRIGGER_HOLD_NS;
 }
 
-/* ---- at its quota -------------------------------------------------------------------------------------------------
- */
+/* ---- at its quota -------------------------------------------------------------------------------------- */
 
 void session_sched_usage(struct watched_owner *o)
 {
@@ -273,8 +268,7 @@ static bool is_at_quota(const struct watched_owner *o, uint64_t now)
 	       o->cpu_use >= QUOTA_RATIO * o->limits.cpu_limit;
 }
 
-/* ---- one window ---------------------------------------------------------------------------------------------------
- */
+/* ---- one window ---------------------------------------------------------------------------------------- */
 
 static void refuse(struct session *s, const struct process *p, const char *why)
 {
@@ -429,8 +423,7 @@ void session_sched_closed(pid_t pid, const struct go_sched_status *status, void 
 	finish_window(s, p, status);
 }
 
-/* ---- go_assist ----------------------------------------------------------------------------------------------------
- */
+/* ---- go_assist ----------------------------------------------------------------------------------------- */
 
 /* Its probes are on the file: one process that is over its budget decides for all. */
 static bool assists_too_dear(const struct session *s, const struct binary *b)
@@ -475,8 +468,7 @@ static void judge_assists(struct session *s, struct process *p, uint64_t now)
 		switch_assists(s, p, !off);
 }
 
-/* ---- policy -------------------------------------------------------------------------------------------------------
- */
+/* ---- policy -------------------------------------------------------------------------------------------- */
 
 static bool is_armed(const struct sched_watch *w, uint64_t now)
 {
@@ -581,8 +573,7 @@ void session_sched_tick(struct session *s, uint64_t now)
 			tick_process(s, p, now);
 }
 
-/* ---- ends ---------------------------------------------------------------------------------------------------------
- */
+/* ---- ends ---------------------------------------------------------------------------------------------- */
 
 /* What is on the ring comes first; late hits of a process that has ended are none any more. */
 static void end_with_process(struct session *s, struct process *p)
@@ -657,8 +648,7 @@ void session_sched_stop(struct session *s)
 	}
 }
 
-/* ---- cpu_sched ----------------------------------------------------------------------------------------------------
- */
+/* ---- cpu_sched ----------------------------------------------------------------------------------------- */
 
 /* The watched process (idle ones, which a window costs next to nothing, do not count) whose budget does not cover a
  * window of that length; NULL: there is none. */
@@ -690,8 +680,7 @@ uint64_t session_sched_allow(uint64_t ns, void *arg)
 	return now - s->runq.end_ns >= RUNQ_SELDOM_NS ? (ns < RUNQ_SHORT_NS ? ns : RUNQ_SHORT_NS) : 0;
 }
 
-/* ---- key s --------------------------------------------------------------------------------------------------------
- */
+/* ---- key s --------------------------------------------------------------------------------------------- */
 
 static struct process *next_of(const struct session *s, uint32_t container_id, struct process *p)
 {

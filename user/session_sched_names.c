@@ -22,8 +22,7 @@
 #define PRESENT       ((void *)1)
 #define FRESH         ((void *)UINTPTR_MAX) /* made in this window, its goid is not known yet */
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---------------------------------------------------------------------------------------------- */
 
 static int names_new(struct session *s, const struct process *p, struct sched_names **ret)
 {
@@ -84,8 +83,7 @@ void sched_names_free(struct sched_names *n)
 	free(n);
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------------
- */
+/* ---- names --------------------------------------------------------------------------------------------- */
 
 static void name_created(struct code_lines *lines, const struct process *p, const struct go_sched_event *e,
 			 struct record_sched_name *r)
@@ -174,8 +172,7 @@ static void tell_names_of(struct session *s, struct process *p, const struct go_
 	}
 }
 
-/* ---- goroutines that are older than the window --------------------------------------------------------------------
- */
+/* ---- goroutines that are older than the window --------------------------------------------------------- */
 
 static uint64_t field_of(const uint8_t *span, int from, int field)
 {
@@ -255,8 +252,7 @@ static bool look_up(struct session *s, const struct process *p, const struct go_
 	return read_g(p, n, e, known);
 }
 
-/* ---- events -------------------------------------------------------------------------------------------------------
- */
+/* ---- events -------------------------------------------------------------------------------------------- */
 
 static void tell_batch(struct session *s)
 {

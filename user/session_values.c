@@ -30,8 +30,7 @@ struct pass {
 	bool lost;    /* go_gc has lost events since the last comparison: they begin anew */
 };
 
-/* ---- processes and containers -------------------------------------------------------------------------------------
- */
+/* ---- processes and containers -------------------------------------------------------------------------- */
 
 static void tell_latency(struct session *s, struct process *p)
 {
@@ -269,8 +268,7 @@ void session_read_values(struct session *s)
 		read_owner(s, w, now);
 }
 
-/* ---- node and agent -----------------------------------------------------------------------------------------------
- */
+/* ---- node and agent ------------------------------------------------------------------------------------ */
 
 static void read_cpu(const struct session *s, struct record_node *r)
 {
@@ -322,8 +320,7 @@ void session_tell_node(struct session *s, uint64_t now_ns)
 	session_tell(s, RECORD_NODE, &r, sizeof(r));
 }
 
-/* ---- signals ------------------------------------------------------------------------------------------------------
- */
+/* ---- signals ------------------------------------------------------------------------------------------- */
 
 /* It has no kernel side: what it needs is the right to read others. */
 static void fill_go_runtime(const struct session *s, struct record_signal *r)

@@ -44,8 +44,7 @@ struct drive {
 	int code;
 };
 
-/* ---- snapshots ----------------------------------------------------------------------------------------------------
- */
+/* ---- snapshots ----------------------------------------------------------------------------------------- */
 
 /* 0..1, the same for the same row and step on every machine */
 static double noise(int row, int step)
@@ -204,8 +203,7 @@ static void make_snapshot(const struct drive *d, int step, struct snapshot *s)
 		s->containers[3].cpu.usage_cpus = noise(3, step);
 }
 
-/* ---- details ------------------------------------------------------------------------------------------------------
- */
+/* ---- details ------------------------------------------------------------------------------------------- */
 
 static void add_span(struct detail *ret, uint64_t start, uint64_t length, enum detail_lane lane, uint32_t tag)
 {
@@ -289,8 +287,7 @@ static bool detail(uint32_t id, uint64_t from, uint64_t to, struct detail *ret, 
 	return id < 100000;
 }
 
-/* ---- the loop -----------------------------------------------------------------------------------------------------
- */
+/* ---- the loop ------------------------------------------------------------------------------------------ */
 
 static void gone(struct drive *d, int err)
 {

@@ -93,8 +93,7 @@ bool rule_gc_cpu(const struct snapshot *s, const struct snapshot_container *c, d
 	return true;
 }
 
-/* ---- mem-limit-gc -------------------------------------------------------------------------------------------------
- */
+/* ---- mem-limit-gc -------------------------------------------------------------------------------------- */
 
 bool rule_mem_limit_gc(const struct snapshot *s, const struct snapshot_container *c, double scale, struct verdict *ret)
 {

@@ -40,8 +40,7 @@ static void say_wait(const struct snapshot_group *g, struct verdict *ret)
 		words_part(buf, sz, ", ", "the oldest for %s", words_duration(g->oldest_seconds, word));
 }
 
-/* ---- leak ---------------------------------------------------------------------------------------------------------
- */
+/* ---- leak ---------------------------------------------------------------------------------------------- */
 
 static bool is_leak(const struct snapshot_group *g, double scale)
 {
@@ -108,8 +107,7 @@ bool rule_goroutine_leak(const struct snapshot *s, const struct snapshot_contain
 	return true;
 }
 
-/* ---- blocked ------------------------------------------------------------------------------------------------------
- */
+/* ---- blocked ------------------------------------------------------------------------------------------- */
 
 /* A version that is none has no ambiguous word taken for a lock. */
 static bool is_before_1_20(const struct snapshot_container *c, int32_t pid)

@@ -40,8 +40,7 @@ struct census_point {
 	struct census_item items[];
 };
 
-/* ---- keeping ------------------------------------------------------------------------------------------------------
- */
+/* ---- keeping ------------------------------------------------------------------------------------------- */
 
 static size_t point_size(uint32_t cnt)
 {
@@ -199,8 +198,7 @@ void census_stats_add(struct census_stats *c, const struct record_census *r)
 		drop_oldest(c);
 }
 
-/* ---- what became of them ------------------------------------------------------------------------------------------
- */
+/* ---- what became of them ------------------------------------------------------------------------------- */
 
 /* Of one group (key >= 0) or of all groups of a creation site, at one time. */
 struct census_sum {
@@ -408,8 +406,7 @@ void census_stats_order(struct snapshot_sched *ret)
 	qsort(ret->groups, (size_t)ret->group_cnt, sizeof(*ret->groups), compare_groups);
 }
 
-/* ---- as records ---------------------------------------------------------------------------------------------------
- */
+/* ---- as records ---------------------------------------------------------------------------------------- */
 
 static void record_of(const struct census_stats *c, const struct census_point *p, struct record_census *r)
 {

@@ -77,8 +77,7 @@ static void add_numbers(struct numbers *to, const struct numbers *more)
 	to->wait_ns += more->wait_ns;
 }
 
-/* ---- while it is open ---------------------------------------------------------------------------------------------
- */
+/* ---- while it is open ---------------------------------------------------------------------------------- */
 
 int go_sched_sum_new(struct go_sched_sum **ret)
 {
@@ -145,8 +144,7 @@ void go_sched_sum_waits(const struct go_sched_sum *s, struct dist *ret)
 	histogram_dist(&s->waits, ret);
 }
 
-/* ---- lists --------------------------------------------------------------------------------------------------------
- */
+/* ---- lists --------------------------------------------------------------------------------------------- */
 
 static void list_init(struct site_list *l)
 {
@@ -212,8 +210,7 @@ static void list_cut(struct site_list *l)
 	l->cnt = kept;
 }
 
-/* ---- windows that are over ----------------------------------------------------------------------------------------
- */
+/* ---- windows that are over ----------------------------------------------------------------------------- */
 
 void go_sched_stats_init(struct go_sched_stats *s, struct stats_budget *budget)
 {
@@ -440,8 +437,7 @@ void go_sched_stats_expire(struct go_sched_stats *s, uint64_t before_ns)
 	memmove(&s->windows[0], &s->windows[old], s->cnt * sizeof(struct go_sched_window *));
 }
 
-/* ---- for a snapshot -----------------------------------------------------------------------------------------------
- */
+/* ---- for a snapshot ------------------------------------------------------------------------------------ */
 
 static void copy_site(struct snapshot_site *to, const struct listed *l, uint64_t cnt, double sum, double seconds)
 {

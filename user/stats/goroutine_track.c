@@ -52,8 +52,7 @@ struct goroutine_track {
 	uint32_t p_cnt;
 };
 
-/* ---- life and places ----------------------------------------------------------------------------------------------
- */
+/* ---- life and places ----------------------------------------------------------------------------------- */
 
 static bool take_room(struct goroutine_track *t, uint32_t cnt)
 {
@@ -224,8 +223,7 @@ static uint32_t *p_of(struct goroutine_track *t, uint16_t p)
 	return &more[p];
 }
 
-/* ---- spans --------------------------------------------------------------------------------------------------------
- */
+/* ---- spans --------------------------------------------------------------------------------------------- */
 
 /* Stamps are taken before the place on the ring: an end may come nanoseconds before its begin. */
 static struct goroutine_span span_of(const struct goroutine *x, enum goroutine_span_kind kind, uint64_t end_ns)
@@ -282,8 +280,7 @@ static void end_wait(struct goroutine_track *t, const struct goroutine *x, const
 	t->ops.span(&s, t->ops.arg);
 }
 
-/* ---- events -------------------------------------------------------------------------------------------------------
- */
+/* ---- events -------------------------------------------------------------------------------------------- */
 
 /* Another goroutine has got this g, and the end of the one before was not seen. */
 static void renew(struct goroutine_track *t, struct goroutine *x, uint64_t time_ns)

@@ -28,8 +28,7 @@ static double sum_of(const double cost_ns[OVERHEAD_GROUP_CNT])
 	return sum;
 }
 
-/* ---- readings -----------------------------------------------------------------------------------------------------
- */
+/* ---- readings ------------------------------------------------------------------------------------------ */
 
 static unsigned int kept(const struct overhead *o)
 {
@@ -80,8 +79,7 @@ static void add_reading(struct overhead *o, uint64_t now_ns, uint64_t cpu_ns, co
 	set_cpu_rate(o);
 }
 
-/* ---- credit -------------------------------------------------------------------------------------------------------
- */
+/* ---- credit -------------------------------------------------------------------------------------------- */
 
 double overhead_credit_max(const struct overhead *o)
 {
@@ -145,8 +143,7 @@ uint64_t overhead_wait_ns(const struct overhead *o, double credit_ns)
 	return (uint64_t)ceil(missing / more);
 }
 
-/* ---- what is on all the time --------------------------------------------------------------------------------------
- */
+/* ---- what is on all the time --------------------------------------------------------------------------- */
 
 double overhead_ratio(const struct overhead *o, enum overhead_group group)
 {

@@ -104,8 +104,7 @@ char *budget_waiting(const struct snapshot_container *c, char *buf, size_t sz)
 	return buf;
 }
 
-/* ---- page of signals ----------------------------------------------------------------------------------------------
- */
+/* ---- page of signals ----------------------------------------------------------------------------------- */
 
 static char *name_of(const struct snapshot_container *c, bool ascii, char *buf, size_t sz)
 {

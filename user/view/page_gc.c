@@ -111,8 +111,7 @@ static void reasons(struct pen *p, const struct snapshot_container *c)
 	pen_paragraph(p, 2, text);
 }
 
-/* ---- cycles -------------------------------------------------------------------------------------------------------
- */
+/* ---- cycles -------------------------------------------------------------------------------------------- */
 
 static void length_text(bool known, int64_t from_ns, int64_t to_ns, char *buf)
 {

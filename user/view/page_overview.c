@@ -18,8 +18,7 @@
 #define EVENTS_MAX    8
 #define NOTE_AT       72 /* of the table of causes; on a narrow screen notes stand on their own line */
 
-/* ---- settings -----------------------------------------------------------------------------------------------------
- */
+/* ---- settings ------------------------------------------------------------------------------------------ */
 
 static void setting(struct pen *p, const char *name, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
@@ -127,8 +126,7 @@ static void settings(struct pen *p, const struct snapshot *s, const struct snaps
 	pen_end(p);
 }
 
-/* ---- what held it up ----------------------------------------------------------------------------------------------
- */
+/* ---- what held it up ----------------------------------------------------------------------------------- */
 
 struct cause {
 	const char *name, *column; /* of the main table, whose thresholds decide about the mark; NULL none */
@@ -346,8 +344,7 @@ static void causes(struct pen *p, const struct snapshot *s, const struct snapsho
 	cause_net(p, s, c);
 }
 
-/* ---- strip --------------------------------------------------------------------------------------------------------
- */
+/* ---- strip --------------------------------------------------------------------------------------------- */
 
 uint64_t overview_strip_end(const struct view *v)
 {
@@ -492,8 +489,7 @@ static void strip(struct pen *p, const struct view *v, const struct snapshot_con
 	strip_names(p, v, &st);
 }
 
-/* ---- graphs -------------------------------------------------------------------------------------------------------
- */
+/* ---- graphs -------------------------------------------------------------------------------------------- */
 
 static void graph(struct pen *p, const char *name, const double *values, size_t cnt, int width)
 {

@@ -164,8 +164,7 @@ char *sched_window_sentence(const struct snapshot_sched *s, char *buf, size_t sz
 	return buf;
 }
 
-/* ---- page 4 -------------------------------------------------------------------------------------------------------
- */
+/* ---- page 4 -------------------------------------------------------------------------------------------- */
 
 /* "12" "1.98" "12.4k" */
 static char *rate_text(double per_second, char *buf, size_t sz)

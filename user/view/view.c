@@ -29,8 +29,7 @@
 static const struct page *const pages[PAGE_CNT] = {&page_main, &page_container, &page_signals, &page_refused,
 						   &page_help};
 
-/* ---- helpers of the pages -----------------------------------------------------------------------------------------
- */
+/* ---- helpers of the pages ------------------------------------------------------------------------------ */
 
 void view_say(struct view *v, const char *fmt, ...)
 {
@@ -169,8 +168,7 @@ void page_rule(struct pen *p, const char *left, const char *right)
 	pen_end(p);
 }
 
-/* ---- what is shown ------------------------------------------------------------------------------------------------
- */
+/* ---- what is shown ------------------------------------------------------------------------------------- */
 
 static int copy_container(struct snapshot_container *dst, const struct snapshot_container *src)
 {
@@ -247,8 +245,7 @@ static void take_snapshot_consume(struct view *v, struct snapshot *s)
 	take_rows(v);
 }
 
-/* ---- drawing ------------------------------------------------------------------------------------------------------
- */
+/* ---- drawing ------------------------------------------------------------------------------------------- */
 
 static bool too_small(const struct view *v)
 {
@@ -341,8 +338,7 @@ static int draw(struct view *v)
 	return err == -EIO ? err : 0;
 }
 
-/* ---- time ---------------------------------------------------------------------------------------------------------
- */
+/* ---- time ---------------------------------------------------------------------------------------------- */
 
 /* The nearest one in the history that is older (or newer) than what is shown, by more than half an interval: a
  * recording may end with two that are nearly of the same time. Its place, 0 the newest; -1: there is none. */
@@ -431,8 +427,7 @@ static void next_window(struct view *v)
 	view_say(v, "window %d s from the next numbers on", (int)(v->window_ns / NS_PER_SEC));
 }
 
-/* ---- keys ---------------------------------------------------------------------------------------------------------
- */
+/* ---- keys ---------------------------------------------------------------------------------------------- */
 
 static void copy_verdict(struct view *v)
 {
@@ -646,8 +641,7 @@ static void on_key(struct view *v, uint32_t key)
 	}
 }
 
-/* ---- life cycle ---------------------------------------------------------------------------------------------------
- */
+/* ---- life cycle ---------------------------------------------------------------------------------------- */
 
 int view_open(const struct view_cfg *cfg, struct view **ret, char *why)
 {
