@@ -348,9 +348,13 @@ static void test_plain(void **state)
 	assert_non_null(at);
 	at = strstr(at, "  NOTE goroutine window: 430ms, 12s ago, ended by the budget: waits for a P 1.2k");
 	assert_non_null(at);
+	at = strstr(at, "\n  NOTE goroutine window waits for budget"); /* of the pane */
+	assert_non_null(at);
 	at = strstr(at, "  pay/ledger-6b8f4d7c99-qq7vz:ledger\n  NOTE goroutine window: 430ms, 12s ago");
 	assert_non_null(at);
 	assert_non_null(strstr(at, "window lost 7 events"));
+	assert_non_null(
+		strstr(at, "\n  NOTE goroutine window waits for budget (0.5% of its CPU, saved up over a minute): "));
 	assert_non_null(strstr(at, "\n  NOTE go_assist off: 0.8% of its CPU is above the budget of 0.5%\n"));
 	str_deinit(&out);
 	snapshot_deinit(&s);
