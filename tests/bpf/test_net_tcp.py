@@ -102,7 +102,8 @@ def test_connect_and_round_trips(spaces, harness, host):
     for role in (CLIENT, SERVER):
         last = [r for r in harness.take("flow", role=role, last=1)]
         assert len(last) == n
-        assert abs(statistics.median(r["srtt_us"] for r in last) / 1e3 - statistics.median(truth.values())) < 1
+        # 5 %: in the talk, which is in it, 60 connections pass through one thread of the device at once
+        assert abs(statistics.median(r["srtt_us"] for r in last) / 1e3 - statistics.median(truth.values())) < 2
         assert all(r["rtt_min_us"] >= 40000 for r in last)
     print(f"connect median {statistics.median(ours.values()):.2f} ms, link {statistics.median(truth.values()):.2f} ms")
 

@@ -148,6 +148,29 @@ def test_a_broken_file_fails(tmp_path, monkeypatch, text):
     assert r.close() == 1
 
 
+FLAKY = """
+import os, pytest
+def once(name):
+    if not os.path.exists(name): open(name, "w").close(); assert 0, "the first time"
+def test_ok(): pass
+def test_flaky(): once({!r} + "/flaky")
+@pytest.mark.parametrize("n", range({}))
+def test_bad(n): assert 0
+"""
+
+
+# failing tests beside the flaky one -> passed, failed
+@pytest.mark.parametrize("bad,privileged,sums", [(0, True, (2, 0)), (2, True, (2, 2)), (3, True, (1, 4)), (0, False, (1, 1))])
+def test_a_second_attempt(tmp_path, monkeypatch, capsys, bad, privileged, sums):
+    """Only of few privileged tests; it is said, with what failed."""
+    r = runner(tmp_path, monkeypatch)
+    (tmp_path / "test_x.py").write_text(FLAKY.format(str(tmp_path), bad))
+    r.pytest_file(["python3"], "x", str(tmp_path / "test_x.py"), privileged)
+    assert (r.sums["passed"], r.sums["failed"]) == sums
+    said = capsys.readouterr().out
+    assert ("test_flaky: passed when run again, failed before: AssertionError: the first time" in said) == (sums[0] == 2)
+
+
 def test_time_limit(tmp_path, monkeypatch):
     r = runner(tmp_path, monkeypatch)
     (tmp_path / "test_x.py").write_text("import pytest, time\n@pytest.mark.limit(1)\ndef test_a(): time.sleep(30)\ndef test_b(): pass\n")
