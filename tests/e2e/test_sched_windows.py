@@ -107,7 +107,7 @@ def test_tracers_come_and_go(long):
     with Program() as prog:
         hits = []
         for _ in range(200 if long else 4):
-            prog.tell("run 800")
+            prog.tell("run 1500")  # longer than the tracer takes to begin
             r = gs("trace", "-p", prog.pid, *FREE, "-d", "0.3", "-o", "-")
             assert r.returncode == 0, r.stderr
             (w,) = windows_of(lines(r.stdout))
