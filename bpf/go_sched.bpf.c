@@ -262,7 +262,8 @@ static __always_inline void on_asked(const struct hit *h)
 		count_late(h);
 }
 
-/* netpollready(toRun, pd, mode): mode 'r', 'w' or their sum; who waits is in pd.rg and pd.wg behind it. */
+/* netpollready(toRun, pd, mode): mode 'r', 'w' or their sum; who waits is in pd.rg and pd.wg behind it. Where both are
+ * woken (seldom) one hit counts as two. */
 static __always_inline void on_netpoll(const struct hit *h)
 {
 	__u64 waiting[2], pd = GO_ARG1(h->ctx);

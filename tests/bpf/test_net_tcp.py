@@ -6,7 +6,9 @@ and a SYN-ACK on a busy machine: 1 ms at the median. Round trips: the kernel mea
 includes the scheduling of the link, so they are compared with the median of its handshakes: 1 ms again. Counts are exact.
 Upper bounds of single times are wide: somebody else may use this machine."""
 import errno
+import json
 import statistics
+import subprocess
 import time
 
 import pytest
@@ -64,6 +66,11 @@ def flows(harness, role):
 
 def total(records, field):
     return sum(r[field] for r in records)
+
+
+def recursion_misses(name):
+    progs = json.loads(subprocess.run(["bpftool", "-j", "prog", "show"], stdout=subprocess.PIPE, check=True).stdout)
+    return sum(p.get("recursion_misses", 0) for p in progs if p.get("name") == name)
 
 
 def settle(harness, until, seconds=10):
@@ -160,6 +167,7 @@ def test_loss(spaces, harness, loss, seed):
         settle(harness, all_closed(harness, 2 * n), 20)
         link = s.link.finish()
         kernel = {x: spaces.snmp(x)["RetransSegs"] for x in (spaces.a, spaces.b)}
+        misses = recursion_misses("on_retransmit")
         failed = {x: spaces.netstat(x)["TCPRetransFail"] for x in (spaces.a, spaces.b)}
     harness.sync()
     dropped = sum(sum(link[d]["dropped"].values()) for d in ("a_to_b", "b_to_a"))
@@ -168,9 +176,11 @@ def test_loss(spaces, harness, loss, seed):
         marks = harness.take("retransmit", netns=spaces.inum(space))
         data = total(harness.take("flow", netns=spaces.inum(space)), "retransmits")
         syns = total(harness.take("connect", netns=spaces.inum(space)), "syn_retransmits")
-        # RetransSegs counts attempts that fail, too: they are in the next mark; after the last one in the flow only
+        # RetransSegs counts attempts that fail, too, and those whose event came while the same program ran on that CPU
+        # (the kernel does not run it then): they are in the connection's next mark, after its last one in the flow only
         unmarked = kernel[space] - total(marks, "segments")
-        assert 0 <= unmarked <= failed[space]
+        print(f"unmarked {unmarked}, failed {failed[space]}, not run {misses}")
+        assert 0 <= unmarked <= failed[space] + misses
         assert total([m for m in marks if not m["syn"]], "segments") + unmarked == data
         if space == spaces.a:
             assert total([m for m in marks if m["syn"]], "segments") == syns

@@ -97,9 +97,9 @@ int probes_sched_drain(struct probes *p);
 unsigned int probes_sched_windows(const struct probes *p);
 /* Of an open or going window; false: none. */
 bool probes_sched_status(const struct probes *p, pid_t pid, struct go_sched_status *ret);
-/* NULL before the first window: loads what is missing. */
 /* Loads and calibrates, once; after an error, again. 0 or -errno with why. */
 int probes_sched_prepare(struct probes *p, char *why);
+/* The same; NULL after an error. */
 const struct go_sched_costs *probes_sched_costs(struct probes *p, char *why);
 /* Stack of a park by its id; 0 or -ENOENT. Valid until the window is gone. */
 int probes_sched_stack(const struct probes *p, uint64_t id, struct go_sched_stack *ret);
