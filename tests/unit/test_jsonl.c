@@ -247,21 +247,29 @@ static const struct type_case window_types[] = {
 	{"containers.1.overhead.max_ratio", 'n'},
 	{"containers.1.overhead.off", 'a'},
 	{"containers.2.sched.window", 'n'},
+	{"containers.3.sched.window.lost", 'n'},
+	{"containers.3.overhead.waiting", 'i'},
+	{"containers.3.overhead.next_seconds", 'n'},
 };
 
 static void sample_windows(struct snapshot *s)
 {
 	sample_node(s);
-	s->containers = calloc(3, sizeof(*s->containers));
-	s->container_cnt = 3;
+	s->containers = calloc(4, sizeof(*s->containers));
+	s->container_cnt = 4;
 	for (int i = 0; i < s->container_cnt; i++) {
 		sample_quiet(&s->containers[i], 0.5, 1);
 		sample_owner(&s->containers[i].owner, "shop", i ? "cart-1" : "cart-0", "cart", NULL);
 	}
 	sample_window(&s->containers[0]);
 	sample_overhead(&s->containers[0]);
+	s->containers[0].overhead.waiting = 2;
 	s->containers[1].sched.window.open = 1;
 	s->containers[1].overhead.max_ratio = -1; /* --max-overhead none */
+	sample_window(&s->containers[3]);         /* a window without its end, and one that waits in vain */
+	s->containers[3].sched.window.lost = STAT_UNKNOWN;
+	s->containers[3].overhead.waiting = 1;
+	s->containers[3].overhead.next_seconds = INFINITY;
 }
 
 static void check_snapshot(void (*sample)(struct snapshot *s), const char *golden, const struct type_case *rows,

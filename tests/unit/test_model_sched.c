@@ -160,6 +160,23 @@ static void test_gone(void **state)
 	assert_true(isnan(c.sched.window.cost_seconds)); /* nobody told it */
 }
 
+/* The end of the first one was lost: the second one ends it. */
+static void test_opened_twice(void **state)
+{
+	struct scene *s = *state;
+	struct snapshot_container c;
+
+	feed_world(s);
+	feed_window(s, 11, 1, SCHED_WINDOW_OPEN, 0);
+	feed_switches(s, 11, first_half, 2);
+	feed_window(s, 11, 2, SCHED_WINDOW_OPEN, 0);
+	c = container_now(s, 1, AT(500));
+	assert_int_equal(c.sched.window.windows, 1);
+	assert_int_equal(c.sched.window.open, 1);
+	assert_int_equal(c.sched.window.end, SCHED_WINDOW_GONE);
+	assert_true(c.sched.window.lost == STAT_UNKNOWN);
+}
+
 static void feed_overhead(struct scene *s, int32_t pid, unsigned int second, double sched_ns, uint32_t off)
 {
 	struct record_overhead r = {.pid = pid, .off = off, .time_ns = START + second * NS_PER_SEC};
@@ -200,6 +217,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_dump, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_strays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_gone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_opened_twice, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_overhead, set_up, tear_down),
 	};
 

@@ -94,7 +94,7 @@ static void window(struct jw *w, const struct snapshot_sched_window *v)
 	jsonl_integer_if(w, "runs", v->windows > 0, v->runs);
 	jsonl_integer_if(w, "created", v->windows > 0, v->created);
 	jsonl_integer_if(w, "ended", v->windows > 0, v->ended);
-	jsonl_integer_if(w, "lost", v->windows > 0 && v->lost >= 0, v->lost);
+	jsonl_integer_if(w, "lost", v->windows > 0, v->lost);
 	jsonl_integer_if(w, "hits", v->windows > 0, v->hits);
 	jsonl_real_if(w, "cost_seconds", v->windows > 0, v->cost_seconds);
 	jsonl_real_if(w, "cpu_seconds", v->windows > 0, v->cpu_seconds);
@@ -150,6 +150,6 @@ void jsonl_overhead(struct jw *w, const struct snapshot_overhead *o)
 			jw_text(w, NULL, group_names[g]);
 	jw_end(w, ']');
 	jw_int(w, "waiting", o->waiting);
-	jsonl_real_if(w, "next_seconds", isfinite(o->next_seconds), o->next_seconds);
+	jw_real(w, "next_seconds", o->next_seconds);
 	jw_end(w, '}');
 }
