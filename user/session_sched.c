@@ -522,6 +522,7 @@ static void consider(struct session *s, struct process *p, uint64_t now)
 	int err;
 
 	w->waits = false;
+	w->force = w->force && is_armed(w, now); /* the question was about key s */
 	if (w->refused || w->going || !p->binary || p->state == PROCESS_REFUSED || now < w->retry_ns ||
 	    !wants(s, w, now) || held_by_quota(s, p, now))
 		return;

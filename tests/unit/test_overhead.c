@@ -178,6 +178,38 @@ static void test_ratio_and_wait(void **state)
 	assert_int_equal(overhead_wait_ns(&o, 1e12), UINT64_MAX);
 }
 
+/* An idle process has no credit and wants none: that is not "now". */
+static void test_wait_of_idle(void **state)
+{
+	static const struct {
+		uint64_t cpu_step_ns; /* a second */
+		double debt_ns;
+		uint64_t wait_ns;
+	} rows[] = {
+		{0, 0, UINT64_MAX},
+		{0, 1e6, UINT64_MAX},
+		{1, 1e6, UINT64_MAX}, /* six years */
+		{NS_PER_SEC, 0, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		double cost[OVERHEAD_GROUP_CNT] = {0};
+		uint64_t wait;
+		struct overhead o;
+
+		overhead_init(&o, RATIO);
+		overhead_feed(&o, NS_PER_SEC, NS_PER_SEC, cost);
+		assert_in_range(overhead_wait_ns(&o, 0), 1, NS_PER_SEC); /* its use is not known yet */
+		for (uint64_t n = 1; n <= 20; n++)
+			overhead_feed(&o, (1 + n) * NS_PER_SEC, NS_PER_SEC + n * rows[i].cpu_step_ns, cost);
+		cost[OVERHEAD_GO_SCHED] = rows[i].debt_ns;
+		overhead_feed(&o, 21 * NS_PER_SEC, NS_PER_SEC + 20 * rows[i].cpu_step_ns, cost);
+		wait = overhead_wait_ns(&o, 0);
+		if (wait != rows[i].wait_ns)
+			fail_msg("row %zu: %llu", i, (unsigned long long)wait);
+	}
+}
+
 static void test_numbers_that_run_backwards(void **state)
 {
 	double cost[OVERHEAD_GROUP_CNT] = {0};
@@ -311,11 +343,17 @@ static void test_comes_back_one_at_a_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_never_above_the_budget),   cmocka_unit_test(test_cold_cost_leaves_nothing),
-		cmocka_unit_test(test_cost_beyond_credit_waits), cmocka_unit_test(test_no_budget_and_budget_0),
-		cmocka_unit_test(test_ratio_and_wait),           cmocka_unit_test(test_numbers_that_run_backwards),
-		cmocka_unit_test(test_dearest_goes_first),       cmocka_unit_test(test_windows_are_not_judged),
-		cmocka_unit_test(test_too_early_to_decide),      cmocka_unit_test(test_hysteresis),
+		cmocka_unit_test(test_never_above_the_budget),
+		cmocka_unit_test(test_cold_cost_leaves_nothing),
+		cmocka_unit_test(test_cost_beyond_credit_waits),
+		cmocka_unit_test(test_no_budget_and_budget_0),
+		cmocka_unit_test(test_ratio_and_wait),
+		cmocka_unit_test(test_wait_of_idle),
+		cmocka_unit_test(test_numbers_that_run_backwards),
+		cmocka_unit_test(test_dearest_goes_first),
+		cmocka_unit_test(test_windows_are_not_judged),
+		cmocka_unit_test(test_too_early_to_decide),
+		cmocka_unit_test(test_hysteresis),
 		cmocka_unit_test(test_comes_back_one_at_a_time),
 	};
 

@@ -209,7 +209,7 @@ static void numbers(void **state)
 		{FIELD(RECORD_OVERHEAD, record_overhead, max_ratio), 0x7ff8000000000000},
 		{FIELD(RECORD_OVERHEAD, record_overhead, max_ratio), 0x7ff0000000000000},
 		{FIELD(RECORD_OVERHEAD, record_overhead, credit_ns), 0x7ff8000000000000},
-		{FIELD(RECORD_OVERHEAD, record_overhead, next_ns), -1},
+		{FIELD(RECORD_OVERHEAD, record_overhead, next_ns), -2},
 	};
 	union any_record a;
 
@@ -220,6 +220,16 @@ static void numbers(void **state)
 		if (record_check(&r) != -EINVAL)
 			fail_msg("row %zu: %s passes", i, record_type_name(r.type));
 	}
+}
+
+/* A window that waits for budget and gets none. */
+static void budget_that_does_not_come(void **state)
+{
+	union any_record a;
+	struct record r = records_get(RECORD_OVERHEAD - RECORD_OWNER + RECORDS_KINDS, &a);
+
+	((struct record_overhead *)&a)->next_ns = UINT64_MAX;
+	assert_int_equal(record_check(&r), 0);
 }
 
 /* A fast reading has no more than time and CPU time. */
@@ -237,8 +247,9 @@ static void fast_usage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(good),  cmocka_unit_test(sizes),   cmocka_unit_test(names),
-		cmocka_unit_test(texts), cmocka_unit_test(numbers), cmocka_unit_test(fast_usage),
+		cmocka_unit_test(good),       cmocka_unit_test(sizes),   cmocka_unit_test(names),
+		cmocka_unit_test(texts),      cmocka_unit_test(numbers), cmocka_unit_test(budget_that_does_not_come),
+		cmocka_unit_test(fast_usage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

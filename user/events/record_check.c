@@ -212,7 +212,8 @@ static bool overhead_sane(const void *body)
 		if (!cost_sane(r->cost_ns[i]))
 			return false;
 	return r->pid > 0 && r->off < 1u << OVERHEAD_GROUP_CNT && time_sane(r->time_ns) && time_sane(r->cpu_ns) &&
-	       number_sane(r->max_ratio) && !isnan(r->max_ratio) && !isnan(r->credit_ns) && time_sane(r->next_ns);
+	       number_sane(r->max_ratio) && !isnan(r->max_ratio) && !isnan(r->credit_ns) &&
+	       (r->next_ns == UINT64_MAX || time_sane(r->next_ns));
 }
 
 static bool limits_sane(const void *body)

@@ -133,14 +133,16 @@ static double cost_rate(const struct overhead *o, enum overhead_group g)
 
 uint64_t overhead_wait_ns(const struct overhead *o, double credit_ns)
 {
-	double missing = credit_ns - overhead_credit(o), more;
+	double credit = overhead_credit(o), missing = credit_ns - credit, more;
 
-	if (missing <= 0)
+	if (missing <= 0 && credit > 0)
 		return 0;
+	if (o->cnt < 2 && o->max_ratio > 0)
+		return READING_NS; /* what it uses is not known before */
 	more = o->max_ratio * o->cpu_rate - cost_rate(o, OVERHEAD_GO_GC) - cost_rate(o, OVERHEAD_GO_ASSIST);
-	if (more <= 0 || credit_ns > overhead_credit_max(o) || missing / more > (double)UINT64_MAX / 2)
+	if (more <= 0 || credit_ns > overhead_credit_max(o) || missing / more > (double)OVERHEAD_NEVER_NS)
 		return UINT64_MAX;
-	return (uint64_t)ceil(missing / more);
+	return (uint64_t)ceil(fmax(missing, 0) / more);
 }
 
 /* ---- what is on all the time --------------------------------------------------------------------------- */

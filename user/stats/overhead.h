@@ -18,6 +18,7 @@
 #define OVERHEAD_WINDOW_NS  (10ull * 1000000000)
 #define OVERHEAD_BACK_NS    (30ull * 1000000000)
 #define OVERHEAD_FORGET_NS  (300ull * 1000000000)
+#define OVERHEAD_NEVER_NS   (86400ull * 1000000000)
 #define OVERHEAD_BACK_RATIO 0.7
 #define OVERHEAD_READINGS   12
 
@@ -45,7 +46,8 @@ void overhead_feed(struct overhead *o, uint64_t now_ns, uint64_t cpu_ns, const d
 double overhead_credit(const struct overhead *o);
 /* The most that can be saved up, at the CPU that it uses. INFINITY without a budget. */
 double overhead_credit_max(const struct overhead *o);
-/* Nanoseconds until the credit is that large, at the CPU that it uses; 0: it is; UINT64_MAX: never (idle). */
+/* Nanoseconds until the credit is that large (and not nothing), at the CPU that it uses; 0: it is; UINT64_MAX: not
+ * within OVERHEAD_NEVER_NS (idle). */
 uint64_t overhead_wait_ns(const struct overhead *o, double credit_ns);
 /* Share of its CPU over the last 10 s; group OVERHEAD_GROUP_CNT: all. NAN: nothing known yet. */
 double overhead_ratio(const struct overhead *o, enum overhead_group group);
