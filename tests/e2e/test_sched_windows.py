@@ -314,7 +314,10 @@ def test_budget_in_json():
     o, w = c["overhead"], c["sched"]["window"]
     assert w["windows"] > 0 and w["hits"] > 0 and w["cost_seconds"] > 0, w
     assert o["max_ratio"] == 0.005 and o["off"] == [] and o["go_sched"] > 0, o
-    assert c["cost_ratio"] > 0 and o["next_seconds"] is not None, c
+    assert c["cost_ratio"] > 0, c
+    # between windows, while it is busy: then it is known when the next one comes
+    seen = [x["containers"][0]["overhead"] for x in snapshots if x["containers"]]
+    assert any(x["waiting"] == 1 and x["next_seconds"] is not None for x in seen), seen
 
 
 def trigger(after, *args):
