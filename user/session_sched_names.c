@@ -102,7 +102,7 @@ static void name_function(struct code_lines *lines, uint64_t pc, struct record_s
 	struct code_frame f[1];
 	char at[sizeof(r->at)] = "";
 
-	if (code_lines_find(lines, pc, false, f, 1))
+	if (code_lines_find(lines, code_lines_wrapped(lines, pc), false, f, 1))
 		session_name_frame(&f[0], r->function, sizeof(r->function), at, sizeof(at));
 }
 

@@ -39,6 +39,7 @@
 #define NONE            UINT32_MAX
 #define PCDATA_INLINE   2 /* internal/abi: PCDATA_InlTreeIndex, the same in all versions */
 #define FUNCDATA_INLINE 3
+#define FUNCDATA_WRAP   7 /* FUNCDATA_WrapInfo, Go 1.20-1.27 */
 
 /* A range of the file; positions in it are checked against size. */
 struct part {
@@ -410,6 +411,22 @@ static int find_frames(struct code_lines *c, uint64_t pc, bool call, struct code
 static bool in_reach(const struct code_lines *c, uint64_t pc)
 {
 	return pc >= c->text && pc - c->text <= UINT32_MAX;
+}
+
+/* As runtime.startPCForTrace does. */
+uint64_t code_lines_wrapped(struct code_lines *c, uint64_t pc)
+{
+	struct record wrapper, ret;
+	uint32_t pos, offset;
+
+	c->steps = STEPS_MAX;
+	if (!in_reach(c, pc) || !find_record(c, pc, &wrapper))
+		return pc;
+	pos = funcdata_pos(c, &wrapper, FUNCDATA_WRAP);
+	if (pos == NONE || !get_u32(c, &c->data, pos, &offset) || !find_record(c, c->text + offset, &ret) ||
+	    ret.entry != c->text + offset)
+		return pc;
+	return ret.entry;
 }
 
 static unsigned slot_of(uint64_t key)

@@ -27,5 +27,8 @@ struct code_lines *code_lines_close(struct code_lines *c);
 /* Frames of the link address pc, innermost inlined call first; at most max. call: pc is a return address, so the
  * instruction before it is meant. Number of frames, 0 when pc is in no function. Answers are remembered (bounded). */
 int code_lines_find(struct code_lines *c, uint64_t pc, bool call, struct code_frame *frames, int max);
+/* The function that a wrapper of the compiler calls ("f.gowrap1" is what it makes of `go g(x)`), where that is known
+ * (Go 1.20 and newer); else pc. Link addresses. */
+uint64_t code_lines_wrapped(struct code_lines *c, uint64_t pc);
 /* Only the function that holds pc (outermost); NULL unknown. */
 const char *code_lines_function(struct code_lines *c, uint64_t pc);
